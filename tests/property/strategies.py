@@ -1,0 +1,136 @@
+"""Hypothesis strategies that invent clouds, the whole range that is valid.
+
+Only inventing lives here, nothing that judges. Sizes are bytes, rates bytes
+per second. `clouds()` gives everything that a snapshot can hold; with
+`roomy=True` hosts have room, so that most VMs find a destination.
+"""
+
+import itertools
+
+from hypothesis import strategies as st
+
+from watcher_tsmig import model
+from watcher_tsmig import units
+
+GBIT = 1000 * units.MBIT
+
+names = st.text(min_size=1, max_size=20)
+amounts = st.floats(0, 1e15, allow_subnormal=False)
+sizes = st.floats(1, 1e15)
+instants = st.none() | st.floats(0, 4e9, allow_subnormal=False)
+flags = st.booleans()
+
+
+def rates(most: float = 10 * GBIT) -> st.SearchStrategy[float]:
+    """Rates from nothing to `most`, nothing and round ones often."""
+    return st.sampled_from((0.0, most / 10, most)) | st.floats(
+        0, most, allow_subnormal=False
+    )
+
+
+@st.composite
+def nics(draw: st.DrawFn) -> model.Nic:
+    """1, 10 or any Gbit/s, with or without background."""
+    capacity = draw(
+        st.sampled_from((GBIT, 10 * GBIT)) | st.floats(1e6, 100 * GBIT)
+    )
+    return model.Nic(
+        capacity=capacity,
+        background_tx=draw(rates(capacity)),
+        background_rx=draw(rates(capacity)),
+    )
+
+
+@st.composite
+def hosts(draw: st.DrawFn, name: str, *, roomy: bool = False) -> model.Host:
+    """A host that may be disabled or down, or have an unknown NIC."""
+    return model.Host(
+        name=name,
+        memory=256 * units.GIB if roomy else draw(amounts),
+        vcpus=256.0 if roomy else draw(st.integers(0, 512).map(float)),
+        nic=draw(st.none() | nics()),
+        post_copy=draw(st.none() | flags),
+        enabled=draw(flags),
+        up=draw(flags),
+    )
+
+
+@st.composite
+def traffics(draw: st.DrawFn) -> model.Traffic:
+    """A VM's traffic."""
+    return model.Traffic(
+        tx=draw(rates()),
+        rx=draw(rates()),
+        measured_at=draw(instants),
+        source=draw(names),
+    )
+
+
+@st.composite
+def working_sets(
+    draw: st.DrawFn, most: float = 64 * units.GIB
+) -> model.WorkingSet:
+    """Samples rise in time and never fall; not all are concave."""
+    steps = draw(
+        st.lists(
+            st.tuples(st.floats(0.1, 60), st.floats(0, most / 8)), max_size=8
+        )
+    )
+    return model.WorkingSet(
+        resident=draw(st.floats(1, most)),
+        samples=tuple(
+            zip(
+                itertools.accumulate(seconds for seconds, _ in steps),
+                itertools.accumulate(dirtied for _, dirtied in steps),
+                strict=True,
+            )
+        ),
+        measured_at=draw(instants),
+        source=draw(names),
+    )
+
+
+@st.composite
+def vms(
+    draw: st.DrawFn, vm_id: str, on: list[str], *, roomy: bool = False
+) -> model.Vm:
+    """A VM on one of the hosts `on`, measured or not, movable or not."""
+    memory = draw(
+        st.sampled_from((1.0, 4.0, 8.0)).map(lambda gib: gib * units.GIB)
+        if roomy
+        else sizes
+    )
+    return model.Vm(
+        id=vm_id,
+        name=draw(names),
+        host=draw(st.sampled_from(on)),
+        memory=memory,
+        vcpus=float(draw(st.integers(0, 8))),
+        traffic=draw(st.none() | traffics()),
+        working_set=draw(st.none() | working_sets(memory)),
+        post_copy=draw(flags),
+        active=draw(flags),
+        locked=draw(st.sampled_from((False, False, True))),
+        excluded=draw(st.sampled_from((False, False, True))),
+    )
+
+
+@st.composite
+def clouds(
+    draw: st.DrawFn,
+    *,
+    min_hosts: int = 0,
+    max_hosts: int = 6,
+    max_vms: int = 12,
+    roomy: bool = False,
+) -> model.Cloud:
+    """Hosts and VMs of every kind; no VMs where there is no host."""
+    labels = draw(
+        st.lists(names, min_size=min_hosts, max_size=max_hosts, unique=True)
+    )
+    ids = draw(st.lists(names, max_size=max_vms if labels else 0, unique=True))
+    return model.Cloud(
+        hosts=tuple(draw(hosts(name, roomy=roomy)) for name in labels),
+        vms=tuple(draw(vms(i, labels, roomy=roomy)) for i in ids),
+        taken_at=draw(instants),
+    )

@@ -1,0 +1,10 @@
+"""The cloud as values, and the snapshot file that carries them."""
+
+from watcher_tsmig.model.cloud import Cloud
+from watcher_tsmig.model.cloud import Host
+from watcher_tsmig.model.cloud import Nic
+from watcher_tsmig.model.cloud import Traffic
+from watcher_tsmig.model.cloud import Vm
+from watcher_tsmig.model.cloud import WorkingSet
+
+__all__ = ('Cloud', 'Host', 'Nic', 'Traffic', 'Vm', 'WorkingSet')
