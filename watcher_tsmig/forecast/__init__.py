@@ -1,0 +1,25 @@
+"""One VM at one bandwidth: rounds, time, downtime, bytes, LCB, cost."""
+
+from watcher_tsmig.forecast.curves import Bracket
+from watcher_tsmig.forecast.curves import Curves
+from watcher_tsmig.forecast.curves import fit
+from watcher_tsmig.forecast.migrations import CostWeights
+from watcher_tsmig.forecast.migrations import Ending
+from watcher_tsmig.forecast.migrations import Forecasts
+from watcher_tsmig.forecast.migrations import cost
+from watcher_tsmig.forecast.migrations import least_convergent_bandwidth
+from watcher_tsmig.forecast.migrations import post_copy
+from watcher_tsmig.forecast.migrations import pre_copy
+
+__all__ = (
+    'Bracket',
+    'CostWeights',
+    'Curves',
+    'Ending',
+    'Forecasts',
+    'cost',
+    'fit',
+    'least_convergent_bandwidth',
+    'post_copy',
+    'pre_copy',
+)
