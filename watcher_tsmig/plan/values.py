@@ -1,0 +1,204 @@
+"""A plan as plain data: what is asked, what moves, what stays, and why.
+
+Values only, so that the planner, the checker, the simulator, the plugin and
+the executor can all see them without seeing each other. Sizes are bytes,
+rates bytes per second, times seconds from the start of the plan.
+"""
+
+import dataclasses
+import enum
+import math
+
+from watcher_tsmig import errors
+from watcher_tsmig.reasons import Reason
+
+
+class Mode(enum.StrEnum):
+    """How a VM's memory travels."""
+
+    PRE_COPY = 'pre-copy'
+    POST_COPY = 'post-copy'
+
+
+class Placement(enum.StrEnum):
+    """Which destination is preferred among those with room."""
+
+    SPREAD = 'spread'
+    PACK = 'pack'
+
+
+class Enforcement(enum.StrEnum):
+    """Who makes a choice come true: us, the host's own setting, nobody."""
+
+    ENFORCED = 'enforced'
+    HOST_DEFAULT = 'host default'
+    ADVISORY = 'advisory'
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an operator asks of the planner.
+
+    :ivar hosts: names of the hosts to empty
+    :ivar destinations: names allowed as destinations; empty for any
+    :ivar nic_share: share of what the applications leave on a NIC that
+        migrations may use, 0 < share <= 1
+    :ivar nic_floor: share of a NIC that migrations get even where the
+        applications leave less (a TCP flow is never starved), 0 <= x < 1
+    :ivar ceiling: no migration is faster than this, bytes/s
+    :ivar downtime_limit: pre-copy stops for at most this long, s
+    :ivar deadline: every migration ends by then, s; inf for none
+    :ivar max_resend: a pre-copy that would send more than this many times
+        the VM's memory is post-copied where that is permitted (Xen stops
+        its rounds there; QEMU does not)
+    :ivar only_mode: every VM gets this mode, for comparisons
+    :ivar assume_nic: capacity of a NIC that nobody declared, bytes/s
+    :ivar assume_traffic: tx and rx of a VM that nobody measured, bytes/s
+    :ivar assume_dirty_rate: dirtying of a VM that nobody measured, bytes/s
+    """
+
+    hosts: tuple[str, ...]
+    destinations: tuple[str, ...] = ()
+    max_per_source: int = 2
+    max_per_destination: int = 2
+    max_in_cluster: int = 16
+    nic_share: float = 1.0
+    nic_floor: float = 0.1
+    ceiling: float = math.inf
+    downtime_limit: float = 0.5
+    deadline: float = math.inf
+    allow_post_copy: bool = True
+    max_resend: float = 3.0
+    only_mode: Mode | None = None
+    placement: Placement = Placement.SPREAD
+    assume_nic: float = 125e6
+    assume_traffic: float = 12.5e6
+    assume_dirty_rate: float = 50e6
+
+    def __post_init__(self) -> None:
+        checks = (
+            ('hosts', bool(self.hosts), 'names no host to empty'),
+            ('max_per_source', self.max_per_source >= 1, 'is below 1'),
+            (
+                'max_per_destination',
+                self.max_per_destination >= 1,
+                'is below 1',
+            ),
+            ('max_in_cluster', self.max_in_cluster >= 1, 'is below 1'),
+            ('nic_share', 0 < self.nic_share <= 1, 'is not in (0, 1]'),
+            ('nic_floor', 0 <= self.nic_floor < 1, 'is not in [0, 1)'),
+            ('ceiling', self.ceiling > 0, 'is not above 0'),
+            ('downtime_limit', self.downtime_limit > 0, 'is not above 0'),
+            ('max_resend', self.max_resend >= 1, 'is below 1'),
+            ('deadline', self.deadline > 0, 'is not above 0'),
+            ('assume_nic', self.assume_nic > 0, 'is not above 0'),
+            ('assume_traffic', self.assume_traffic >= 0, 'is negative'),
+            ('assume_dirty_rate', self.assume_dirty_rate >= 0, 'is negative'),
+        )
+        for field, good, message in checks:
+            if not good:
+                raise errors.InputError(message, field)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One VM's move.
+
+    :ivar cap: bandwidth, bytes/s, never below `lcb`
+    :ivar lcb: least convergent bandwidth, bytes/s; 0 for post-copy, which
+        ends at any bandwidth
+    :ivar slot: lane of the plan, from 1; one migration at a time in each
+    :ivar start: s from the start of the plan
+    :ivar takes: forecast total migration time, s
+    :ivar takes_low: lower end of the forecast's interval, s
+    :ivar takes_high: upper end of the forecast's interval, s
+    :ivar downtime: forecast downtime, s
+    :ivar data: forecast bytes sent
+    :ivar because: one sentence for people
+    :ivar runner_up: what the other mode would have cost, for people
+    :ivar assumed: what nobody measured and was assumed (``traffic``,
+        ``dirtying``, ``source nic``, ``destination nic``)
+    :ivar after: ids of the VMs whose migrations must end before this one
+        starts, because they hold a NIC or a slot that this one needs
+    """
+
+    vm: str
+    name: str
+    source: str
+    destination: str
+    mode: Mode
+    cap: float
+    lcb: float
+    slot: int
+    start: float
+    takes: float
+    takes_low: float
+    takes_high: float
+    downtime: float
+    data: float
+    reason: Reason
+    because: str
+    runner_up: str
+    assumed: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    mode_enforcement: Enforcement = Enforcement.ENFORCED
+    cap_enforcement: Enforcement = Enforcement.ADVISORY
+
+    @property
+    def end(self) -> float:
+        """When it ends, s from the start of the plan."""
+        return self.start + self.takes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """One VM that stays, and why."""
+
+    vm: str
+    name: str
+    host: str
+    reason: Reason
+    because: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Migrations by start time, the VMs left out, and the bound.
+
+    :ivar lower_bound: no plan for the same migrations can end sooner, s
+    :ivar peak_load: largest contention of the design's model, as a share
+        of a NIC's capacity (applications against migrations)
+    """
+
+    request: Request
+    migrations: tuple[Migration, ...]
+    left_out: tuple[LeftOut, ...]
+    lower_bound: float
+    peak_load: float
+
+    @property
+    def makespan(self) -> float:
+        """When the last migration ends, s; 0 for an empty plan."""
+        return max((m.end for m in self.migrations), default=0.0)
+
+    @property
+    def gap(self) -> float:
+        """(makespan - lower bound) / lower bound; 0 for an empty plan."""
+        if self.lower_bound <= 0:
+            return 0.0
+        return self.makespan / self.lower_bound - 1.0
+
+    @property
+    def post_copies(self) -> int:
+        """How many migrations are post-copy."""
+        return sum(m.mode is Mode.POST_COPY for m in self.migrations)
+
+    @property
+    def data(self) -> float:
+        """Forecast bytes sent by all migrations."""
+        return sum(m.data for m in self.migrations)
+
+    @property
+    def worst_downtime(self) -> float:
+        """Longest forecast downtime, s; 0 for an empty plan."""
+        return max((m.downtime for m in self.migrations), default=0.0)
