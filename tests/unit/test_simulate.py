@@ -1,0 +1,196 @@
+"""The fluid model shares NICs fairly and agrees with the forecast."""
+
+import math
+
+import numpy as np
+import testtools
+
+from tests.unit.builders import cloud
+from tests.unit.builders import vm
+from tests.unit.builders import writes
+from watcher_tsmig import errors
+from watcher_tsmig import forecast
+from watcher_tsmig import simulate
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan import make_plan
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.simulate.sharing import NOWHERE
+from watcher_tsmig.simulate.sharing import max_min
+
+
+class TestMaxMin(testtools.TestCase):
+    def share(self, capacity, path, demand):
+        return max_min(
+            np.array(capacity, dtype=float),
+            np.array(path, dtype=np.intp),
+            np.array(demand, dtype=float),
+        ).tolist()
+
+    def test_equal_flows_get_equal_shares(self):
+        path = [(0, NOWHERE)] * 4
+        self.assertEqual([25.0] * 4, self.share([100], path, [math.inf] * 4))
+
+    def test_what_one_does_not_want_the_others_get(self):
+        path = [(0, NOWHERE)] * 3
+        self.assertEqual(
+            [10.0, 45.0, 45.0], self.share([100], path, [10, 99, math.inf])
+        )
+
+    def test_a_flow_is_as_fast_as_its_tighter_nic(self):
+        path = [(0, 1), (0, NOWHERE)]
+        self.assertEqual(
+            [30.0, 70.0], self.share([100, 30], path, [math.inf] * 2)
+        )
+
+    def test_no_demand_no_rate(self):
+        self.assertEqual([0.0], self.share([100], [(0, NOWHERE)], [0]))
+
+
+class TestWorld(testtools.TestCase):
+    def world(self, *vms, **values):
+        return simulate.World(cloud('a b c', *vms), **values)
+
+    def run_alone(self, a_vm, cap, post=False):
+        world = self.world(a_vm)
+        world.start(a_vm.id, 'b', cap=cap)
+        if post:
+            world.switch(a_vm.id)
+        world.advance(1000.0)
+        return world.done[a_vm.id]
+
+    def test_alone_on_its_link_it_does_what_was_forecast(self):
+        rules = Rules()
+        for rate in (1e6, 2e7, 5e7):
+            a_vm = vm('v', 'a', working_set=writes(rate))
+            curves = forecast.fit([a_vm.working_set])
+            for post, model in (
+                (False, forecast.pre_copy),
+                (True, forecast.post_copy),
+            ):
+                said = model(curves, 1e8, rules)
+                done = self.run_alone(a_vm, 1e8, post)
+                self.assertAlmostEqual(
+                    float(said.t_sum[0]), done.ended, places=6
+                )
+                self.assertAlmostEqual(
+                    float(said.data[0]), done.data, delta=2.0
+                )
+                self.assertAlmostEqual(
+                    float(said.t_downtime[0]), done.downtime, places=6
+                )
+
+    def test_traffic_the_same_way_competes_and_the_other_way_does_not(self):
+        ends = {
+            name: self.run_alone(vm('v', 'a', tx, rx), 125e6).ended
+            for name, tx, rx in (
+                ('idle', 0, 0),
+                ('sender', 800, 0),
+                ('receiver', 0, 800),
+            )
+        }
+        self.assertGreater(ends['sender'], 1.5 * ends['idle'])
+        self.assertAlmostEqual(ends['idle'], ends['receiver'])
+
+    def test_a_post_copied_vm_takes_its_traffic_along(self):
+        sender = vm('v', 'a', 800, 0)
+        alone = self.run_alone(sender, 125e6, post=True).ended
+        idle = self.run_alone(vm('v', 'a'), 125e6, post=True).ended
+        self.assertAlmostEqual(idle, alone)
+
+    def test_where_the_vm_runs(self):
+        world = self.world(vm('v', 'a'), vm('w', 'a'))
+        world.start('id-v', 'b')
+        world.start('id-w', 'b')
+        world.advance(1.0)
+        self.assertEqual('a', world.host_of('id-v'))
+        world.switch('id-v')
+        self.assertEqual('b', world.host_of('id-v'))
+        world.advance(100.0)
+        self.assertEqual('b', world.host_of('id-w'))
+        self.assertEqual((), world.running())
+
+    def test_a_late_switch_sends_again_what_was_written(self):
+        world = self.world(vm('v', 'a', working_set=writes(2e7)))
+        world.start('id-v', 'b', cap=5e7)
+        world.advance(10.0)
+        before = world.progress('id-v')
+        world.switch('id-v')
+        after = world.progress('id-v')
+        self.assertGreater(after.remaining, before.remaining)
+        self.assertEqual(Mode.POST_COPY, after.phase)
+
+    def test_what_writes_faster_than_the_link_goes_on_for_ever(self):
+        world = self.world(vm('v', 'a', working_set=writes(2e8)))
+        world.start('id-v', 'b')
+        world.advance(600.0)
+        self.assertEqual(('id-v',), world.running())
+        self.assertGreater(world.progress('id-v').rounds, 10)
+
+    def test_a_paused_vm_ends_however_fast_it_writes(self):
+        world = self.world(vm('v', 'a', 500, 0, working_set=writes(2e8)))
+        world.start('id-v', 'b')
+        world.advance(30.0)
+        world.pause('id-v')
+        self.assertEqual('a', world.host_of('id-v'))
+        world.advance(60.0)
+        done = world.done['id-v']
+        # All of 1 GB at the whole link: its own traffic has stopped too.
+        self.assertAlmostEqual(done.ended - 30.0, done.downtime)
+        self.assertAlmostEqual(1e9 / 125e6 / 0.949, done.downtime, 1)
+
+    def test_an_abort_leaves_the_vm_where_it_was(self):
+        world = self.world(vm('v', 'a'))
+        world.start('id-v', 'b')
+        world.advance(1.0)
+        world.abort('id-v')
+        self.assertEqual('a', world.host_of('id-v'))
+        self.assertRaises(errors.InputError, world.progress, 'id-v')
+
+    def test_there_is_no_way_back_from_post_copy(self):
+        world = self.world(vm('v', 'a'))
+        world.start('id-v', 'b')
+        world.switch('id-v')
+        self.assertRaises(errors.InputError, world.abort, 'id-v')
+        self.assertRaises(errors.InputError, world.switch, 'id-v')
+
+    def test_wrong_calls_are_refused(self):
+        world = self.world(vm('v', 'a'))
+        for bad in (('id-z', 'b'), ('id-v', 'z'), ('id-v', 'a')):
+            self.assertRaises(errors.InputError, world.start, *bad)
+        world.start('id-v', 'b')
+        self.assertRaises(errors.InputError, world.start, 'id-v', 'c')
+
+
+class TestReplay(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cloud = cloud(
+            'a b c d',
+            *(vm(f's{i}', 'a', 150, 10) for i in range(3)),
+            *(vm(f'r{i}', 'b', 10, 150) for i in range(3)),
+        )
+
+    def plan(self, **values):
+        return make_plan(
+            self.cloud,
+            policies.request('balanced', hosts=('a', 'b'), **values),
+        )
+
+    def test_with_caps_in_force_it_happens_as_planned(self):
+        for mode in (None, *Mode):
+            plan = self.plan(only_mode=mode)
+            happened = simulate.replay(self.cloud, plan)
+            self.assertEqual((), happened.unfinished)
+            self.assertAlmostEqual(plan.makespan, happened.makespan, places=3)
+            for migration in plan.migrations:
+                self.assertAlmostEqual(
+                    migration.end,
+                    happened.done[migration.vm].ended,
+                    places=3,
+                )
+
+    def test_without_caps_every_migration_still_ends(self):
+        happened = simulate.replay(self.cloud, self.plan(), capped=False)
+        self.assertEqual((), happened.unfinished)
+        self.assertLess(happened.makespan, math.inf)
