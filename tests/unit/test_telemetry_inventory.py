@@ -1,0 +1,279 @@
+"""Hosts and VMs from a Nova and a Watcher model of this file.
+
+The real openstacksdk reads the playground in tests/functional.
+"""
+
+import types
+import unittest
+
+from gnocchiclient import exceptions as gnocchi_errors
+from keystoneauth1 import exceptions as auth_errors
+
+from tests.unit.test_telemetry_gnocchi import NOW
+from tests.unit.test_telemetry_gnocchi import SmallGnocchi
+from watcher_tsmig import errors
+from watcher_tsmig import units
+from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import inventory
+from watcher_tsmig.telemetry import read_cloud
+
+
+def thing(**values):
+    return types.SimpleNamespace(**values)
+
+
+class SmallModel:
+    """Watcher's compute model: nodes, instances, nothing else."""
+
+    def __init__(self, nodes, instances=()):
+        self.nodes = nodes
+        self.instances = instances
+
+    def get_all_compute_nodes(self):
+        return {node.uuid: node for node in self.nodes}
+
+    def get_all_instances(self):
+        return {instance.uuid: instance for instance in self.instances}
+
+
+def node(name):
+    return thing(
+        uuid=f'uuid-{name}',
+        hostname=name,
+        memory_mb_capacity=1024.0,
+        vcpu_capacity=16.0,
+    )
+
+
+def server(name, host='a', **values):
+    return thing(
+        **{
+            'id': f'id-{name}',
+            'name': name,
+            'compute_host': host,
+            'vm_state': 'active',
+            'task_state': None,
+            'is_locked': False,
+            'metadata': {},
+            'flavor': thing(ram=512, vcpus=2),
+            **values,
+        }
+    )
+
+
+def instance(name, **values):
+    return thing(
+        **{
+            'uuid': f'id-{name}',
+            'memory': 256,
+            'vcpus': 1,
+            'watcher_exclude': False,
+            **values,
+        }
+    )
+
+
+class SmallCompute:
+    """openstacksdk's compute proxy in front of lists."""
+
+    def __init__(self, servers=(), aggregates=(), services=None):
+        self._servers = servers
+        self._aggregates = aggregates
+        self._services = services or [
+            thing(host=h, binary='nova-compute', status='enabled', state='up')
+            for h in 'ab'
+        ]
+
+    def aggregates(self):
+        return self._aggregates
+
+    def services(self, binary):
+        return self._services
+
+    def servers(self, details, all_projects):
+        return self._servers
+
+    def get_server(self, vm):
+        (found,) = [s for s in self._servers if s.id == vm]
+        return found
+
+
+def aggregate(hosts, **metadata):
+    given = {f'tsmig:{k}': v for k, v in metadata.items()}
+    return thing(name='agg', hosts=list(hosts), metadata=given)
+
+
+def read(compute, instances=(), scoped=False):
+    model = SmallModel([node('a'), node('b')], instances)
+    return inventory.read_inventory(model, compute, scoped=scoped)
+
+
+class TestInventory(unittest.TestCase):
+    def test_hosts_have_schedulable_capacity_and_what_is_declared(self):
+        found = read(
+            SmallCompute(
+                aggregates=[
+                    aggregate('a', post_copy='true', nic_mbit_s='10000')
+                ]
+            )
+        )
+        a, b = found.hosts
+        self.assertEqual(units.from_mib(1024), a.memory)
+        self.assertEqual(units.from_mbit_s(10000), a.nic.capacity)
+        self.assertIs(True, a.post_copy)
+        self.assertEqual((None, None), (b.nic, b.post_copy))
+        self.assertEqual({'a': 'uuid-a', 'b': 'uuid-b'}, found.node_ids)
+
+    def test_of_two_declarations_the_careful_one_holds(self):
+        found = read(
+            SmallCompute(
+                aggregates=[
+                    aggregate('a', post_copy='true', nic_mbit_s='10000'),
+                    aggregate('ab', post_copy='no', nic_mbit_s='1000'),
+                ]
+            )
+        )
+        self.assertIs(False, found.hosts[0].post_copy)
+        self.assertEqual(125e6, found.hosts[0].nic.capacity)
+
+    def test_nonsense_in_metadata_is_noted_and_unknown(self):
+        found = read(
+            SmallCompute(
+                aggregates=[aggregate('a', post_copy='maybe', nic_mbit_s='x')]
+            )
+        )
+        self.assertIs(False, found.hosts[0].post_copy)
+        self.assertIsNone(found.hosts[0].nic)
+        self.assertEqual(2, len(found.notes))
+
+    def test_services_say_whether_a_host_is_enabled_and_up(self):
+        found = read(
+            SmallCompute(
+                services=[
+                    thing(
+                        host='a',
+                        binary='nova-compute',
+                        status='disabled',
+                        state='up',
+                    )
+                ]
+            )
+        )
+        a, b = found.hosts
+        self.assertEqual((False, True), (a.enabled, a.up))
+        self.assertEqual((False, False), (b.enabled, b.up))
+
+    def test_nova_says_where_a_vm_is_and_in_what_state(self):
+        found = read(
+            SmallCompute(
+                [
+                    server('one'),
+                    server('busy', task_state='migrating'),
+                    server('off', vm_state='stopped'),
+                    server('mine', is_locked=True),
+                    server('refuses', metadata={'tsmig:post_copy': 'false'}),
+                    server('elsewhere', host='z'),
+                ]
+            )
+        )
+        vms = {vm.name: vm for vm in found.vms}
+        self.assertNotIn('elsewhere', vms)
+        self.assertEqual(units.from_mib(512), vms['one'].memory)
+        self.assertTrue(vms['one'].active and vms['one'].post_copy)
+        self.assertFalse(vms['busy'].active)
+        self.assertFalse(vms['off'].active)
+        self.assertTrue(vms['mine'].locked)
+        self.assertFalse(vms['refuses'].post_copy)
+
+    def test_an_old_api_without_sizes_falls_back_on_the_model(self):
+        bare = thing(original_name='m1')
+        found = read(
+            SmallCompute([server('one', flavor=bare)]), [instance('one')]
+        )
+        self.assertEqual(units.from_mib(256), found.vms[0].memory)
+        found = read(SmallCompute([server('two', flavor=bare)]))
+        self.assertEqual((), found.vms)
+        self.assertIn('size is unknown', found.notes[0])
+
+    def test_the_audits_scope_excludes(self):
+        compute = SmallCompute([server('one'), server('new')])
+        known = [instance('one', watcher_exclude=True)]
+        scoped = {v.name: v for v in read(compute, known, scoped=True).vms}
+        self.assertTrue(scoped['one'].excluded)
+        self.assertTrue(scoped['new'].excluded)
+        free = {v.name: v for v in read(compute, known).vms}
+        self.assertFalse(free['new'].excluded)
+
+    def test_post_copy_needs_both_hosts_and_the_owner(self):
+        compute = SmallCompute(
+            [
+                server('one'),
+                server('no', metadata={'tsmig:post_copy': 'false'}),
+            ],
+            [aggregate('ab', post_copy='true')],
+        )
+        permitted = inventory.post_copy_permitted
+        self.assertTrue(permitted(compute, 'id-one', 'a', 'b'))
+        self.assertFalse(permitted(compute, 'id-one', 'a', 'c'))
+        self.assertFalse(permitted(compute, 'id-no', 'a', 'b'))
+
+
+class TestReadCloud(unittest.TestCase):
+    def setUp(self):
+        self.server = SmallGnocchi()
+        self.settings = Settings()
+
+    def read(self, gnocchi):
+        return read_cloud(
+            SmallModel([node('a'), node('b')]),
+            SmallCompute([server('one')]),
+            gnocchi,
+            self.settings,
+            now=NOW,
+        )
+
+    def test_measurements_are_put_to_their_vms(self):
+        self.server.interface('id-one', 1000.0, 10.0)
+        self.server.instance('id-one', dirty_t1=10, resident=100)
+        found = self.read(self.server)
+        (vm,) = found.cloud.vms
+        self.assertEqual(1000.0, vm.traffic.tx)
+        self.assertEqual(1, len(vm.working_set.samples))
+        self.assertEqual(NOW, found.cloud.taken_at)
+        self.assertEqual((), found.notes)
+
+    def test_a_gnocchi_that_is_away_costs_one_question_and_a_note(self):
+        for error in (
+            gnocchi_errors.ConnectionFailure(message='refused'),
+            auth_errors.EndpointNotFound(),
+            gnocchi_errors.ClientException(500, 'oops'),
+        ):
+            with self.subTest(error):
+                self.setUp()
+                self.server.error = error
+                found = self.read(self.server)
+                self.assertIsNone(found.cloud.vms[0].traffic)
+                self.assertEqual(1, found.questions)
+                self.assertEqual(1, len(found.notes))
+                self.assertEqual([], self.server.searches)
+
+    def test_without_gnocchi_nothing_is_known(self):
+        found = self.read(None)
+        self.assertIsNone(found.cloud.vms[0].working_set)
+        self.assertIn('no Gnocchi', found.notes[0])
+
+    def test_without_nova_there_is_no_cloud(self):
+        compute = SmallCompute()
+
+        def servers(**query):
+            raise auth_errors.ConnectFailure('refused')
+
+        compute.servers = servers
+        with self.assertRaisesRegex(errors.CloudError, 'Nova: servers'):
+            read_cloud(
+                SmallModel([node('a')]),
+                compute,
+                None,
+                self.settings,
+                now=NOW,
+            )

@@ -1,0 +1,15 @@
+"""Names for the foreign objects that telemetry is handed.
+
+Aliases only. None of these libraries gives its objects types that a checker
+could use, so the name is what a reader gets.
+"""
+
+from typing import Any
+
+Compute = Any  # openstacksdk's compute proxy, of an administrator
+GnocchiClient = Any  # gnocchiclient's client, version 1
+Model = Any  # Watcher's compute model (ModelRoot)
+Node = Any  # a compute node of that model
+Instance = Any  # an instance of that model
+Server = Any  # openstacksdk's server
+Service = Any  # openstacksdk's compute service

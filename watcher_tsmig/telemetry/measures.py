@@ -1,0 +1,235 @@
+"""Gnocchi in bulk: which metrics hang on which VMs, and their measures.
+
+The one place that talks to Gnocchi. It knows nothing of traffic or memory.
+One search finds the resources of many VMs, one request of the aggregates
+API brings the measures of many metrics; where a Gnocchi refuses that (a
+policy without the granularity, a metric just deleted) the metrics are asked
+for one by one, within the same time.
+"""
+
+import datetime
+import functools
+import math
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+from typing import TypeVar
+
+import requests
+from gnocchiclient import exceptions as gnocchi_errors
+from keystoneauth1 import exceptions as auth_errors
+
+from watcher_tsmig import errors
+from watcher_tsmig.telemetry.clients import GnocchiClient
+
+T = TypeVar('T')
+
+# (timestamp of the span's start, its length, value); seconds
+Measure = tuple[float, float, float]
+Resource = dict[str, Any]
+
+CLIENT_ERRORS = (
+    gnocchi_errors.ClientException,
+    auth_errors.ClientException,
+    requests.exceptions.RequestException,
+)
+
+
+# Gnocchi's own [api] max_limit, above which it answers less than asked
+PAGE = 1000
+
+
+class Gnocchi:
+    """Questions to one Gnocchi, all of them within one span of time.
+
+    :param client: of gnocchiclient, version 1
+    :param total_time: for all questions, s
+    :ivar questions: how many were asked
+    :ivar refusals: Gnocchi's answers for metrics that it would not give
+    """
+
+    def __init__(
+        self,
+        client: GnocchiClient,
+        *,
+        total_time: float,
+        batch: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._batch = batch
+        self._now = now
+        self._ends = now() + total_time
+        self._total_time = total_time
+        self.questions = 0
+        self.refusals: list[str] = []
+
+    def probe(self) -> None:
+        """One cheap question, so that a dead Gnocchi costs one wait.
+
+        :raises errors.CloudError: it does not answer
+        """
+        self._ask(self._client.capabilities.list)
+
+    def resources(
+        self, kind: str, attribute: str, values: Sequence[str]
+    ) -> list[Resource]:
+        """Resources of a type whose attribute is one of the values.
+
+        :raises errors.CloudError: Gnocchi does not answer in time
+        """
+        found: list[Resource] = []
+        for some in _batches(values, self._batch):
+            try:
+                found += self._pages(kind, {'in': {attribute: list(some)}})
+            except errors.CloudError as error:
+                if isinstance(error.__cause__, gnocchi_errors.NotFound):
+                    # nobody ever measured such a thing here
+                    return []
+                raise
+        return found
+
+    def _pages(
+        self, kind: str, query: dict[str, object]
+    ) -> Iterator[Resource]:
+        marker = None
+        while True:
+            page = self._ask(
+                functools.partial(
+                    self._client.resource.search,
+                    resource_type=kind,
+                    query=query,
+                    limit=PAGE,
+                    marker=marker,
+                )
+            )
+            yield from page
+            if len(page) < PAGE:
+                return
+            marker = page[-1]['id']
+
+    def measures(
+        self,
+        metrics: Iterable[str],
+        aggregation: str,
+        *,
+        granularity: float | None,
+        start: float,
+    ) -> dict[str, list[Measure]]:
+        """Measures of each metric since `start`, oldest first.
+
+        :param start: seconds since the epoch
+        :param granularity: s; None for the finest that there is
+        :returns: by metric id; a metric without measures has none
+        :raises errors.CloudError: Gnocchi does not answer in time
+        """
+        found: dict[str, list[Measure]] = {}
+        if granularity is not None and granularity == int(granularity):
+            granularity = int(granularity)  # 300, not 300.0, on the wire
+        since = _moment(start).isoformat()
+        for some in _batches(sorted(set(metrics)), self._batch):
+            try:
+                raw = self._many(some, aggregation, granularity, since)
+            except errors.CloudError as error:
+                if not _refused(error):
+                    raise
+                raw = self._each(some, aggregation, granularity, since)
+            for metric, rows in raw.items():
+                found[metric] = _finest(rows)
+        return found
+
+    def _many(
+        self,
+        metrics: Sequence[str],
+        aggregation: str,
+        granularity: float | None,
+        start: str,
+    ) -> dict[str, list[Any]]:
+        operations = [
+            'metric',
+            *([metric, aggregation] for metric in metrics),
+        ]
+        answer = self._ask(
+            functools.partial(
+                self._client.aggregates.fetch,
+                operations,
+                start=start,
+                granularity=granularity,
+            )
+        )
+        measures = answer['measures']
+        return {
+            metric: measures.get(metric, {}).get(aggregation, [])
+            for metric in metrics
+        }
+
+    def _each(
+        self,
+        metrics: Sequence[str],
+        aggregation: str,
+        granularity: float | None,
+        start: str,
+    ) -> dict[str, list[Any]]:
+        found = {}
+        for metric in metrics:
+            try:
+                found[metric] = self._ask(
+                    functools.partial(
+                        self._client.metric.get_measures,
+                        metric,
+                        start=start,
+                        aggregation=aggregation,
+                        granularity=granularity,
+                    )
+                )
+            except errors.CloudError as error:
+                if not _refused(error):
+                    raise
+                self.refusals.append(str(error))
+                found[metric] = []
+        return found
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        if self._now() > self._ends:
+            raise errors.CloudError(
+                f'Gnocchi took more than {self._total_time:g} s'
+            )
+        self.questions += 1
+        try:
+            return call()
+        except CLIENT_ERRORS as error:
+            text = ' '.join(str(error).split()) or type(error).__name__
+            raise errors.CloudError(f'Gnocchi: {text}') from error
+
+
+def _refused(error: errors.CloudError) -> bool:
+    """Gnocchi answered, and the answer is no (4xx)."""
+    code = getattr(error.__cause__, 'code', None)
+    return isinstance(code, int) and 400 <= code < 500 and code not in (401,)
+
+
+def _finest(rows: list[Any]) -> list[Measure]:
+    measures = [
+        (when.timestamp(), float(span), float(value))
+        for when, span, value in rows
+        if value is not None and math.isfinite(value)
+    ]
+    if not measures:
+        return []
+    finest = min(span for _, span, _ in measures)
+    return sorted(m for m in measures if m[1] == finest)
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    # without an offset, which a query string would carry as a blank
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(
+        tzinfo=None
+    )
+
+
+def _batches(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for i in range(0, len(values), size):
+        yield values[i : i + size]

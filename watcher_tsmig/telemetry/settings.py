@@ -1,0 +1,76 @@
+"""How telemetry is read: names, spans, bounds. A value; nothing reads here.
+
+Times are seconds. Where the numbers come from and who may change them is
+said by the options of the plugin, which fill this value.
+"""
+
+import dataclasses
+
+from watcher_tsmig import errors
+
+# Seconds over which dirtied memory is measured: QEMU measures 1 to 60 s
+DIRTY_SPANS = (1, 2, 4, 8, 16, 32, 60)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What to read of Gnocchi, and when it is too old or too slow.
+
+    :ivar tx_metric: cumulative bytes a VM's interface has sent
+    :ivar rx_metric: cumulative bytes a VM's interface has received
+    :ivar interface_type: resource type that carries both, with the
+        attribute `instance_id`
+    :ivar granularity: of the measures of traffic, s
+    :ivar sampling: between two samples of a counter, s; 0 if there is one
+        sample in each granularity
+    :ivar window: traffic is the mean of the measures this young, s
+    :ivar traffic_age: traffic measured before this is unknown, s
+    :ivar dirty_metric: with `{seconds}` in it; MiB dirtied in that time
+    :ivar resident_metric: resident memory of a VM, MiB
+    :ivar dirty_spans: the `{seconds}` to ask for
+    :ivar dirty_age: dirtying measured before this is unknown, s
+    :ivar batch: VMs or metrics in one question
+    :ivar total_time: for all questions to Gnocchi together, s
+    """
+
+    tx_metric: str = 'network.outgoing.bytes'
+    rx_metric: str = 'network.incoming.bytes'
+    interface_type: str = 'instance_network_interface'
+    granularity: float = 300.0
+    sampling: float = 0.0
+    window: float = 900.0
+    traffic_age: float = 1800.0
+    dirty_metric: str = 'memory.dirty.t{seconds}'
+    resident_metric: str = 'memory.resident'
+    dirty_spans: tuple[int, ...] = DIRTY_SPANS
+    dirty_age: float = 86400.0
+    batch: int = 200
+    total_time: float = 60.0
+
+    def __post_init__(self) -> None:
+        for field in (
+            'granularity',
+            'window',
+            'traffic_age',
+            'dirty_age',
+            'batch',
+            'total_time',
+        ):
+            if not getattr(self, field) > 0:
+                raise errors.InputError('is not above 0', field)
+        if self.sampling < 0:
+            raise errors.InputError('is negative', 'sampling')
+        if '{seconds}' not in self.dirty_metric:
+            raise errors.InputError('lacks {seconds}', 'dirty_metric')
+
+    @property
+    def counter_span(self) -> float:
+        """Seconds that one `rate:mean` of a counter stands for."""
+        return self.sampling or self.granularity
+
+    def dirty_metrics(self) -> dict[str, float]:
+        """Name of each metric of dirtied memory, and its seconds."""
+        return {
+            self.dirty_metric.replace('{seconds}', str(span)): float(span)
+            for span in sorted(set(self.dirty_spans))
+        }
