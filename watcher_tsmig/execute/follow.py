@@ -1,0 +1,199 @@
+"""What to do next about a migration that is under way, decided purely.
+
+No I/O and no clock: the caller says what Nova's record shows and what time
+it is, and gets one step back. The rules are one table, first match wins;
+what a status means is another.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+
+from watcher_tsmig.execute.values import Order
+from watcher_tsmig.execute.values import Pace
+from watcher_tsmig.plan.values import Mode
+
+
+class Phase(enum.Enum):
+    """What a status of Nova's migration record means for us."""
+
+    ABSENT = 'absent'
+    WAITING = 'waiting'
+    RUNNING = 'running'
+    POST_COPY = 'post-copy'
+    LANDING = 'landing'
+    DONE = 'done'
+    LOST = 'lost'
+
+
+# Nova's migration statuses (compute/manager.py, conductor/manager.py,
+# virt/libvirt/migration.py); one that is not here counts as LANDING, in
+# which nothing is touched and the wait is bounded.
+PHASES = {
+    None: Phase.ABSENT,
+    'accepted': Phase.WAITING,
+    'pre-migrating': Phase.WAITING,
+    'queued': Phase.WAITING,
+    'preparing': Phase.WAITING,
+    'running': Phase.RUNNING,
+    'running (post-copy)': Phase.POST_COPY,
+    'post-migrating': Phase.LANDING,
+    'completed': Phase.DONE,
+    'done': Phase.DONE,
+    'failed': Phase.LOST,
+    'error': Phase.LOST,
+    'cancelled': Phase.LOST,
+}
+
+
+# Nova aborts in these and in no others (queued and preparing since 2.65)
+ABORTABLE = (Phase.WAITING, Phase.RUNNING)
+
+
+class Step(enum.Enum):
+    """What to do now."""
+
+    WAIT = 'wait'
+    SWITCH = 'switch'  # ask Nova to force completion
+    ABORT = 'abort'
+    FINISH = 'finish'  # look where the VM is, it should have arrived
+    FAIL = 'fail'  # Nova says that it failed
+    ABSENT = 'absent'  # Nova never made a record
+    STUCK = 'stuck'  # a bound has passed and nothing can be done
+
+
+class Stop(enum.Enum):
+    """Why we want a migration to stop; the text is for people."""
+
+    CANCELLED = 'the action plan was cancelled'
+    QUEUED = 'Nova did not start it in time'
+    DEADLINE = 'it ran past its deadline'
+
+
+@dataclasses.dataclass(slots=True)
+class Watch:
+    """The following of one migration; instants are those of the caller.
+
+    :ivar switched: a post-copy was seen
+    :ivar tries: forced completions so far
+    :ivar stop: why it is to stop, once it is
+    :ivar stopped_at: when it was first asked to
+    :ivar aborted_at: when it was last asked to
+    """
+
+    order: Order
+    pace: Pace
+    began: float
+    phase: Phase = Phase.ABSENT
+    since: float = 0.0
+    now: float = 0.0
+    total: float | None = None
+    switched: bool = False
+    tries: int = 0
+    tried_at: float = float('-inf')
+    stop: Stop | None = None
+    stopped_at: float | None = None
+    aborted_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.began
+        self.now = self.began
+
+    def look(
+        self,
+        now: float,
+        status: str | None,
+        *,
+        total: float | None = None,
+        cancelled: bool = False,
+    ) -> Step:
+        """The step that follows from what is seen now.
+
+        :param status: of Nova's record; None while there is none
+        :param total: memory_total_bytes of Nova's record
+        :param cancelled: the action plan is
+        """
+        phase = PHASES.get(status, Phase.LANDING)
+        if phase is not self.phase:
+            self.phase = phase
+            self.since = now
+        self.now = now
+        self.total = total
+        if phase is Phase.POST_COPY:
+            self.switched = True
+        self.stop = self.stop or _why_stop(self, cancelled)
+        for applies, step in RULES:
+            if applies(self):
+                return self._taken(step)
+        return Step.WAIT
+
+    def _taken(self, step: Step) -> Step:
+        if step is Step.SWITCH:
+            self.tries += 1
+            self.tried_at = self.now
+        elif step is Step.ABORT:
+            self.aborted_at = self.now
+            if self.stopped_at is None:
+                self.stopped_at = self.now
+        return step
+
+    @property
+    def lasted(self) -> float:
+        """How long it is in its phase, s."""
+        return self.now - self.since
+
+
+def _why_stop(watch: Watch, cancelled: bool) -> Stop | None:
+    if cancelled:
+        return Stop.CANCELLED
+    if watch.phase is Phase.WAITING and watch.lasted > watch.pace.queue:
+        return Stop.QUEUED
+    if watch.phase is Phase.RUNNING and watch.lasted > watch.order.deadline:
+        return Stop.DEADLINE
+    return None
+
+
+def _absent(watch: Watch) -> bool:
+    return watch.phase is Phase.ABSENT and watch.lasted > watch.pace.appear
+
+
+def _stuck(watch: Watch) -> bool:
+    if watch.phase in (Phase.POST_COPY, Phase.LANDING):
+        return watch.lasted > watch.order.deadline
+    return (
+        watch.phase in ABORTABLE
+        and watch.stopped_at is not None
+        and watch.now - watch.stopped_at > watch.pace.stop
+    )
+
+
+def _abortable(watch: Watch) -> bool:
+    if watch.stop is None or watch.phase not in ABORTABLE:
+        return False
+    # Nova answers 202 and may still lose the request, as it does with a
+    # forced completion that comes too early, so it is repeated.
+    return (
+        watch.aborted_at is None
+        or watch.now - watch.aborted_at >= watch.pace.switch_again
+    )
+
+
+def _switchable(watch: Watch) -> bool:
+    return (
+        watch.order.mode is Mode.POST_COPY
+        and watch.order.post_copy_permitted
+        and watch.phase is Phase.RUNNING
+        and bool(watch.total)
+        and watch.tries < watch.pace.switch_tries
+        and watch.now - watch.tried_at >= watch.pace.switch_again
+    )
+
+
+RULES: tuple[tuple[Callable[[Watch], bool], Step], ...] = (
+    (lambda watch: watch.phase is Phase.DONE, Step.FINISH),
+    (lambda watch: watch.phase is Phase.LOST, Step.FAIL),
+    (_absent, Step.ABSENT),
+    (_stuck, Step.STUCK),
+    (_abortable, Step.ABORT),
+    (_switchable, Step.SWITCH),
+)

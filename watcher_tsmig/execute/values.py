@@ -1,0 +1,143 @@
+"""What is ordered of one migration, how patiently, and what came of it.
+
+Frozen values only: no clock, no compute API, no decision. Sizes are bytes,
+rates bytes per second, times seconds on the wall clock.
+"""
+
+import dataclasses
+import time
+from typing import Any
+from typing import Protocol
+
+from watcher_tsmig import errors
+from watcher_tsmig.plan.values import Enforcement
+from watcher_tsmig.plan.values import Mode
+
+# openstacksdk's compute proxy, of an administrator; it has no types
+Compute = Any
+
+
+class Clock(Protocol):
+    """Where the time comes from; the tests bring their own."""
+
+    def now(self) -> float:
+        """Seconds that never run backwards."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+
+
+class WallClock:
+    """The real time."""
+
+    def now(self) -> float:
+        """Seconds since some fixed instant."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        time.sleep(seconds)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One VM's move as the plan wants it.
+
+    :ivar vm: Nova's id of the server
+    :ivar deadline: how long it may run in pre-copy before it is given up,
+        and how long post-copy may take before we stop waiting for it, s
+    :ivar post_copy_permitted: the source host is declared able to
+        post-copy now; without it a forced completion would pause the VM
+    :ivar cap: bandwidth that the plan wants; nobody enforces it yet
+    """
+
+    vm: str
+    name: str
+    source: str
+    destination: str
+    mode: Mode
+    deadline: float
+    post_copy_permitted: bool = False
+    cap: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in ('vm', 'name', 'source', 'destination'):
+            if not getattr(self, field):
+                raise errors.InputError('is empty', field)
+        if not self.deadline > 0:
+            raise errors.InputError('is not above 0', 'deadline')
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Every wait of an execution and its bound, s.
+
+    :ivar poll: between two looks at a migration; at most 2, so that a
+        cancelled plan is noticed within 2 s
+    :ivar appear: for Nova's record of an accepted migration (1 to 5 s)
+    :ivar queue: for Nova to start it, behind others on the same host
+    :ivar switch_again: between two forced completions; Nova loses those
+        that come too early
+    :ivar switch_tries: forced completions before the VM stays in pre-copy
+    :ivar stop: for an abort to take effect
+    :ivar settle: for the server to be at its destination and at rest once
+        the migration's record is completed
+    :ivar outage: for a compute API that does not answer while a migration
+        runs, which it outlives
+    :ivar http_tries: attempts at one read of the compute API
+    :ivar http_wait: before the second attempt; doubles each time
+    """
+
+    poll: float = 1.0
+    appear: float = 60.0
+    queue: float = 3600.0
+    switch_again: float = 3.0
+    switch_tries: int = 20
+    stop: float = 60.0
+    settle: float = 60.0
+    outage: float = 300.0
+    http_tries: int = 3
+    http_wait: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if not getattr(self, field.name) > 0:
+                raise errors.InputError('is not above 0', field.name)
+        if self.poll > 2:
+            raise errors.InputError('is above 2 s', 'poll')
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A look at a migration; `None` where Nova has no number for it."""
+
+    vm: str
+    name: str
+    status: str
+    elapsed: float
+    processed: float | None = None
+    remaining: float | None = None
+    total: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a migration that reached its true end went.
+
+    :ivar host: where the VM is now
+    :ivar seconds: from the request to the VM at rest on `host`
+    :ivar mode: how its memory really travelled
+    :ivar data: bytes sent as last seen, at most 5 s old; None if not seen
+    :ivar downtime: s; None, because Nova's API does not tell it
+    :ivar cap: who enforced the plan's bandwidth
+    :ivar remark: what an operator should know about it; may be empty
+    """
+
+    vm: str
+    host: str
+    seconds: float
+    mode: Mode
+    data: float | None = None
+    downtime: float | None = None
+    cap: Enforcement = Enforcement.ADVISORY
+    remark: str = ''
