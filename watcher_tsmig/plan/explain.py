@@ -113,6 +113,8 @@ def runner_up(case: Case) -> str:
         return 'post-copy is not permitted by its owner, host or request'
     if case.post and not case.may_pre:
         return _needs(case)
+    if case.near_equal:
+        return f'{other} would load the NICs about as much'
     return (
         f'{other} would load the busier NIC to {case.other_load:.0%} '
         f'instead of {case.load:.0%}'

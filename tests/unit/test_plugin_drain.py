@@ -1,0 +1,211 @@
+"""The strategy between a Watcher model and a Nova of these tests.
+
+A CONTINUOUS audit that raised once is never run again, so most of what is
+tested here is that nothing raises.
+"""
+
+import contextlib
+import unittest
+
+from keystoneauth1 import exceptions as auth_errors
+from oslo_config import cfg
+from watcher.common import exception
+from watcher.common import utils
+
+from tests.unit import test_telemetry_inventory as cloud
+from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import drain
+from watcher_tsmig.plugin import options
+
+CONF = cfg.CONF
+
+
+def setUpModule():
+    CONF([], project='watcher', default_config_files=[])
+    unittest.addModuleCleanup(CONF.reset)
+
+
+def config(**values):
+    given = {option.name: option.default for option in options.STRATEGY}
+    return utils.Struct({**given, 'use_gnocchi': False, **values})
+
+
+class Audit:
+    """As much of an audit as the strategy touches."""
+
+    fields = ('status_message',)
+    uuid = 'audit-1'
+    status_message = None
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.audit = Audit()
+        self.model = cloud.SmallModel(
+            [cloud.node('a'), cloud.node('b')],
+            [cloud.instance('one'), cloud.instance('two')],
+        )
+        self.compute = cloud.SmallCompute(
+            [cloud.server('one'), cloud.server('two')],
+            [cloud.aggregate('ab', post_copy='true', nic_mbit_s='1000')],
+        )
+        self._replace(access, 'compute', self._open)
+
+    def _replace(self, where, name, value):
+        self.addCleanup(setattr, where, name, getattr(where, name))
+        setattr(where, name, value)
+
+    @contextlib.contextmanager
+    def _open(self, osc, timeout):
+        yield self.compute
+
+    def run_it(self, *, model=None, error=None, given=None, **parameters):
+        class Drain(drain.TrafficSensitiveDrain):
+            @property
+            def compute_model(inner):
+                if error is not None:
+                    raise error
+                return model or self.model
+
+        strategy = Drain(config(**(given or {})), osc=object())
+        strategy.input_parameters.update(parameters)
+        strategy.execute(audit=self.audit)
+        return strategy
+
+    def kinds(self, strategy):
+        return [a['action_type'] for a in strategy.solution.actions]
+
+
+class TestDrain(Base):
+    def test_a_named_host_is_disabled_and_then_emptied(self):
+        strategy = self.run_it(hosts=['a'])
+        first, *rest = strategy.solution.actions
+        self.assertEqual('change_nova_service_state', first['action_type'])
+        self.assertEqual(
+            {
+                'resource_id': 'uuid-a',
+                'resource_name': 'a',
+                'state': 'disabled',
+                'disabled_reason': 'watcher_disabled',
+            },
+            first['input_parameters'],
+        )
+        self.assertEqual(2, len(rest))
+        for action in rest:
+            vm = action['input_parameters']['resource_id']
+            self.assertIn('uuid-a', strategy.after[vm])
+        self.assertEqual('tsmig', strategy.planner)
+
+    def test_the_message_and_the_indicators_tell_the_plan(self):
+        strategy = self.run_it(hosts=['a'])
+        self.assertIn('2 VMs leave a in', self.audit.status_message)
+        values = {
+            i.name: i.value for i in strategy.solution.efficacy_indicators
+        }
+        self.assertEqual(2, values['migrations'])
+        self.assertEqual(100.0, strategy.solution.global_efficacy[0]['value'])
+
+    def test_a_disabled_host_is_not_disabled_again(self):
+        self.compute._services[0].status = 'disabled'
+        strategy = self.run_it()
+        self.assertEqual(
+            2 * ['traffic_sensitive_migrate'], self.kinds(strategy)
+        )
+
+    def test_if_every_vm_stays_nothing_is_done_to_the_host(self):
+        for server in self.compute._servers:
+            server.is_locked = True
+        strategy = self.run_it(hosts=['a'])
+        self.assertEqual([], strategy.solution.actions)
+        self.assertIn('Nothing moves from a.', self.audit.status_message)
+
+    def test_excluded_vms_stay(self):
+        self.model.instances[0].watcher_exclude = True
+        strategy = self.run_it(hosts=['a'])
+        moved = [
+            action['input_parameters']['resource_id']
+            for action in strategy.solution.actions
+        ]
+        self.assertNotIn('id-one', moved)
+        self.assertIn('one (excluded)', self.audit.status_message)
+
+    def test_parameters_reach_the_planner(self):
+        strategy = self.run_it(
+            hosts=['a'], bandwidth_ceiling_mbit_s=600, allow_post_copy=False
+        )
+        moves = strategy.solution.actions[1:]
+        self.assertEqual(2, len(moves))
+        for action in moves:
+            given = action['input_parameters']
+            self.assertLessEqual(given['cap_mbit_s'], 600.0)
+            self.assertEqual('pre-copy', given['mode'])
+
+
+class TestNeverRaises(Base):
+    def nothing(self, expected, **values):
+        strategy = self.run_it(**values)
+        self.assertEqual([], strategy.solution.actions)
+        self.assertIn(expected, self.audit.status_message)
+        self.assertLessEqual(len(self.audit.status_message), 255)
+        values = {
+            i.name: i.value for i in strategy.solution.efficacy_indicators
+        }
+        self.assertEqual(0, values['migrations'])
+
+    def test_without_a_usable_model(self):
+        for error in (
+            exception.ClusterStateStale(),
+            exception.ClusterStateNotDefined(),
+            exception.ClusterDataModelCollectionError(cdm='compute'),
+            AttributeError('NoneType'),
+        ):
+            with self.subTest(error):
+                self.nothing('compute model', error=error, hosts=['a'])
+
+    def test_without_nova(self):
+        def away(**query):
+            raise auth_errors.ConnectFailure('refused')
+
+        self.compute.services = away
+        self.nothing('Nova: services', hosts=['a'])
+
+    def test_on_a_wrong_name(self):
+        self.nothing('hosts names z', hosts=['a', 'z'])
+        self.nothing('destinations names z', hosts=['a'], destinations=['z'])
+
+    def test_with_nothing_to_do(self):
+        self.nothing('no host in maintenance')
+
+    def test_on_options_that_make_no_sense(self):
+        self.nothing('dirty_metric', given={'dirty_metric': 'x'}, hosts=['a'])
+
+    def test_without_the_message_column_of_watcher_15(self):
+        self.audit.fields = ()
+        self.run_it(hosts=['z'])
+        self.assertIsNone(self.audit.status_message)
+
+    def test_a_bug_of_ours_is_not_hidden(self):
+        def broken(*args, **kw):
+            raise ZeroDivisionError
+
+        self._replace(drain, 'make_plan', broken)
+        with self.assertRaises(ZeroDivisionError):
+            self.run_it(hosts=['a'])
+
+
+class TestOptions(unittest.TestCase):
+    def test_watchers_own_option_is_kept(self):
+        names = [o.name for o in drain.TrafficSensitiveDrain.get_config_opts()]
+        self.assertIn('datasources', names)
+        self.assertIn('assume_nic_mbit_s', names)
+
+    def test_the_defaults_are_the_requests(self):
+        found = options.assumptions(config())
+        self.assertEqual(125e6, found['assume_nic'])
+        self.assertEqual(12.5e6, found['assume_traffic'])
+        self.assertAlmostEqual(50e6, found['assume_dirty_rate'], delta=1e6)
+
+    def test_names_fit_watchers_columns(self):
+        strategy = drain.TrafficSensitiveDrain
+        self.assertEqual('traffic_sensitive_drain', strategy.get_name())
+        self.assertLessEqual(len(strategy.get_translatable_display_name()), 63)

@@ -1,0 +1,138 @@
+"""Watcher's hooks of the migrate action, on the small Nova of another test."""
+
+import contextlib
+import unittest
+
+from watcher.common import exception
+from watcher.common import utils
+
+from tests.unit.test_execute_migration import Clock
+from tests.unit.test_execute_migration import SmallNova
+from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import migrate
+
+GIVEN = {
+    'resource_id': 'vm-1',
+    'resource_name': 'db-1',
+    'source_node': 'cmp-1',
+    'destination_node': 'cmp-2',
+    'mode': 'pre-copy',
+    'deadline_s': 60.0,
+}
+
+
+class Skipped(Exception):
+    """What Watcher 15 has and 14 has not."""
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.clock = Clock()
+        self.nova = SmallNova(self.clock)
+        self.nova.aggregates = list
+        self.replace(access, 'compute', self.open)
+        self.replace(migrate, 'SKIPPED', Skipped)
+
+    def replace(self, where, name, value):
+        self.addCleanup(setattr, where, name, getattr(where, name))
+        setattr(where, name, value)
+
+    @contextlib.contextmanager
+    def open(self, osc, timeout):
+        yield self.nova
+
+    def action(self, **values):
+        config = {o.name: o.default for o in action_options.ACTION}
+        made = migrate.TrafficSensitiveMigrate(
+            utils.Struct(config), osc=object()
+        )
+        made.input_parameters = {**GIVEN, **values}
+        self.assertTrue(made.validate_parameters())
+        return made
+
+    def refused(self, call):
+        with self.assertRaises(exception.WatcherException) as caught:
+            call()
+        self.assertLessEqual(len(str(caught.exception)), 200)
+        return str(caught.exception)
+
+
+class TestPreCondition(Base):
+    def test_a_vm_that_can_move_passes(self):
+        self.assertIsNone(self.action().pre_condition())
+        self.assertEqual([], self.nova.calls)
+
+    def test_a_vm_that_is_gone_or_there_is_skipped(self):
+        self.nova.gone = True
+        with self.assertRaisesRegex(Skipped, 'db-1 no longer exists'):
+            self.action().pre_condition()
+        self.nova.gone = False
+        self.nova.server.compute_host = 'cmp-2'
+        with self.assertRaisesRegex(Skipped, 'is on cmp-2 already'):
+            self.action().pre_condition()
+
+    def test_without_skipping_in_watcher_14_nothing_is_raised(self):
+        self.replace(migrate, 'SKIPPED', None)
+        self.nova.gone = True
+        self.assertIsNone(self.action().pre_condition())
+
+    def test_a_vm_that_cannot_move_is_refused_with_the_reason(self):
+        self.nova.server.is_locked = True
+        self.assertIn('locked', self.refused(self.action().pre_condition))
+
+    def test_post_copy_that_is_no_longer_declared_is_refused(self):
+        action = self.action(mode='post-copy')
+        self.assertIn('tsmig:post_copy', self.refused(action.pre_condition))
+
+    def test_a_nova_that_is_away_is_a_reason(self):
+        self.nova.failing_reads = 99
+        action = self.action()
+        action.config.http_tries = 1
+        self.assertIn('away', self.refused(action.pre_condition))
+
+
+class TestExecute(Base):
+    def test_a_vm_already_there_is_a_success(self):
+        self.nova.server.compute_host = 'cmp-2'
+        self.assertIs(True, self.action().execute())
+        self.assertEqual([], self.nova.calls)
+
+    def test_a_vm_that_is_gone_is_a_success_in_watcher_14(self):
+        self.nova.gone = True
+        self.assertIs(True, self.action().execute())
+
+    def test_it_checks_again_because_watcher_14_does_not(self):
+        self.nova.server.is_locked = True
+        self.assertIn('locked', self.refused(self.action().execute))
+        self.assertEqual([], self.nova.calls)
+
+    def test_whatever_goes_wrong_reaches_the_operator_as_a_sentence(self):
+        def broken(vm):
+            raise ZeroDivisionError('x' * 500)
+
+        self.nova.get_server = broken
+        text = self.refused(self.action().execute)
+        self.assertIn('db-1: ZeroDivisionError', text)
+
+
+class TestTheRest(Base):
+    def test_nothing_is_ever_moved_back(self):
+        self.assertIs(True, self.action(mode='post-copy').revert())
+        self.assertEqual([], self.nova.calls)
+
+    def test_abort_withdraws_what_can_be_withdrawn(self):
+        self.assertIs(False, self.action().abort())
+        self.nova.began = self.clock.now()
+        self.nova.story = [(None, 'running')]
+        self.nova.old = []
+        self.assertIs(True, self.action().abort())
+
+    def test_parameters_of_an_older_plan_are_enough(self):
+        action = self.action()
+        del action.input_parameters['resource_name']
+        self.assertTrue(action.validate_parameters())
+        self.assertIsNone(action.pre_condition())
+
+    def test_a_plan_that_nobody_named_is_not_cancelled(self):
+        self.assertIs(False, migrate._Cancelled('')())

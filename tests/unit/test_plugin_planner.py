@@ -1,0 +1,258 @@
+"""The planner on Watcher's real objects and a database of its own."""
+
+import pathlib
+import tempfile
+import types
+import unittest
+
+from oslo_config import cfg
+from watcher import objects
+from watcher.common import context
+from watcher.common import rpc
+from watcher.common import utils
+from watcher.db import migration
+from watcher.decision_engine.solution import efficacy as solution_efficacy
+
+from watcher_tsmig.plugin import planner
+from watcher_tsmig.plugin.efficacy import TABLE
+
+CONF = cfg.CONF
+VM = '11111111-1111-4111-8111-11111111111{}'
+
+
+def migrate(number, **values):
+    return {
+        'action_type': 'traffic_sensitive_migrate',
+        'input_parameters': {
+            'resource_id': VM.format(number),
+            'resource_name': f'vm-{number}',
+            'source_node': 'cmp-1',
+            'destination_node': 'cmp-2',
+            'mode': 'pre-copy',
+            'deadline_s': 300.0,
+            **values,
+        },
+    }
+
+
+def nop(message='hello'):
+    return {
+        'action_type': 'nop',
+        'input_parameters': {'message': message},
+    }
+
+
+def setUpModule():
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    objects.register_all()
+    base = pathlib.Path(folder.name)
+    config = base / 'watcher.conf'
+    config.write_text(
+        '[DEFAULT]\ntransport_url = fake://\n'
+        f'[database]\nconnection = sqlite:///{base / "watcher.db"}\n'
+    )
+    CONF([], project='watcher', default_config_files=[str(config)])
+    unittest.addModuleCleanup(CONF.reset)
+    rpc.init(CONF)
+    unittest.addModuleCleanup(rpc.cleanup)
+    migration.create_schema()
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.context = context.make_context()
+        goal = objects.Goal(
+            self.context,
+            uuid=utils.generate_uuid(),
+            name=utils.generate_uuid(),
+            display_name='goal',
+            efficacy_specification=[],
+        )
+        goal.create()
+        self.strategy = objects.Strategy(
+            self.context,
+            uuid=utils.generate_uuid(),
+            name=utils.generate_uuid(),
+            display_name='strategy',
+            goal_id=goal.id,
+            parameters_spec={},
+        )
+        self.strategy.create()
+        self.audit = objects.Audit(
+            self.context,
+            uuid=utils.generate_uuid(),
+            name=utils.generate_uuid(),
+            audit_type='ONESHOT',
+            state='ONGOING',
+            goal_id=goal.id,
+            strategy_id=self.strategy.id,
+            parameters={},
+            interval='0',
+            scope=[],
+            auto_trigger=False,
+            force=False,
+        )
+        self.audit.create()
+
+    def solution(self, actions, after=None):
+        strategy = types.SimpleNamespace(name=self.strategy.name)
+        if after is not None:
+            strategy.after = after
+        row = TABLE[0]
+        return types.SimpleNamespace(
+            strategy=strategy,
+            actions=actions,
+            global_efficacy=[],
+            efficacy_indicators=[
+                solution_efficacy.Indicator(
+                    name=row.name,
+                    description=row.description,
+                    unit=row.unit,
+                    value=2,
+                )
+            ],
+        )
+
+    def schedule(self, actions, after=None):
+        return planner.TsmigPlanner(None).schedule(
+            self.context, self.audit.id, self.solution(actions, after)
+        )
+
+    def plans(self):
+        return objects.ActionPlan.list(
+            self.context, filters={'audit_uuid': self.audit.uuid}
+        )
+
+    def rows(self, plan):
+        found = objects.Action.list(
+            self.context, filters={'action_plan_uuid': plan.uuid}
+        )
+        return {
+            row.input_parameters.get(
+                'resource_name', row.input_parameters.get('message')
+            ): row
+            for row in found
+        }
+
+    def refused(self, actions, after=None):
+        with self.assertRaises(planner.PlanRefused) as caught:
+            self.schedule(actions, after)
+        self.assertEqual([], self.plans())
+        audit = objects.Audit.get_by_id(self.context, self.audit.id)
+        if 'status_message' in audit.fields:  # since Watcher 15
+            self.assertIn('Nothing planned', audit.status_message)
+        return str(caught.exception)
+
+
+class TestPlanner(Base):
+    def test_chains_of_the_strategy_become_parents(self):
+        plan = self.schedule(
+            [migrate(1), migrate(2), migrate(3)],
+            {VM.format(2): (VM.format(1),), VM.format(3): (VM.format(2),)},
+        )
+        (kept,) = self.plans()
+        self.assertEqual('RECOMMENDED', kept.state)
+        self.assertIsNone(getattr(kept, 'status_message', None))
+        rows = self.rows(plan)
+        self.assertEqual([], rows['vm-1'].parents)
+        self.assertEqual([rows['vm-1'].uuid], rows['vm-2'].parents)
+        self.assertEqual([rows['vm-2'].uuid], rows['vm-3'].parents)
+
+    def test_our_action_learns_which_plan_it_belongs_to(self):
+        given = migrate(1)
+        plan = self.schedule([given], {})
+        row = self.rows(plan)['vm-1']
+        self.assertEqual(plan.uuid, row.input_parameters['action_plan_uuid'])
+        self.assertEqual(row.uuid, row.input_parameters['action_uuid'])
+        self.assertNotIn('action_uuid', given['input_parameters'])
+
+    def test_efficacy_indicators_are_kept(self):
+        plan = self.schedule([migrate(1)], {})
+        found = objects.EfficacyIndicator.list(
+            self.context, filters={'action_plan_uuid': plan.uuid}
+        )
+        self.assertEqual(['migrations'], [row.name for row in found])
+
+    def test_an_empty_solution_makes_a_plan_that_has_succeeded(self):
+        self.schedule([], {})
+        self.assertEqual(['SUCCEEDED'], [p.state for p in self.plans()])
+
+    def test_stock_actions_of_stock_strategies_run_as_chains_per_host(self):
+        moves = [
+            {
+                'action_type': 'migrate',
+                'input_parameters': {
+                    'resource_id': VM.format(i),
+                    'resource_name': f'vm-{i}',
+                    'migration_type': 'live',
+                    'source_node': source,
+                    'destination_node': 'cmp-9',
+                },
+            }
+            for i, source in ((1, 'cmp-1'), (2, 'cmp-1'), (3, 'cmp-2'))
+        ]
+        states = [
+            {
+                'action_type': 'change_nova_service_state',
+                'input_parameters': {
+                    'resource_id': VM.format(i),
+                    'resource_name': state,
+                    'state': state,
+                },
+            }
+            for i, state in ((8, 'enabled'), (9, 'disabled'))
+        ]
+        rows = self.rows(self.schedule([*states, *moves]))
+        first = rows['disabled']
+        self.assertEqual([], first.parents)
+        self.assertEqual([first.uuid], rows['vm-1'].parents)
+        self.assertEqual([rows['vm-1'].uuid], rows['vm-2'].parents)
+        self.assertEqual([first.uuid], rows['vm-3'].parents)
+        self.assertCountEqual(
+            [rows['vm-2'].uuid, rows['vm-3'].uuid], rows['enabled'].parents
+        )
+
+
+class TestNothingHalf(Base):
+    def test_an_unknown_action_type_leaves_no_plan(self):
+        text = self.refused([nop(), {**nop('x'), 'action_type': 'no-such'}])
+        self.assertIn("'no-such' is not installed", text)
+
+    def test_parameters_that_the_schema_refuses_leave_no_plan(self):
+        text = self.refused([migrate(1, mode='warp')], {})
+        self.assertIn('actions[0]', text)
+        self.assertIn('mode', text)
+
+    def test_parameters_that_are_not_json_leave_no_plan(self):
+        for value in (float('inf'), {1, 2}, object()):
+            with self.subTest(value):
+                text = self.refused([migrate(1, cap_mbit_s=value)], {})
+                self.assertIn('not JSON', text)
+
+    def test_an_edge_to_nowhere_leaves_no_plan(self):
+        text = self.refused([migrate(1)], {VM.format(1): ('vm-9',)})
+        self.assertIn("'vm-9'", text)
+
+    def test_a_ring_leaves_no_plan(self):
+        text = self.refused(
+            [migrate(1), migrate(2)],
+            {VM.format(1): (VM.format(2),), VM.format(2): (VM.format(1),)},
+        )
+        self.assertIn('wait for each other', text)
+
+    def test_a_row_that_cannot_be_written_leaves_no_plan_to_start(self):
+        real = objects.Action.create
+        written = []
+
+        def create(action):
+            if len(written) == 2:
+                raise OSError('disk full')
+            written.append(action)
+            real(action)
+
+        objects.Action.create = create
+        self.addCleanup(setattr, objects.Action, 'create', real)
+        with self.assertRaises(OSError):
+            self.schedule([migrate(1), migrate(2), migrate(3)], {})
+        self.assertEqual(['CANCELLED'], [p.state for p in self.plans()])

@@ -1,0 +1,188 @@
+"""What an operator reads: status messages, parameters, indicators."""
+
+import json
+import unittest
+
+import jsonschema
+
+from tests.unit import builders
+from watcher_tsmig.execute import Order
+from watcher_tsmig.plan import make_plan
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.values import LeftOut
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import efficacy
+from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin import story
+from watcher_tsmig.plugin.goal import TrafficSensitiveMigration
+from watcher_tsmig.plugin.migrate import MigrationFailed
+from watcher_tsmig.plugin.migrate import TrafficSensitiveMigrate
+from watcher_tsmig.reasons import Reason
+
+
+def plan():
+    cloud = builders.cloud(
+        'a b c',
+        builders.vm('db', 'a', tx=400, rx=20),
+        builders.vm('web', 'a', tx=20, rx=400),
+        builders.vm('stuck', 'a', locked=True),
+    )
+    return make_plan(cloud, policies.request('balanced', hosts=('a',)))
+
+
+def plan_of(left_out, migrations=()):
+    return Plan(
+        request=policies.request('balanced', hosts=('a',)),
+        migrations=migrations,
+        left_out=left_out,
+        lower_bound=0.0,
+        peak_load=0.0,
+    )
+
+
+def left_out(count):
+    return tuple(
+        LeftOut(
+            vm=f'id-{i}',
+            name=f'a-rather-long-name-{i}',
+            host='a',
+            reason=Reason.NO_DESTINATION,
+            because='no room',
+        )
+        for i in range(count)
+    )
+
+
+class TestStory(unittest.TestCase):
+    def test_it_says_what_moves_how_long_and_what_stays(self):
+        text = story.of_plan(plan(), ['a'])
+        self.assertRegex(text, r'^2 VMs leave a in .* \(bound ')
+        self.assertIn('1 stays: stuck (locked).', text)
+
+    def test_a_plan_without_migrations_says_why(self):
+        text = story.of_plan(plan_of(left_out(1)), ['a'])
+        self.assertIn('Nothing moves from a.', text)
+        self.assertIn('(no-destination)', text)
+
+    def test_it_fits_however_much_there_is_to_say(self):
+        for count in (0, 1, 2, 7, 500):
+            hosts = [f'compute-{i}.rack-{i}.example.org' for i in range(40)]
+            notes = ['something odd ' * 10] * 3
+            text = story.of_plan(plan_of(left_out(count)), hosts, notes)
+            self.assertLessEqual(len(text), 255)
+        self.assertIn('and', text)
+
+    def test_one_endless_name_fits_too(self):
+        text = story.of_plan(plan_of(()), ['x' * 255])
+        self.assertLessEqual(len(text), 255)
+        text = story.unknown_hosts('hosts', ['x' * 255], ['y' * 255] * 9)
+        self.assertLessEqual(len(text), 255)
+        self.assertLessEqual(len(story.failed('z' * 999)), 255)
+
+    def test_a_wrong_host_is_told_the_right_ones(self):
+        text = story.unknown_hosts('hosts', ['cmp-77'], ['cmp-2', 'cmp-1'])
+        self.assertIn('cmp-77', text)
+        self.assertIn('Known: cmp-1, cmp-2.', text)
+
+    def test_assumed_values_and_notes_are_told(self):
+        cloud = builders.cloud(
+            'a b', builders.vm('db', 'a', traffic=None, working_set=None)
+        )
+        found = make_plan(cloud, policies.request('balanced', hosts=('a',)))
+        text = story.of_plan(found, ['a'], ['Gnocchi is away'])
+        self.assertIn('1 planned on assumed values.', text)
+        self.assertIn('Gnocchi is away.', text)
+
+
+class TestParameters(unittest.TestCase):
+    def given(self):
+        values = parameters.of_migration(
+            plan().migrations[0], factor=3.0, slack=120.0
+        )
+        return {'resource_id': plan().migrations[0].vm, **values}
+
+    def test_they_are_flat_json_that_fits_the_schema(self):
+        given = self.given()
+        jsonschema.validate(given, parameters.SCHEMA)
+        self.assertEqual(given, json.loads(json.dumps(given)))
+        for name, value in given.items():
+            self.assertIsInstance(value, (str, int, float), name)
+
+    def test_they_come_back_as_the_order(self):
+        migration = plan().migrations[0]
+        order = parameters.to_order(self.given(), permitted=True)
+        self.assertIsInstance(order, Order)
+        self.assertEqual(
+            (migration.vm, migration.source, migration.destination),
+            (order.vm, order.source, order.destination),
+        )
+        self.assertIs(migration.mode, order.mode)
+        self.assertGreater(order.deadline, 3 * migration.takes)
+        self.assertLess(abs(order.cap / migration.cap - 1), 0.01)
+
+    def test_a_newer_plugins_parameters_are_tolerated(self):
+        given = {**self.given(), 'colour': 'blue', 'because': ''}
+        jsonschema.validate(given, parameters.SCHEMA)
+        parameters.to_order(given, permitted=False)
+
+    def test_every_mode_is_in_the_schema(self):
+        modes = parameters.SCHEMA['properties']['mode']['enum']
+        self.assertEqual([mode.value for mode in Mode], modes)
+
+
+class TestEfficacy(unittest.TestCase):
+    def setUp(self):
+        self.spec = TrafficSensitiveMigration.get_efficacy_specification()
+
+    def test_a_plan_and_no_plan_both_fit_the_specification(self):
+        for one in (plan(), plan_of(()), None):
+            found = efficacy.indicators_of(one)
+            self.spec.validate_efficacy_indicators(found)
+            self.assertEqual([row.name for row in efficacy.TABLE], [*found])
+
+    def test_texts_fit_watchers_columns(self):
+        for row in efficacy.TABLE:
+            self.assertLessEqual(len(row.name), 63)
+            self.assertLessEqual(len(row.description), 255)
+            self.assertLessEqual(len(row.unit), 63)
+
+    def test_the_global_indicator_is_the_share_that_moves(self):
+        found = efficacy.indicators_of(plan())
+        (indicator,) = self.spec.get_global_efficacy_indicator(found)
+        self.assertAlmostEqual(100 * 2 / 3, indicator.value)
+        self.assertEqual([], self.spec.get_global_efficacy_indicator(None))
+
+
+class TestNames(unittest.TestCase):
+    def test_names_are_those_of_the_entry_points_and_fit(self):
+        goal = TrafficSensitiveMigration
+        self.assertEqual('traffic_sensitive_migration', goal.get_name())
+        self.assertLessEqual(len(goal.get_translatable_display_name()), 63)
+
+    def test_the_actions_description_fits(self):
+        action = TrafficSensitiveMigrate(None)
+        self.assertLessEqual(len(action.get_description()), 255)
+        self.assertFalse(action.check_abort())
+
+    def test_a_failure_text_fits_whatever_caused_it(self):
+        for cause in ('x' * 999, '', ValueError(), OSError('a\nb')):
+            text = str(MigrationFailed(cause))
+            self.assertTrue(text)
+            self.assertLessEqual(len(text), 200)
+            self.assertNotIn('\n', text)
+
+
+class TestOptions(unittest.TestCase):
+    def test_every_option_has_help_in_sentences(self):
+        for option in (*options.STRATEGY, *action_options.ACTION):
+            with self.subTest(option.name):
+                self.assertGreater(len(option.help.split()), 5)
+                self.assertTrue(option.help.strip().endswith('.'))
+
+    def test_option_names_are_unique(self):
+        for group in (options.STRATEGY, action_options.ACTION):
+            names = [option.name for option in group]
+            self.assertEqual(len(names), len(set(names)))

@@ -1,0 +1,1 @@
+"""What Watcher loads: goal, strategy, planner, action, and their options."""

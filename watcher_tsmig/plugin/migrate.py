@@ -1,0 +1,228 @@
+"""The action that moves one VM: Watcher's hooks around an execution.
+
+It turns input parameters into an order, the action plan's state into a
+signal to stop, and whatever goes wrong into one sentence that Watcher
+stores with the action. How a migration is carried out is not decided here.
+"""
+
+import time
+from typing import Any
+
+from oslo_log import log
+from watcher import objects
+from watcher.applier.actions import base
+from watcher.common import context
+from watcher.common import exception
+
+from watcher_tsmig import errors
+from watcher_tsmig import units
+from watcher_tsmig.execute import Order
+from watcher_tsmig.execute import Progress
+from watcher_tsmig.execute import carry_out
+from watcher_tsmig.execute.migration import obstacle
+from watcher_tsmig.execute.migration import withdraw
+from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.values import Compute
+from watcher_tsmig.execute.values import WallClock
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import parameters
+from watcher_tsmig.telemetry.inventory import post_copy_permitted
+
+LOG = log.getLogger(__name__)
+
+# Watcher 14 cannot skip an action
+SKIPPED = getattr(exception, 'ActionSkipped', None)
+# Between two looks at the action plan's state, s
+CANCEL_INTERVAL = 1.0
+
+
+class MigrationFailed(exception.WatcherException):
+    """A migration did not reach its end; at most 200 characters.
+
+    Only the text of a `WatcherException` reaches the operator, and a longer
+    one than Watcher's column would hang the whole action plan.
+    """
+
+    def __init__(self, reason: object) -> None:
+        text = ' '.join(str(reason).split()) or type(reason).__name__
+        super().__init__(str(errors.MigrationError(text)))
+
+
+class TrafficSensitiveMigrate(base.BaseAction):
+    """Live-migrate one VM in the mode that the plan chose for it."""
+
+    @classmethod
+    def get_config_opts(cls) -> list[Any]:
+        """Options of [watcher_actions.traffic_sensitive_migrate]."""
+        return list(action_options.ACTION)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Of the input parameters."""
+        return parameters.SCHEMA
+
+    def get_description(self) -> str:
+        """For the list of actions; at most 255 characters."""
+        return (
+            'Live-migrates a VM by pre-copy or post-copy as planned, follows '
+            'it to its true end, and says why if it fails. The bandwidth '
+            'cap is advisory.'
+        )
+
+    def check_abort(self) -> bool:
+        """Watcher 15 and before must not kill the thread of execute().
+
+        It watches the state of its action plan itself, on every release.
+        """
+        return False
+
+    def pre_condition(self) -> None:
+        """Skip what needs no move any more; refuse what cannot move."""
+        with self._compute() as compute:
+            order = self._order(compute)
+            nova = self._nova(compute)
+            try:
+                server = nova.server(order.vm)
+                if server is None:
+                    self._skip(f'{order.name} no longer exists')
+                elif server.host == order.destination:
+                    self._skip(f'{order.name} is on {server.host} already')
+                else:
+                    trouble = obstacle(nova, order, server)
+                    if trouble:
+                        raise MigrationFailed(f'{order.name}: {trouble}')
+            except errors.CloudError as error:
+                raise MigrationFailed(error) from error
+
+    def execute(self) -> bool:
+        """Carry the migration out.
+
+        :returns: True and nothing else, because Watcher takes any other
+            value for a failure without a reason
+        :raises MigrationFailed: with the reason
+        """
+        try:
+            with self._compute() as compute:
+                order = self._order(compute)
+                if self._nova(compute).server(order.vm) is None:
+                    # Watcher 14 comes here although it should be skipped
+                    LOG.info('%s no longer exists', order.name)
+                    return True
+                outcome = carry_out(
+                    compute,
+                    order,
+                    cancelled=_Cancelled(self._plan_uuid()),
+                    report=_report,
+                    pace=action_options.pace(self.config),
+                )
+        except errors.TsmigError as error:
+            raise MigrationFailed(error) from error
+        except exception.WatcherException:
+            raise
+        except Exception as error:
+            # Watcher would show the name of its class and nothing else
+            LOG.exception('Migration of %s', self._name())
+            raise MigrationFailed(
+                f'{self._name()}: {type(error).__name__}: {error}'
+            ) from error
+        LOG.info('%s: %s', order.name, outcome)
+        return True
+
+    def post_condition(self) -> None:
+        """Nothing: execute() has seen the end, or has said why not."""
+
+    def revert(self) -> bool:
+        """Leave the VM where it is.
+
+        Moving it back would be a second, unplanned migration; after a
+        post-copy that failed it could lose the VM.
+        """
+        LOG.warning('%s is not moved back', self._name())
+        return True
+
+    def abort(self) -> bool:
+        """Withdraw the migration if it can be; whether it was asked to."""
+        with self._compute() as compute:
+            try:
+                return withdraw(self._nova(compute), self._order(compute))
+            except errors.CloudError as error:
+                raise MigrationFailed(error) from error
+
+    def _compute(self) -> Any:  # noqa: ANN401 - a context manager
+        return access.compute(self.osc, self.config.request_timeout)
+
+    def _nova(self, compute: Compute) -> Nova:
+        return Nova(compute, action_options.pace(self.config), WallClock())
+
+    def _order(self, compute: Compute) -> Order:
+        given = self.input_parameters
+        permitted = False
+        if given['mode'] == Mode.POST_COPY:
+            try:
+                permitted = post_copy_permitted(
+                    compute,
+                    given['resource_id'],
+                    given['source_node'],
+                    given['destination_node'],
+                )
+            except errors.CloudError as error:
+                raise MigrationFailed(error) from error
+        return parameters.to_order(given, permitted=permitted)
+
+    def _plan_uuid(self) -> str:
+        return self.input_parameters.get('action_plan_uuid') or ''
+
+    def _name(self) -> str:
+        given = self.input_parameters
+        return str(given.get('resource_name') or given.get('resource_id'))
+
+    @staticmethod
+    def _skip(reason: str) -> None:
+        if SKIPPED is not None:
+            raise SKIPPED(reason)
+        LOG.info('Nothing to do: %s', reason)
+
+
+class _Cancelled:
+    """Whether an action plan is being cancelled, asked at a bounded rate."""
+
+    def __init__(self, plan_uuid: str) -> None:
+        self._uuid = plan_uuid
+        self._asked = float('-inf')
+        self._answer = False
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self._uuid or self._answer or now < self._asked:
+            return self._answer
+        self._asked = now + CANCEL_INTERVAL
+        try:
+            plan = objects.ActionPlan.get_by_uuid(
+                context.make_context(), self._uuid
+            )
+        except Exception:
+            # moment must not leave a running migration without its watcher
+            LOG.exception('The state of plan %s is unknown', self._uuid)
+            return False
+        states = objects.action_plan.State.CANCEL_STATES
+        self._answer = plan.state in states
+        return self._answer
+
+
+def _report(progress: Progress) -> None:
+    """One line for each status; the bytes, every 5 s, only for debugging."""
+    head = (
+        f'{progress.name}: {progress.status} after '
+        f'{units.human_time(progress.elapsed)}'
+    )
+    if not progress.total:
+        LOG.info('%s', head)
+        return
+    LOG.debug(
+        '%s, %s sent, %s left',
+        head,
+        units.human_size(progress.processed or 0),
+        units.human_size(progress.remaining or 0),
+    )

@@ -1,0 +1,247 @@
+"""The options of the strategy, with their help.
+
+Declarations, and the values that telemetry and the planner take from them.
+Watcher registers them under `[watcher_strategies.traffic_sensitive_drain]`.
+"""
+
+from typing import Any
+
+from oslo_config import cfg
+from oslo_config import types
+
+from watcher_tsmig import units
+from watcher_tsmig.telemetry import Settings
+
+DATA = Settings()
+
+ASSUMPTIONS = (
+    cfg.FloatOpt(
+        'assume_nic_mbit_s',
+        default=1000.0,
+        min=1.0,
+        help="""
+Speed of a host's migration network in Mbit/s, each way, where nobody
+declared it. Declare it with the metadata tsmig:nic_mbit_s on a host
+aggregate: a value that is too large makes migrations slower than planned, one
+that is too small makes the plan longer than it need be.
+""",
+    ),
+    cfg.FloatOpt(
+        'assume_traffic_mbit_s',
+        default=100.0,
+        min=0.0,
+        help="""
+What a VM is taken to send and to receive, each in Mbit/s, where its traffic is
+unknown or older than traffic_max_age. The action's parameter 'assumed' says
+where this was used.
+""",
+    ),
+    cfg.FloatOpt(
+        'assume_dirty_rate_mib_s',
+        default=48.0,
+        min=0.0,
+        help="""
+How fast a VM is taken to write new memory, in MiB/s, where its dirty pages are
+unknown or older than dirty_max_age. A large value is the careful one: such a
+VM then gets a higher bandwidth or post-copy, or it is left out.
+""",
+    ),
+)
+
+TRAFFIC = (
+    cfg.BoolOpt(
+        'use_gnocchi',
+        default=True,
+        help="""
+Read traffic and dirty pages from Gnocchi. With false, or while Gnocchi does
+not answer, every VM is planned on the assume_* values, and the audit's status
+message says so.
+""",
+    ),
+    cfg.StrOpt(
+        'tx_metric',
+        default=DATA.tx_metric,
+        help="""
+Gnocchi metric with the bytes that an interface of a VM has sent since it was
+created. It must be a counter on the resource type interface_resource_type.
+""",
+    ),
+    cfg.StrOpt(
+        'rx_metric',
+        default=DATA.rx_metric,
+        help="""
+Gnocchi metric with the bytes that an interface of a VM has received since it
+was created. See tx_metric.
+""",
+    ),
+    cfg.StrOpt(
+        'interface_resource_type',
+        default=DATA.interface_type,
+        help="""
+Gnocchi resource type of a VM's interfaces, with the attribute instance_id.
+""",
+    ),
+    cfg.FloatOpt(
+        'traffic_granularity',
+        default=DATA.granularity,
+        min=1.0,
+        help="""
+Granularity in seconds at which to read tx_metric and rx_metric. The archive
+policy of both must have it, with the aggregation method rate:mean, as
+ceilometer-low-rate does. Related: traffic_sampling.
+""",
+    ),
+    cfg.FloatOpt(
+        'traffic_sampling',
+        default=DATA.sampling,
+        min=0.0,
+        help="""
+Seconds between two samples of tx_metric, that is the interval of Ceilometer's
+polling.yaml. Gnocchi's rate:mean is a difference per sample, not per second.
+0 means one sample in each traffic_granularity.
+""",
+    ),
+    cfg.FloatOpt(
+        'traffic_window',
+        default=DATA.window,
+        min=1.0,
+        help="""
+Traffic is the mean over this many seconds before the last measure, so that a
+short lull does not make a busy VM look idle. At least traffic_granularity.
+""",
+    ),
+    cfg.FloatOpt(
+        'traffic_max_age',
+        default=DATA.traffic_age,
+        min=1.0,
+        help="""
+Traffic whose last measure is older than this, in seconds, counts as unknown.
+At least twice traffic_granularity, because a measure comes that late.
+""",
+    ),
+)
+
+DIRTY = (
+    cfg.StrOpt(
+        'dirty_metric',
+        default=DATA.dirty_metric,
+        help="""
+Gnocchi metrics on a VM's instance resource that tell how many MiB of distinct
+memory it dirtied within so many seconds; {seconds} stands for each of
+dirty_spans. A VM without any of them is planned on assume_dirty_rate_mib_s.
+""",
+    ),
+    cfg.ListOpt(
+        'dirty_spans',
+        item_type=types.Integer(min=1, max=60),
+        default=list(DATA.dirty_spans),
+        help="""
+Seconds that stand for {seconds} in dirty_metric, 1 to 60.
+""",
+    ),
+    cfg.StrOpt(
+        'resident_metric',
+        default=DATA.resident_metric,
+        help="""
+Gnocchi metric on a VM's instance resource with its resident memory in MiB.
+Without it the whole memory of the flavor counts as resident.
+""",
+    ),
+    cfg.FloatOpt(
+        'dirty_max_age',
+        default=DATA.dirty_age,
+        min=1.0,
+        help="""
+Dirty pages measured more than this many seconds ago count as unknown. A
+working set changes slowly, so a day is a fair default.
+""",
+    ),
+)
+
+READING = (
+    cfg.IntOpt(
+        'gnocchi_batch',
+        default=DATA.batch,
+        min=1,
+        max=1000,
+        help="""
+VMs, or metrics, in one request to Gnocchi. Larger means fewer requests and
+longer ones.
+""",
+    ),
+    cfg.FloatOpt(
+        'gnocchi_time',
+        default=DATA.total_time,
+        min=1.0,
+        help="""
+Seconds that an audit spends on Gnocchi at most, plus request_timeout for the
+request under way. What is not known by then is unknown.
+""",
+    ),
+    cfg.FloatOpt(
+        'request_timeout',
+        default=30.0,
+        min=1.0,
+        max=600.0,
+        help="""
+Seconds that one request to Nova or Gnocchi may take, where the client's own
+configuration section sets no timeout.
+""",
+    ),
+)
+
+DEADLINES = (
+    cfg.FloatOpt(
+        'deadline_factor',
+        default=3.0,
+        min=1.0,
+        max=100.0,
+        help="""
+A pre-copy is given up after its forecast time (the upper end of the interval)
+times this, plus deadline_slack. Since Nova 32.2.0 an aborted migration leaves
+the VM in ERROR although it runs, so giving up is not free.
+""",
+    ),
+    cfg.FloatOpt(
+        'deadline_slack',
+        default=120.0,
+        min=1.0,
+        help="""
+Seconds added to every deadline, for what no forecast knows: Nova's checks, a
+busy control plane. Related: deadline_factor.
+""",
+    ),
+)
+
+STRATEGY = (*ASSUMPTIONS, *TRAFFIC, *DIRTY, *READING, *DEADLINES)
+
+
+def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
+    """What telemetry takes from the strategy's options.
+
+    :raises errors.InputError: two of them contradict each other
+    """
+    return Settings(
+        tx_metric=config.tx_metric,
+        rx_metric=config.rx_metric,
+        interface_type=config.interface_resource_type,
+        granularity=config.traffic_granularity,
+        sampling=config.traffic_sampling,
+        window=config.traffic_window,
+        traffic_age=config.traffic_max_age,
+        dirty_metric=config.dirty_metric,
+        resident_metric=config.resident_metric,
+        dirty_spans=tuple(config.dirty_spans),
+        dirty_age=config.dirty_max_age,
+        batch=config.gnocchi_batch,
+        total_time=config.gnocchi_time,
+    )
+
+
+def assumptions(config: Any) -> dict[str, float]:  # noqa: ANN401
+    """Fields of a `Request` that the strategy's options give."""
+    return {
+        'assume_nic': units.from_mbit_s(config.assume_nic_mbit_s),
+        'assume_traffic': units.from_mbit_s(config.assume_traffic_mbit_s),
+        'assume_dirty_rate': units.from_mib(config.assume_dirty_rate_mib_s),
+    }

@@ -1,0 +1,112 @@
+"""The input parameters of the migrate action: flat, readable, with units.
+
+Made from a planned `Migration`, read back into an `Order`. A plan may be
+carried out by a newer or older plugin than the one that made it, so the
+schema asks for little and tolerates more.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from watcher_tsmig import units
+from watcher_tsmig.execute import Order
+from watcher_tsmig.plan.values import Migration
+from watcher_tsmig.plan.values import Mode
+
+_NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
+_TEXT = {'type': 'string'}
+_SIZE = {'type': 'number', 'minimum': 0}
+
+SCHEMA = {
+    'type': 'object',
+    'properties': {
+        'resource_id': _NAME,
+        'resource_name': _NAME,
+        'source_node': _NAME,
+        'destination_node': _NAME,
+        'mode': {'type': 'string', 'enum': [str(mode) for mode in Mode]},
+        'cap_mbit_s': _SIZE,
+        'lcb_mbit_s': _SIZE,
+        'slot': {'type': 'integer', 'minimum': 1},
+        'planned_start_s': _SIZE,
+        'planned_duration_s': _SIZE,
+        'planned_downtime_ms': _SIZE,
+        'planned_data_mib': _SIZE,
+        'deadline_s': {'type': 'number', 'minimum': 0.001},
+        'because': _TEXT,
+        'runner_up': _TEXT,
+        'cap_enforcement': _TEXT,
+        'mode_enforcement': _TEXT,
+        'assumed': _TEXT,
+        'action_plan_uuid': _TEXT,
+        'action_uuid': _TEXT,
+    },
+    'required': [
+        'resource_id',
+        'source_node',
+        'destination_node',
+        'mode',
+        'deadline_s',
+    ],
+    'additionalProperties': True,
+}
+
+
+def of_migration(
+    migration: Migration, *, factor: float, slack: float
+) -> dict[str, Any]:
+    """Parameters for one planned migration, without its resource_id.
+
+    :param factor: of the forecast time, in the deadline
+    :param slack: added to the deadline, s
+    """
+    # The upper end of the interval has no end where nobody measured
+    bounds = (migration.takes, migration.takes_high)
+    longest = max(bound for bound in bounds if math.isfinite(bound))
+    numbers = {
+        'cap_mbit_s': units.to_mbit_s(migration.cap),
+        'lcb_mbit_s': units.to_mbit_s(migration.lcb),
+        'planned_start_s': migration.start,
+        'planned_duration_s': migration.takes,
+        'planned_downtime_ms': migration.downtime * 1000.0,
+        'planned_data_mib': units.to_mib(migration.data),
+        'deadline_s': longest * factor + slack,
+    }
+    return {
+        'resource_name': migration.name,
+        'source_node': migration.source,
+        'destination_node': migration.destination,
+        'mode': str(migration.mode),
+        'slot': int(migration.slot),
+        'because': migration.because,
+        'runner_up': migration.runner_up,
+        'cap_enforcement': str(migration.cap_enforcement),
+        'mode_enforcement': str(migration.mode_enforcement),
+        'assumed': ', '.join(migration.assumed) or 'nothing',
+        # JSON has no infinity; a number that is none is left away
+        **{
+            name: round(float(number), 1)
+            for name, number in numbers.items()
+            if math.isfinite(number)
+        },
+    }
+
+
+def to_order(given: Mapping[str, Any], *, permitted: bool) -> Order:
+    """The order that the parameters are.
+
+    :param permitted: source and destination are declared able to
+        post-copy, and the VM's owner does not mind, as of now
+    """
+    cap = given.get('cap_mbit_s')
+    return Order(
+        vm=given['resource_id'],
+        name=given.get('resource_name') or given['resource_id'],
+        source=given['source_node'],
+        destination=given['destination_node'],
+        mode=Mode(given['mode']),
+        deadline=float(given['deadline_s']),
+        post_copy_permitted=permitted,
+        cap=units.from_mbit_s(cap) if cap else None,
+    )
