@@ -1,0 +1,153 @@
+"""The command ``python -m watcher_tsmig.playground``.
+
+Arguments, signals and the one line that says it is ready; nothing else.
+"""
+
+import argparse
+import os
+import pathlib
+import shlex
+import signal
+import sys
+import threading
+import traceback
+
+from watcher_tsmig import errors
+from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import snapshot
+from watcher_tsmig.playground import clock
+from watcher_tsmig.playground.rack import rack
+from watcher_tsmig.playground.records import Habits
+from watcher_tsmig.playground.serve import Playground
+from watcher_tsmig.playground.serve import Settings
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m watcher_tsmig.playground',
+        description='A simulated cloud behind the real HTTP APIs, with real '
+        'Watcher in front of it, on loopback only.',
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--cloud', metavar='SNAPSHOT', help='a snapshot file')
+    source.add_argument(
+        '--rack', action='store_true', help="the demo's rack of 16 VMs"
+    )
+    parser.add_argument(
+        '--speed',
+        type=float,
+        default=1.0,
+        help='simulated seconds per second, 0 to '
+        f'{clock.MAX_SPEED:g}; 0 stands still until pushed (default: 1)',
+    )
+    parser.add_argument(
+        '--max-concurrent',
+        type=int,
+        default=Habits().max_concurrent,
+        help="a host's outgoing live migrations at once (default: 2)",
+    )
+    parser.add_argument(
+        '--without-watcher',
+        action='store_true',
+        help='only the cloud: Keystone, Nova, Placement, Gnocchi',
+    )
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='GROUP/OPTION=VALUE',
+        help='an option of Watcher or of a plug-in in it',
+    )
+    parser.add_argument(
+        '--ready-file',
+        type=pathlib.Path,
+        help='written (mode 0600, JSON) once everything answers',
+    )
+    parser.add_argument(
+        '--until-eof',
+        action='store_true',
+        help='end when standard input ends',
+    )
+    return parser.parse_args(argv)
+
+
+def _options(texts: list[str]) -> dict[str, dict[str, str]]:
+    options: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        group, slash, option = name.rpartition('/')
+        if not (equals and slash and group and option):
+            raise errors.InputError('is not GROUP/OPTION=VALUE', text)
+        options.setdefault(group, {})[option] = value
+    return options
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    cloud: Cloud = rack() if arguments.rack else snapshot.load(arguments.cloud)
+    return Settings(
+        cloud=cloud,
+        speed=arguments.speed,
+        habits=Habits(max_concurrent=arguments.max_concurrent),
+        watcher=not arguments.without_watcher,
+        options=_options(arguments.set),
+    )
+
+
+def _end_with_input(ended: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    ended.set()
+
+
+def _run(arguments: argparse.Namespace, ended: threading.Event) -> None:
+    ready: pathlib.Path | None = arguments.ready_file
+    with Playground(_settings(arguments)) as playground:
+        if ready:
+            playground.announce(ready)
+        variables = ' '.join(
+            f'{k}={shlex.quote(v)}'
+            for k, v in playground.environment().items()
+        )
+        print(f'playground is ready: export {variables}', flush=True)
+        ended.wait()
+        if ready:
+            ready.unlink(missing_ok=True)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run a playground until a signal, or the end of the input."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    if arguments.until_eof:
+        threading.Thread(
+            target=_end_with_input, args=(ended,), daemon=True
+        ).start()
+    try:
+        _run(arguments, ended)
+    except errors.InputError as e:
+        print(f'playground: {e}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def _leave(code: int) -> None:
+    """End the process although Watcher's pools still have threads.
+
+    Everything of ours has ended by then, but nobody can join a thread whose
+    action waits for its cloud.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == '__main__':
+    given = _arguments(sys.argv[1:])
+    status = 1
+    try:
+        status = main(given)
+    finally:
+        if sys.exception() is not None:
+            traceback.print_exc()
+        _leave(status)

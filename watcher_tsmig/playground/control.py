@@ -1,0 +1,169 @@
+"""The playground's own service: look behind the scenes, cause trouble.
+
+Only what no real cloud offers lives here: simulated time, faults, silent
+moves. It needs an admin's token like everything else.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from watcher_tsmig import errors
+from watcher_tsmig.playground import records
+from watcher_tsmig.playground import web
+from watcher_tsmig.playground.cloud import Metrics
+from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.records import Fault
+from watcher_tsmig.playground.records import Server
+
+
+class Control(web.App):
+    """What happens behind the scenes; see its routes.
+
+    :param services: those that may be taken down, by their type
+    """
+
+    prefix = '/control'
+
+    def __init__(
+        self,
+        sim: SimCloud,
+        identify: Callable[[str], web.Who | None],
+        services: Mapping[str, web.App],
+    ) -> None:
+        self._sim = sim
+        self._services = services
+        super().__init__(identify)
+
+    def routes(self) -> Sequence[web.Route]:
+        return (
+            web.Route('GET', '/state', self._state),
+            web.Route('POST', '/time', self._time),
+            web.Route('POST', '/vms/{server_id}', self._vm),
+            web.Route('POST', '/hosts/{name}', self._host),
+            web.Route('POST', '/services/{kind}', self._service),
+        )
+
+    def error(self, status: int, message: str) -> object:
+        return {'error': {'code': status, 'message': message}}
+
+    def _state(self, request: web.Request) -> web.Response:
+        with self._sim.at_now() as sim:
+            vms = {}
+            for server in sim.servers.values():
+                record = sim.migrations.in_flight(server)
+                vms[server.vm.id] = {
+                    'name': server.vm.name,
+                    'host': server.host,
+                    'runs_on': sim.migrations.world.host_of(server.vm.id),
+                    'state': server.vm_state,
+                    'task': server.task_state,
+                    'locked': server.locked,
+                    'metrics': str(sim.metrics[server.vm.id]),
+                    'migration': record and str(record.status),
+                }
+            body = {
+                'time': sim.migrations.now,
+                'speed': sim.clock.speed,
+                'sending': sim.migrations.sending,
+                'vms': vms,
+                'migrations': [
+                    _row(sim, r) for r in sim.migrations.records.values()
+                ],
+            }
+        return web.Response(200, body)
+
+    def _time(self, request: web.Request) -> web.Response:
+        seconds = request.json().get('push')
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise web.HttpError(400, 'push: a number of seconds is needed')
+        try:
+            self._sim.clock.push(seconds)
+        except errors.InputError as e:
+            raise web.HttpError(400, str(e)) from e
+        with self._sim.at_now() as sim:
+            return web.Response(200, {'time': sim.migrations.now})
+
+    def _vm(self, request: web.Request, server_id: str) -> web.Response:
+        """Change one VM; every key of the body is one change."""
+        changes: dict[str, Callable[[SimCloud, Server, Any], None]] = {
+            'fault': _fault,
+            'metrics': _metrics,
+            'locked': _locked,
+            'active': _active,
+            'host': lambda sim, server, host: sim.teleport(server, str(host)),
+        }
+        body = request.json()
+        unknown = set(body) - set(changes)
+        if unknown or not body:
+            raise web.HttpError(400, f'known keys: {", ".join(changes)}')
+        with self._sim.at_now() as sim:
+            server = sim.server(server_id)
+            for key, value in body.items():
+                try:
+                    changes[key](sim, server, value)
+                except (TypeError, ValueError, KeyError) as e:
+                    raise web.HttpError(400, f'{key}: {e!r}') from e
+        return web.Response(204)
+
+    def _host(self, request: web.Request, name: str) -> web.Response:
+        body = request.json()
+        with self._sim.at_now() as sim:
+            service = sim.services.get(name)
+            if service is None:
+                raise web.HttpError(404, f'Host {name} could not be found.')
+            for key, value in body.items():
+                if key not in ('up', 'enabled') or not isinstance(value, bool):
+                    raise web.HttpError(400, 'known: up, enabled; booleans')
+                setattr(service, key, value)
+        return web.Response(204)
+
+    def _service(self, request: web.Request, kind: str) -> web.Response:
+        """Take a whole service down, or up again: ``{"up": false}``."""
+        service = self._services.get(kind)
+        if service is None:
+            raise web.HttpError(404, f'known: {", ".join(self._services)}')
+        up = request.json().get('up')
+        if not isinstance(up, bool):
+            raise web.HttpError(400, 'up: true or false is needed')
+        service.down = not up
+        return web.Response(204)
+
+
+def _fault(sim: SimCloud, server: Server, value: web.Json) -> None:
+    """``{"kind": "fail", "after": 3}``, or None to take it back."""
+    sim.migrations.faults.pop(server.vm.id, None)
+    if value is not None:
+        after = float(value.get('after', 0.0))
+        if not 0 <= after <= 3600:
+            raise ValueError('after is not in 0 to 3600')
+        sim.migrations.faults[server.vm.id] = (Fault(value['kind']), after)
+
+
+def _metrics(sim: SimCloud, server: Server, value: web.Json) -> None:
+    sim.metrics[server.vm.id] = Metrics(value)
+
+
+def _locked(sim: SimCloud, server: Server, value: web.Json) -> None:
+    server.locked = bool(value)
+
+
+def _active(sim: SimCloud, server: Server, value: web.Json) -> None:
+    server.vm_state = 'active' if value else 'stopped'
+
+
+def _row(sim: SimCloud, record: records.Record) -> dict[str, Any]:
+    """A record, with the bytes that were really sent once it has ended."""
+    done = sim.migrations.world.done.get(record.server.vm.id)
+    return {
+        'vm': record.server.vm.id,
+        'name': record.server.vm.name,
+        'source': record.source,
+        'destination': record.destination,
+        'status': str(record.status),
+        'created': record.created,
+        'updated': record.updated,
+        'memory': record.memory,
+        'sent': done.data if done is not None and record.arrived else None,
+    }

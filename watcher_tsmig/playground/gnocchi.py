@@ -1,0 +1,334 @@
+"""Gnocchi as gnocchiclient asks it: resources, metrics, measures.
+
+Five-minute points by the wall clock, also where simulated time runs faster,
+because readers ask for what happened lately. What there is to measure is in
+metrics. Nothing can be stored here.
+"""
+
+import calendar
+import datetime
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from watcher_tsmig.playground import metrics
+from watcher_tsmig.playground import web
+from watcher_tsmig.playground.cloud import Metrics
+from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.metrics import GRANULARITY
+from watcher_tsmig.playground.metrics import Metric
+from watcher_tsmig.playground.metrics import Resource
+from watcher_tsmig.playground.nova_common import page
+from watcher_tsmig.playground.nova_views import OWNER
+
+POINTS = 24  # two hours of history
+STALE = 4 * 3600
+AGGREGATIONS = ('mean', 'rate:mean')
+TEXT = {'type': 'string', 'required': False}
+TYPES: dict[str, dict[str, object]] = {
+    'generic': {},
+    'instance': {'display_name': TEXT, 'host': TEXT},
+    'instance_network_interface': {
+        'instance_id': {'type': 'uuid', 'required': True},
+        'name': TEXT,
+    },
+}
+
+
+class Gnocchi(web.App):
+    """The metric service."""
+
+    prefix = '/metric'
+
+    def __init__(
+        self,
+        sim: SimCloud,
+        identify: Callable[[str], web.Who | None],
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._sim = sim
+        self._wall = wall
+        found = [
+            resource
+            for server in sim.servers.values()
+            for resource in metrics.resources(server.vm, server.number)
+        ]
+        self._by_id = {r.id: r for r in sorted(found, key=lambda r: r.id)}
+        self._by_metric = {
+            m.id: (r, m) for r in found for m in r.metrics.values()
+        }
+        super().__init__(identify)
+
+    def routes(self) -> Sequence[web.Route]:
+        kind = '/v1/resource/{kind}'
+        named = kind + '/{resource_id}/metric/{name}'
+        route = web.Route
+        return (
+            route('GET', '', self._versions, None),
+            route('GET', '/v1', self._version, None),
+            route('GET', '/v1/status', self._status),
+            route('GET', '/v1/capabilities', self._capabilities),
+            route('GET', '/v1/resource_type', self._types),
+            route('GET', kind, self._list),
+            route('POST', '/v1/search/resource/{kind}', self._search),
+            route('GET', kind + '/{resource_id}', self._resource),
+            route('GET', named, self._metric),
+            route('GET', named + '/measures', self._measures),
+            route('GET', '/v1/metric', self._metrics),
+            route('GET', '/v1/metric/{name}', self._metric),
+            route('GET', '/v1/metric/{name}/measures', self._measures),
+            route('POST', '/v1/aggregates', self._aggregates),
+        )
+
+    def error(self, status: int, message: str) -> object:
+        return {'code': status, 'title': '', 'description': message}
+
+    def _versions(self, request: web.Request) -> web.Response:
+        link = {'rel': 'self', 'href': f'{request.base}/v1/'}
+        version = {'id': 'v1.0', 'links': [link], 'status': 'CURRENT'}
+        body = {'build': '4.7.1', 'versions': [version]}
+        return web.Response(200, body)
+
+    def _version(self, request: web.Request) -> web.Response:
+        return web.Response(200, {'version': '1.0', 'links': []})
+
+    def _status(self, request: web.Request) -> web.Response:
+        summary = {'metrics': 0, 'measures': 0}
+        body = {'storage': {'summary': summary}, 'metricd': {}}
+        return web.Response(200, body)
+
+    def _capabilities(self, request: web.Request) -> web.Response:
+        return web.Response(200, {'aggregation_methods': list(AGGREGATIONS)})
+
+    def _types(self, request: web.Request) -> web.Response:
+        body = [
+            {'name': name, 'state': 'active', 'attributes': attributes}
+            for name, attributes in TYPES.items()
+        ]
+        return web.Response(200, body)
+
+    # -- resources
+
+    def _state(self, resource: Resource) -> Metrics:
+        return self._sim.metrics[resource.vm]
+
+    def _resources(self, kind: str) -> list[Resource]:
+        if kind not in TYPES:
+            raise web.HttpError(404, f'Resource type {kind} does not exist')
+        return [
+            r
+            for r in self._by_id.values()
+            if kind in ('generic', r.type)
+            and self._state(r) is not Metrics.GONE
+        ]
+
+    def _show(self, resource: Resource) -> dict[str, Any]:
+        started = _text(self._sim.zero)
+        host = {}
+        if resource.type == 'instance':
+            host = {'host': self._sim.servers[resource.vm].host}
+        return {
+            'id': resource.id,
+            'type': resource.type,
+            'creator': OWNER,
+            'user_id': None,
+            'project_id': OWNER,
+            'started_at': started,
+            'ended_at': None,
+            'revision_start': started,
+            'revision_end': None,
+            'metrics': {n: m.id for n, m in resource.metrics.items()},
+            **resource.attributes,
+            **host,
+        }
+
+    def _listing(
+        self, request: web.Request, found: list[dict[str, Any]]
+    ) -> web.Response:
+        shown, links = page(request, found, lambda r: str(r['id']))
+        response = web.Response(200, shown)
+        if links:
+            response.headers['Link'] = f'<{links[0]["href"]}>; rel="next"'
+        return response
+
+    def _list(self, request: web.Request, kind: str) -> web.Response:
+        with self._sim.at_now():
+            found = [self._show(r) for r in self._resources(kind)]
+        return self._listing(request, found)
+
+    def _search(self, request: web.Request, kind: str) -> web.Response:
+        query = request.json() if request.body.strip() else {}
+        with self._sim.at_now():
+            found = [self._show(r) for r in self._resources(kind)]
+        return self._listing(request, [r for r in found if _matches(query, r)])
+
+    def _find(self, kind: str, resource_id: str) -> Resource:
+        resource = self._by_id.get(resource_id)
+        if (
+            resource is None
+            or kind not in ('generic', resource.type)
+            or self._state(resource) is Metrics.GONE
+        ):
+            raise web.HttpError(404, f'Resource {resource_id} does not exist')
+        return resource
+
+    def _resource(
+        self, request: web.Request, kind: str, resource_id: str
+    ) -> web.Response:
+        with self._sim.at_now():
+            body = self._show(self._find(kind, resource_id))
+        return web.Response(200, body)
+
+    # -- metrics
+
+    def _locate(
+        self, name: str, kind: str = 'generic', resource_id: str = ''
+    ) -> tuple[Resource, Metric]:
+        if resource_id:
+            resource = self._find(kind, resource_id)
+            if name in resource.metrics:
+                return resource, resource.metrics[name]
+        elif name in self._by_metric:
+            resource, metric = self._by_metric[name]
+            if self._state(resource) is not Metrics.GONE:
+                return resource, metric
+        raise web.HttpError(404, f'Metric {name} does not exist')
+
+    def _metrics(self, request: web.Request) -> web.Response:
+        found = [
+            _show_metric(m, r)
+            for r in self._resources('generic')
+            for m in r.metrics.values()
+        ]
+        return self._listing(request, sorted(found, key=lambda m: m['id']))
+
+    def _metric(self, request: web.Request, **path: str) -> web.Response:
+        resource, metric = self._locate(**path)
+        return web.Response(200, _show_metric(metric, resource))
+
+    def _measures(self, request: web.Request, **path: str) -> web.Response:
+        resource, metric = self._locate(**path)
+        how = request.arg('aggregation') or 'mean'
+        body = self._points(request, resource, metric, how)
+        return web.Response(200, list(body))
+
+    def _aggregates(self, request: web.Request) -> web.Response:
+        """Many metrics at once: ``["metric", [id, how], ...]``."""
+        measures: dict[str, dict[str, object]] = {}
+        for name, how in _operations(request.json().get('operations')):
+            resource, metric = self._locate(name)
+            points = self._points(request, resource, metric, how)
+            measures.setdefault(name, {})[how] = list(points)
+        return web.Response(200, {'measures': measures})
+
+    def _points(
+        self,
+        request: web.Request,
+        resource: Resource,
+        metric: Metric,
+        how: str,
+    ) -> Iterator[tuple[str, float, float]]:
+        if how not in AGGREGATIONS:
+            raise web.HttpError(
+                404, f'Aggregation method {how} is not in the archive policy'
+            )
+        granularity = request.arg('granularity')
+        if granularity not in (None, str(GRANULARITY), f'{GRANULARITY}.0'):
+            raise web.HttpError(
+                404, 'The granularity is not in the archive policy'
+            )
+        start = _instant(request.arg('start'), 0.0)
+        stop = _instant(request.arg('stop'), float('inf'))
+        end = self._wall()
+        if self._state(resource) is Metrics.STALE:
+            end -= STALE
+        end = end // GRANULARITY * GRANULARITY
+        start = start // GRANULARITY * GRANULARITY  # as Gnocchi rounds
+        zero = self._sim.zero - metrics.COUNTER_AGE
+        for n in range(POINTS, 0, -1):
+            at = end - GRANULARITY * n
+            if start <= at < stop:
+                value = metric.at(how, at - zero)
+                yield _text(at), float(GRANULARITY), value
+
+
+def _show_metric(metric: Metric, resource: Resource) -> dict[str, Any]:
+    return {
+        'id': metric.id,
+        'name': metric.name,
+        'unit': metric.unit,
+        'creator': OWNER,
+        'resource_id': resource.id,
+        'archive_policy': {
+            'name': 'ceilometer-low-rate',
+            'aggregation_methods': list(AGGREGATIONS),
+        },
+    }
+
+
+def _operations(value: web.Json) -> list[tuple[str, str]]:
+    """The metrics and aggregations of a plain ``metric`` operation.
+
+    :raises HttpError: 400, it is another operation
+    """
+    match value:
+        case ['metric', str(name), str(how)]:
+            return [(name, how)]
+        case ['metric', *pairs] if pairs and all(
+            isinstance(p, list)
+            and len(p) == 2
+            and all(isinstance(x, str) for x in p)
+            for p in pairs
+        ):
+            return [(name, how) for name, how in pairs]
+    raise web.HttpError(400, 'only plain metric operations are known here')
+
+
+def _text(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
+
+
+def _instant(text: str | None, default: float) -> float:
+    """A date of a query; without a zone it is UTC."""
+    if text is None:
+        return default
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError as e:
+            raise web.HttpError(400, f'{text!r} is not a date') from e
+    return calendar.timegm(moment.utctimetuple()) + moment.microsecond / 1e6
+
+
+def _matches(query: web.Json, resource: Mapping[str, Any]) -> bool:
+    """Whether a resource fits a query, in Gnocchi's JSON form.
+
+    :raises HttpError: 400, the query is of no known form
+    """
+    if not query:
+        return True
+    try:
+        ((operator, operand),) = query.items()
+        if operator in ('and', '∧'):
+            return all(_matches(q, resource) for q in operand)
+        if operator in ('or', '∨'):
+            return any(_matches(q, resource) for q in operand)
+        if operator == 'not':
+            return not _matches(operand, resource)
+        ((name, value),) = operand.items()
+        has = resource.get(name)
+        if operator in ('=', '==', 'eq'):
+            return bool(has == value)
+        if operator in ('!=', 'ne', '≠'):
+            return bool(has != value)
+        if operator == 'in':
+            return has in value
+    except (AttributeError, TypeError, ValueError, RecursionError) as e:
+        raise web.HttpError(400, f'a query that nobody can read: {e}') from e
+    raise web.HttpError(400, f'an unknown operator: {operator}')

@@ -1,0 +1,268 @@
+"""Nova's side of live migrations: records, queue, statuses, delays.
+
+The book-keeping that Nova and libvirt add around the physics lives here, in
+simulated time and with the quirks that bite clients. How bytes flow is the
+world's; who asks, and over which API, is not known here. Not thread-safe.
+Sources: Nova 34 compute manager and libvirt driver, and a measured cloud.
+"""
+
+import collections
+import heapq
+import itertools
+import math
+import uuid
+from collections.abc import Callable
+
+from watcher_tsmig import units
+from watcher_tsmig.playground.records import ENDED
+from watcher_tsmig.playground.records import Fault
+from watcher_tsmig.playground.records import Habits
+from watcher_tsmig.playground.records import Record
+from watcher_tsmig.playground.records import Server
+from watcher_tsmig.playground.records import Status
+from watcher_tsmig.simulate.world import Event
+from watcher_tsmig.simulate.world import World
+
+MAX_RECORDS = 10_000  # the oldest finished ones are forgotten beyond
+
+
+class Migrations:
+    """Every live migration, running on a world and moved by `catch_up`."""
+
+    def __init__(self, world: World, habits: Habits) -> None:
+        self.habits = habits
+        self.world = world
+        self.now = 0.0
+        self.records: collections.OrderedDict[int, Record] = (
+            collections.OrderedDict()
+        )
+        self.faults: dict[str, tuple[Fault, float]] = {}
+        self.pending: dict[str, str] = {}  # VM to destination, unrecorded
+        self._origin = 0.0  # when this world began
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._ticket = itertools.count()
+        self._numbers = itertools.count(1)
+        self._queues: dict[str, collections.deque[Record]] = {}
+        self._busy: collections.Counter[str] = collections.Counter()
+        self._sending: dict[str, Record] = {}
+
+    # -- time
+
+    def catch_up(self, until: float) -> None:
+        """Let everything happen up to simulated second `until`."""
+        # A reaction to the world comes `lagging` after its cause at the
+        # soonest, so the world may run that far ahead of the timers.
+        stride = max(self.habits.lagging, 0.1)
+        while self.now < until or (self._timers and self._due(until)):
+            goal = min(until, self._timers[0][0] if self._timers else until)
+            if self._sending:
+                goal = min(goal, self.now + stride)
+            self.now = max(self.now, goal)
+            for event in self.world.advance(self.now - self._origin):
+                self._happened(event)
+            while self._timers and self._due(self.now):
+                heapq.heappop(self._timers)[2]()
+
+    def replace_world(self, world: World) -> None:
+        """Go on with another world; nothing may be sending."""
+        assert not self._sending
+        self.world = world
+        self._origin = self.now
+
+    @property
+    def sending(self) -> int:
+        """How many migrations move bytes now."""
+        return len(self._sending)
+
+    def in_flight(self, server: Server) -> Record | None:
+        """The record of the server's migration that has not ended."""
+        for record in reversed(self.records.values()):
+            if record.server is server and record.status not in ENDED:
+                return record
+        return None
+
+    def _due(self, when: float) -> bool:
+        return self._timers[0][0] <= when
+
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        entry = (self.now + seconds, next(self._ticket), then)
+        heapq.heappush(self._timers, entry)
+
+    # -- what clients ask for
+
+    def submit(self, server: Server, destination: str | None) -> None:
+        """Accept a live migration; None means that no host is valid."""
+        server.task_state = 'migrating'
+        server.updated = self.now
+        self.pending[server.vm.id] = destination or ''
+        self._after(
+            self.habits.unrecorded, lambda: self._record(server, destination)
+        )
+
+    def force_complete(self, record: Record, permitted: bool) -> None:
+        """Switch to post-copy, or pause where that is not permitted."""
+        if not record.sending or record.arrived:
+            return  # QEMU does not send: the request is lost, as in Nova
+        if permitted:
+            self.world.switch(record.server.vm.id)
+            self._set(record, Status.POST_COPY)
+        else:
+            self.world.pause(record.server.vm.id)
+            record.server.paused = True
+
+    def abort(self, record: Record) -> None:
+        """Cancel; what has arrived is beyond."""
+        if record.arrived:
+            return
+        if record.sending:
+            self.world.abort(record.server.vm.id)
+        self._end(record, Status.CANCELLED)
+
+    # -- the life of a migration
+
+    def _record(self, server: Server, destination: str | None) -> None:
+        self.pending.pop(server.vm.id, None)
+        number = next(self._numbers)
+        record = Record(
+            id=number,
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_OID, f'tsmig:{number}')),
+            server=server,
+            source=server.host,
+            destination=destination or '',
+            created=self.now,
+            updated=self.now,
+        )
+        self.records[number] = record
+        self._forget()
+        if not destination or self._strikes(record, Fault.NO_HOST):
+            self._end(record, Status.ERROR)
+            return
+        self._after(self.habits.queueing, lambda: self._queue(record))
+
+    def _queue(self, record: Record) -> None:
+        self._set(record, Status.QUEUED)
+        queue = self._queues.setdefault(record.source, collections.deque())
+        queue.append(record)
+        self._admit(record.source)
+
+    def _admit(self, host: str) -> None:
+        queue = self._queues.get(host)
+        while queue and self._busy[host] < self.habits.max_concurrent:
+            record = queue.popleft()
+            if record.status is Status.QUEUED:
+                self._busy[host] += 1
+                self._set(record, Status.PREPARING)
+                self._after(self.habits.preparing, self._runner(record))
+
+    def _runner(self, record: Record) -> Callable[[], None]:
+        def run() -> None:
+            if record.status is not Status.PREPARING:
+                return
+            self._set(record, Status.RUNNING)
+            record.memory = (0.0, 0.0, 0.0)
+            self._after(self.habits.handshake, lambda: self._send(record))
+            self._after(self.habits.statistics, lambda: self._refresh(record))
+            gib = max(2, math.ceil(record.server.vm.memory / units.GIB))
+            self._after(
+                self.habits.timeout * gib, lambda: self._time_out(record)
+            )
+
+        return run
+
+    def _send(self, record: Record) -> None:
+        if record.status is not Status.RUNNING:
+            return
+        vm = record.server.vm.id
+        self.world.start(vm, record.destination)
+        record.sending = True
+        self._sending[vm] = record
+        fault = self.faults.get(vm)
+        if fault and fault[0] in (Fault.FAIL, Fault.ERROR):
+            self._after(fault[1], lambda: self._break(record))
+
+    def _refresh(self, record: Record) -> None:
+        if record.status not in (Status.RUNNING, Status.POST_COPY):
+            return
+        if record.sending and not record.arrived:
+            done = self.world.progress(record.server.vm.id)
+            record.memory = (done.total, done.processed, done.remaining)
+            record.updated = self.now
+        self._after(self.habits.statistics, lambda: self._refresh(record))
+
+    def _break(self, record: Record) -> None:
+        """The injected failure; post-copy and the arrived go on."""
+        if record.status is not Status.RUNNING or record.arrived:
+            return
+        fault, _ = self.faults.pop(record.server.vm.id, (None, 0.0))
+        if fault is None:
+            return  # taken back meanwhile
+        self.world.fail(record.server.vm.id)
+        if fault is Fault.ERROR:
+            record.server.vm_state = 'error'
+            record.server.fault = 'Live migration operation has aborted'
+            self._end(record, Status.ERROR)
+        else:
+            self._end(record, Status.FAILED)
+
+    def _time_out(self, record: Record) -> None:
+        waits = not record.arrived and not record.server.paused
+        if record.status is Status.RUNNING and waits:
+            self.world.abort(record.server.vm.id)
+            self._end(record, Status.FAILED)
+
+    def _happened(self, event: Event) -> None:
+        record = self._sending.get(event.vm)
+        if record is None:
+            return
+        if event.kind == 'completed':
+            del self._sending[event.vm]
+            record.arrived = True
+            record.server.host = record.destination
+            self._settle(record.server)
+            self._after(self.habits.lagging, lambda: self._finish(record))
+        elif event.kind == 'failed':
+            self._end(record, Status.FAILED)
+
+    def _finish(self, record: Record) -> None:
+        self._set(record, Status.POST_MIGRATING)
+        self._after(
+            0.2 * self.habits.lagging,
+            lambda: self._end(record, Status.COMPLETED),
+        )
+
+    def _end(self, record: Record, status: Status) -> None:
+        if record.status in (
+            Status.PREPARING,
+            Status.RUNNING,
+            Status.POST_COPY,
+            Status.POST_MIGRATING,
+        ):
+            self._busy[record.source] -= 1
+        self._sending.pop(record.server.vm.id, None)
+        if not record.arrived:
+            self._settle(record.server)
+        self._set(record, status)
+        self._admit(record.source)
+
+    def _settle(self, server: Server) -> None:
+        server.task_state = None
+        server.paused = False
+        server.updated = self.now
+
+    def _set(self, record: Record, status: Status) -> None:
+        record.status = status
+        record.updated = self.now
+
+    def _strikes(self, record: Record, fault: Fault) -> bool:
+        vm = record.server.vm.id
+        if self.faults.get(vm, (None,))[0] is not fault:
+            return False
+        del self.faults[vm]
+        return True
+
+    def _forget(self) -> None:
+        if len(self.records) <= MAX_RECORDS:
+            return
+        oldest = next(iter(self.records.values()))
+        if oldest.status in ENDED:
+            del self.records[oldest.id]

@@ -1,0 +1,258 @@
+"""How Nova writes its resources as JSON.
+
+Pure functions from the simulated cloud to dictionaries, by microversion.
+No request is looked at here and nothing is changed.
+"""
+
+import collections
+import hashlib
+from typing import Any
+
+from watcher_tsmig import units
+from watcher_tsmig.playground import records
+from watcher_tsmig.playground.cloud import Service
+from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud import ram_mb
+from watcher_tsmig.playground.records import Record
+from watcher_tsmig.playground.records import Server
+
+Version = tuple[int, int]
+Json = dict[str, Any]
+
+ZONE = 'nova'
+DISK_GB = 10
+OWNER = identify('project', 'tenant').replace('-', '')
+STATUS = {'stopped': 'SHUTOFF', 'error': 'ERROR', 'paused': 'PAUSED'}
+POWER = {'stopped': 4, 'error': 0, 'paused': 3}
+
+
+def flavor_id(server: Server) -> str:
+    """A stable id for a flavor of the server's size."""
+    text = f'{ram_mb(server.vm.memory)}:{server.vm.vcpus:g}'
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def flavor(server: Server) -> Json:
+    """The flavor that the server's size stands for."""
+    ram, vcpus = ram_mb(server.vm.memory), max(1, round(server.vm.vcpus))
+    return {
+        'id': flavor_id(server),
+        'name': f'tsmig-{vcpus}x{ram}',
+        'ram': ram,
+        'vcpus': vcpus,
+        'disk': DISK_GB,
+        'OS-FLV-EXT-DATA:ephemeral': 0,
+        'OS-FLV-DISABLED:disabled': False,
+        'os-flavor-access:is_public': True,
+        'rxtx_factor': 1.0,
+        'swap': 0,
+        'description': None,
+        'extra_specs': {},
+        'links': [],
+    }
+
+
+def _embedded_flavor(server: Server, version: Version) -> Json:
+    whole = flavor(server)
+    if version < (2, 47):
+        return {'id': whole['id'], 'links': []}
+    names = ('vcpus', 'ram', 'disk', 'swap', 'extra_specs')
+    return {k: whole[k] for k in names} | {
+        'ephemeral': 0,
+        'original_name': whole['name'],
+    }
+
+
+def server(sim: SimCloud, which: Server, version: Version) -> Json:
+    """A server in detail."""
+    busy = which.task_state == 'migrating'
+    status = STATUS.get(which.vm_state, 'MIGRATING' if busy else 'ACTIVE')
+    power = 3 if which.paused else POWER.get(which.vm_state, 1)
+    permits = which.vm.post_copy
+    body: Json = {
+        'id': which.vm.id,
+        'name': which.vm.name,
+        'status': status,
+        'tenant_id': OWNER,
+        'user_id': OWNER,
+        'metadata': {} if permits else {'tsmig:post_copy': 'false'},
+        'hostId': hashlib.sha224(which.host.encode()).hexdigest(),
+        'image': {'id': identify('image', 'demo'), 'links': []},
+        'flavor': _embedded_flavor(which, version),
+        'created': sim.instant(0)[:19] + 'Z',
+        'updated': sim.instant(which.updated)[:19] + 'Z',
+        'addresses': {},
+        'accessIPv4': '',
+        'accessIPv6': '',
+        'links': [],
+        'progress': 0,
+        'key_name': None,
+        'config_drive': '',
+        'security_groups': [{'name': 'default'}],
+        'os-extended-volumes:volumes_attached': [],
+        'OS-DCF:diskConfig': 'AUTO',
+        'OS-EXT-AZ:availability_zone': ZONE,
+        'OS-EXT-STS:power_state': power,
+        'OS-EXT-STS:vm_state': which.vm_state,
+        'OS-EXT-STS:task_state': which.task_state,
+        'OS-EXT-SRV-ATTR:host': which.host,
+        'OS-EXT-SRV-ATTR:hypervisor_hostname': which.host,
+        'OS-EXT-SRV-ATTR:instance_name': f'instance-{which.number:08x}',
+        'OS-SRV-USG:launched_at': sim.instant(0),
+        'OS-SRV-USG:terminated_at': None,
+    }
+    if which.fault is not None:
+        body['fault'] = {
+            'code': 500,
+            'message': which.fault,
+            'created': sim.instant(which.updated)[:19] + 'Z',
+        }
+    later: tuple[tuple[Version, str, Any], ...] = (
+        ((2, 9), 'locked', which.locked),
+        ((2, 16), 'host_status', 'UP'),
+        ((2, 26), 'tags', []),
+        ((2, 63), 'trusted_image_certificates', None),
+        ((2, 71), 'server_groups', []),
+        ((2, 73), 'locked_reason', None),
+        ((2, 96), 'pinned_availability_zone', None),
+    )
+    return body | {k: v for since, k, v in later if version >= since}
+
+
+def brief(which: Server) -> Json:
+    """A server in a list without details."""
+    return {'id': which.vm.id, 'name': which.vm.name, 'links': []}
+
+
+def service(which: Service, version: Version, now: str) -> Json:
+    """A nova-compute service."""
+    return {
+        'id': which.id if version >= (2, 53) else which.number,
+        'binary': 'nova-compute',
+        'host': which.host.name,
+        'zone': ZONE,
+        'status': 'enabled' if which.enabled else 'disabled',
+        'state': 'up' if which.up else 'down',
+        'updated_at': now,
+        'disabled_reason': which.reason,
+        'forced_down': False,
+    }
+
+
+def hypervisor(
+    sim: SimCloud, which: Service, version: Version, servers: bool
+) -> Json:
+    """A hypervisor in detail; from 2.88 on its sizes are Placement's."""
+    modern = version >= (2, 53)
+    body: Json = {
+        'id': which.hypervisor if modern else which.number,
+        'hypervisor_hostname': which.host.name,
+        'hypervisor_type': 'QEMU',
+        'hypervisor_version': 10000000,
+        'host_ip': '127.0.0.1',
+        'state': 'up' if which.up else 'down',
+        'status': 'enabled' if which.enabled else 'disabled',
+        'service': {
+            'id': which.id if modern else which.number,
+            'host': which.host.name,
+            'disabled_reason': which.reason,
+        },
+    }
+    here = sim.servers_on(which.host.name)
+    if version < (2, 88):
+        memory, vcpus = sim.used(which.host.name)
+        total = int(which.host.memory // units.MIB)
+        body |= {
+            'vcpus': int(which.host.vcpus),
+            'vcpus_used': round(vcpus),
+            'memory_mb': total,
+            'memory_mb_used': ram_mb(memory) if memory else 0,
+            'free_ram_mb': total - round(memory / units.MIB),
+            'local_gb': 1000,
+            'local_gb_used': DISK_GB * len(here),
+            'free_disk_gb': 1000 - DISK_GB * len(here),
+            'disk_available_least': 1000 - DISK_GB * len(here),
+            'running_vms': len(here),
+            'current_workload': 0,
+            'cpu_info': {},
+        }
+    else:
+        body['uptime'] = None
+    if servers and here:
+        body['servers'] = [{'uuid': s.vm.id, 'name': s.vm.name} for s in here]
+    return body
+
+
+def aggregates(sim: SimCloud) -> list[Json]:
+    """Aggregates that declare the hosts' abilities, one for each value."""
+    groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    for host in sim.cloud.hosts:
+        if host.post_copy is not None:
+            value = 'true' if host.post_copy else 'false'
+            groups['tsmig:post_copy', value].append(host.name)
+        if host.nic is not None:
+            speed = f'{units.to_mbit_s(host.nic.capacity):g}'
+            groups['tsmig:nic_mbit_s', speed].append(host.name)
+    return [
+        {
+            'id': number,
+            'uuid': identify('aggregate', f'{key}={value}'),
+            'name': f'{key.partition(":")[2]}-{value}',
+            'availability_zone': None,
+            'hosts': hosts,
+            'metadata': {key: value},
+            'created_at': sim.instant(0),
+            'updated_at': None,
+            'deleted': False,
+            'deleted_at': None,
+        }
+        for number, ((key, value), hosts) in enumerate(groups.items(), 1)
+    ]
+
+
+def migration(sim: SimCloud, which: Record, version: Version) -> Json:
+    """A row of os-migrations; it has no memory statistics."""
+    body: Json = {
+        'id': which.id,
+        'instance_uuid': which.server.vm.id,
+        'status': str(which.status),
+        'source_compute': which.source,
+        'source_node': which.source,
+        'dest_compute': which.destination or None,
+        'dest_node': which.destination or None,
+        'dest_host': None,
+        'created_at': sim.instant(which.created),
+        'updated_at': sim.instant(which.updated),
+        'old_instance_type_id': which.server.number,
+        'new_instance_type_id': which.server.number,
+    }
+    later: tuple[tuple[Version, str, Any], ...] = (
+        ((2, 23), 'migration_type', 'live-migration'),
+        ((2, 23), 'links', []),
+        ((2, 59), 'uuid', which.uuid),
+        ((2, 80), 'user_id', OWNER),
+        ((2, 80), 'project_id', OWNER),
+    )
+    return body | {k: v for since, k, v in later if version >= since}
+
+
+def server_migration(sim: SimCloud, which: Record, version: Version) -> Json:
+    """A migration in progress, below its server."""
+    body = migration(sim, which, version)
+    body['server_uuid'] = body.pop('instance_uuid')
+    for name in ('links', 'migration_type'):
+        body.pop(name, None)
+    for name in ('old_instance_type_id', 'new_instance_type_id'):
+        del body[name]
+    total = which.memory or (None, None, None)
+    names = ('total', 'processed', 'remaining')
+    for name, value in zip(names, total, strict=True):
+        body[f'memory_{name}_bytes'] = None if value is None else int(value)
+        body[f'disk_{name}_bytes'] = None
+    return body
+
+
+def listed(record: Record) -> bool:
+    """Whether Nova shows the record below its server."""
+    return record.status in records.LISTED

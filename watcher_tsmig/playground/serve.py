@@ -1,0 +1,133 @@
+"""The playground as a whole: start it, say how to reach it, stop it.
+
+Only composition lives here: clock, cloud, services, Watcher, in the order in
+which they need each other, and undone in the reverse order.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+from watcher_tsmig.model import Cloud
+from watcher_tsmig.playground.clock import Clock
+from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.control import Control
+from watcher_tsmig.playground.gnocchi import Gnocchi
+from watcher_tsmig.playground.keystone import Keystone
+from watcher_tsmig.playground.nova import Nova
+from watcher_tsmig.playground.placement import Placement
+from watcher_tsmig.playground.records import Habits
+from watcher_tsmig.playground.watcher import Options
+from watcher_tsmig.playground.watcher import Watcher
+from watcher_tsmig.playground.web import Server
+
+LOG_TAIL = 4000  # characters of Watcher's log shown where it fails
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a playground is made of.
+
+    :ivar speed: simulated seconds per wall second; 0 stands still until
+        the control service pushes time
+    :ivar watcher: whether Watcher runs too
+    :ivar options: Watcher's options by group, over the playground's own
+    """
+
+    cloud: Cloud
+    speed: float = 1.0
+    habits: Habits = Habits()
+    watcher: bool = True
+    options: Options = dataclasses.field(default_factory=dict)
+
+
+class Playground:
+    """A running playground; a context manager, so that it always ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._undo = contextlib.ExitStack()
+        self._keystone = Keystone()
+        self.url = ''
+        self.folder = pathlib.Path()
+
+    def __enter__(self) -> 'Playground':
+        try:
+            self._start()
+        except BaseException as e:
+            log = self.folder / 'watcher.log'
+            if log.is_file():
+                e.add_note(log.read_text(errors='replace')[-LOG_TAIL:])
+            self._undo.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def _start(self) -> None:
+        settings = self._settings
+        self.folder = pathlib.Path(
+            self._undo.enter_context(
+                tempfile.TemporaryDirectory(
+                    prefix='tsmig-playground-', ignore_cleanup_errors=True
+                )
+            )
+        )
+        sim = SimCloud(settings.cloud, Clock(settings.speed), settings.habits)
+        server = Server()
+        self.url = server.url
+        keystone = self._keystone
+        services = {
+            'compute': Nova(sim, keystone.identify),
+            'placement': Placement(sim, keystone.identify),
+            'metric': Gnocchi(sim, keystone.identify),
+        }
+        control = Control(sim, keystone.identify, services)
+        for app in (keystone, *services.values(), control):
+            server.mount(app)
+        catalogue = {
+            'identity': ('keystone', f'{self.url}/identity'),
+            'compute': ('nova', f'{self.url}/compute/v2.1'),
+            'placement': ('placement', f'{self.url}/placement'),
+            'metric': ('gnocchi', f'{self.url}/metric'),
+        }
+        self._undo.callback(server.stop)
+        watcher = None
+        if settings.watcher:
+            # stopped before the cloud, which answers it to the end
+            watcher = Watcher(self.folder)
+            self._undo.callback(watcher.stop)
+            catalogue['infra-optim'] = ('watcher', watcher.url)
+        keystone.publish(catalogue)
+        server.start()
+        if watcher is not None:
+            watcher.start(self.environment('watcher'), settings.options)
+
+    def environment(self, user: str = 'admin') -> dict[str, str]:
+        """The OS_* variables that a client of `user` needs."""
+        return self._keystone.environment(user, self.url)
+
+    def describe(self) -> dict[str, Any]:
+        """What somebody outside needs in order to use the playground."""
+        return {
+            'env': self.environment(),
+            'reader': self.environment('demo'),
+            'control': f'{self.url}/control',
+            'speed': self._settings.speed,
+            'pid': os.getpid(),
+            'log': str(self.folder / 'watcher.log'),
+        }
+
+    def announce(self, path: pathlib.Path) -> None:
+        """Write `describe` as JSON, whole, readable by the owner only."""
+        descriptor, name = tempfile.mkstemp(
+            prefix=path.name, dir=path.parent or None
+        )
+        with os.fdopen(descriptor, 'w') as file:
+            json.dump(self.describe(), file, indent=2)
+        pathlib.Path(name).replace(path)

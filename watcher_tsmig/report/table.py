@@ -1,0 +1,126 @@
+"""The plan as an operator reads it: one line a VM, numbers with units.
+
+Only text is made here. A row comes from a planned migration or from the
+parameters of an action in Watcher, and looks the same either way.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from watcher_tsmig import units
+from watcher_tsmig.plan.values import Migration
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One migration; cap in bytes/s (None: none), times in s."""
+
+    name: str
+    mode: str
+    cap: float | None
+    slot: int
+    start: float
+    takes: float
+    downtime: float
+    because: str
+    source: str
+    destination: str
+    assumed: str = ''
+
+
+HEADINGS = (
+    'VM',
+    'From',
+    'To',
+    'Mode',
+    'Cap',
+    'Slot',
+    'Start',
+    'Takes',
+    'Downtime',
+    'Because',
+)
+
+
+def of_migration(migration: Migration) -> Row:
+    """The row of a planned migration."""
+    return Row(
+        name=migration.name,
+        mode=str(migration.mode),
+        cap=migration.cap,
+        slot=migration.slot,
+        start=migration.start,
+        takes=migration.takes,
+        downtime=migration.downtime,
+        because=migration.because,
+        source=migration.source,
+        destination=migration.destination,
+        assumed=', '.join(migration.assumed),
+    )
+
+
+def of_parameters(given: Mapping[str, Any]) -> Row:
+    """The row of an action `traffic_sensitive_migrate`.
+
+    :param given: its input parameters, as Watcher's API shows them
+    """
+    cap = given.get('cap_mbit_s')
+    assumed = given.get('assumed', '')
+    return Row(
+        name=given.get('resource_name') or given['resource_id'],
+        mode=given['mode'],
+        cap=units.from_mbit_s(cap) if cap else None,
+        slot=int(given.get('slot', 0)),
+        start=float(given.get('planned_start_s', 0.0)),
+        takes=float(given.get('planned_duration_s', 0.0)),
+        downtime=float(given.get('planned_downtime_ms', 0.0)) / 1000,
+        because=given.get('because', ''),
+        source=given['source_node'],
+        destination=given['destination_node'],
+        assumed='' if assumed == 'nothing' else assumed,
+    )
+
+
+def clock(seconds: float) -> str:
+    """A moment of a plan: ``1:05`` for 65 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f'{minutes}:{rest:02}'
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    because = row.because
+    if row.assumed:
+        because += f' (assumed: {row.assumed})'
+    return (
+        row.name,
+        row.source,
+        row.destination,
+        row.mode,
+        units.human_rate(row.cap) if row.cap else '-',
+        str(row.slot),
+        clock(row.start),
+        units.human_time(row.takes),
+        f'~{units.human_time(row.downtime)}',
+        because,
+    )
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of left-aligned columns, two spaces apart."""
+    cells = [tuple(headings), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        '  '.join(
+            text.ljust(width) for text, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+
+
+def table(rows: Iterable[Row]) -> list[str]:
+    """Lines of the plan's table, by start."""
+    ordered = sorted(rows, key=lambda r: (r.start, r.slot, r.name))
+    return grid(HEADINGS, map(_cells, ordered))
