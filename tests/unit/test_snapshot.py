@@ -298,7 +298,10 @@ class TestFiles(Case):
             'cannot read', self.refused_file(pathlib.Path('/dev/zero'))
         )
 
-    @unittest.skipIf(os.geteuid() == 0, 'root reads everything')
+    @unittest.skipIf(
+        os.geteuid() == 0,
+        'root reads everything: run the tests as another user',
+    )
     def test_a_file_without_permission_is_refused(self) -> None:
         path = self.folder / 'secret.json'
         path.touch(0)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from watcher_tsmig import units
+from watcher_tsmig.plan import bound
 from watcher_tsmig.plan import game as game_module
 from watcher_tsmig.plan.game import Game
 from watcher_tsmig.plan.lists import Booking
@@ -22,10 +23,12 @@ from watcher_tsmig.reasons import Reason
 class Case:
     """What decides one VM's reason; rates in bytes/s, loads as shares.
 
+    :ivar fell_back: post-copied because no turn left enough for pre-copy
     :ivar resend: times its memory that pre-copy would send at best
     """
 
     post: bool
+    fell_back: bool
     forced: bool
     may_pre: bool
     may_post: bool
@@ -67,7 +70,7 @@ REASONS: tuple[Row, ...] = (
     ),
     (
         Reason.WRITES_TOO_FAST,
-        lambda c: c.post and (not c.may_pre or c.lcb > c.room),
+        lambda c: c.post and (c.fell_back or not c.may_pre),
         lambda c: f'writes too fast: {_needs(c)}',
     ),
     (
@@ -111,7 +114,7 @@ def runner_up(case: Case) -> str:
     other = Mode.PRE_COPY if case.post else Mode.POST_COPY
     if not case.post and not case.may_post:
         return 'post-copy is not permitted by its owner, host or request'
-    if case.post and not case.may_pre:
+    if case.post and (case.fell_back or not case.may_pre):
         return _needs(case)
     if case.near_equal:
         return f'{other} would load the NICs about as much'
@@ -126,10 +129,13 @@ def cases(
 ) -> list[Case]:
     """One case for each booking; `game` has the bookings' rows in order.
 
-    The room is that of the NICs with the rest of the plan's contention
-    on them, as a share that the request lets migrations use.
+    The room is the most that the VM's NICs ever leave, or what they left
+    when it had to fall back.
     """
     post = np.array([b.job.post for b in bookings], dtype=bool)
+    out_of, into = bound.best_rooms(problem)
+    best = np.minimum(out_of[game.source], into[game.destination])
+    best = np.minimum(best, problem.request.ceiling)
     tx, rx = game_module.loads(game, post)
     out: list[Case] = []
     for i, booking in enumerate(bookings):
@@ -138,19 +144,17 @@ def cases(
             booking.job.source,
             booking.job.destination,
         )
+        fell_to = booking.job.left
         own_tx = game.tx[i] / game.capacity[s]
         own_rx = game.rx[i] / game.capacity[d]
         without_tx = tx[s] - (0.0 if post[i] else own_tx)
         without_rx = rx[d] - (own_rx if post[i] else 0.0)
         as_pre = max(without_tx + own_tx, without_rx)
         as_post = max(without_tx, without_rx + own_rx)
-        left = problem.request.nic_share * min(
-            game.capacity[s] * (1 - without_tx - own_tx),
-            game.capacity[d] * (1 - without_rx),
-        )
         out.append(
             Case(
                 post=bool(post[i]),
+                fell_back=fell_to is not None,
                 forced=problem.request.only_mode is not None,
                 may_pre=bool(game.may_pre[i]),
                 may_post=bool(game.may_post[i]),
@@ -158,10 +162,7 @@ def cases(
                 rx=float(game.rx[i]),
                 lcb=float(problem.lcb[row]),
                 resend=1 + float(game.extra[i] / problem.curves.resident[row]),
-                room=max(
-                    float(left),
-                    problem.request.nic_floor * float(game.capacity[s]),
-                ),
+                room=float(best[i] if fell_to is None else fell_to),
                 load=float(as_post if post[i] else as_pre),
                 other_load=float(as_pre if post[i] else as_post),
             )

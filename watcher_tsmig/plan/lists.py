@@ -27,13 +27,19 @@ PATIENCE = 0.5
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One migration to schedule: a row of the problem, with its choices."""
+    """One migration to schedule: a row of the problem, with its choices.
+
+    :ivar may_fall_back: pre-copied by choice, post-copied where need be
+    :ivar left: for one that fell back, what the link left for its
+        pre-copy, bytes/s; None for all others
+    """
 
     row: int
     source: int
     destination: int
     post: bool
-    may_fall_back: bool  # pre-copy by choice, post-copy where need be
+    may_fall_back: bool
+    left: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,15 +266,16 @@ class _Run:
     def _give_up_on_first(self) -> None:
         """Nothing runs and nothing fits: the first never will as it is."""
         job = self.waiting.pop(0)
+        tx, rx = self._room(job)
+        left = min(tx, rx, self.problem.request.ceiling)
         if job.may_fall_back and not job.post:
-            self.waiting.insert(
-                0, dataclasses.replace(job, post=True, may_fall_back=False)
+            changed = dataclasses.replace(
+                job, post=True, may_fall_back=False, left=left
             )
+            self.waiting.insert(0, changed)
             return
         self.waiting_out[job.source] -= 1
         self.waiting_into[job.destination] -= 1
-        tx, rx = self._room(job)
-        left = min(tx, rx, self.problem.request.ceiling)
         self._stays(
             job,
             Reason.DOES_NOT_CONVERGE,
