@@ -61,7 +61,7 @@ class TestModes(PlanCase):
         self.assertIn('pre-copy would', migration.runner_up)
 
     def test_a_vm_for_which_no_turn_leaves_enough_falls_back(self):
-        # It needs 784 Mbit/s; contention prefers pre-copy, for which its
+        # It needs 822 Mbit/s; contention prefers pre-copy, for which its
         # own 300 Mbit/s leave 700.
         plan = self.plan(
             cloud('a b', vm('v', 'a', 300, 400, working_set=writes(9.3e7))),
@@ -71,7 +71,7 @@ class TestModes(PlanCase):
         migration = self.only(plan)
         self.assertIs(Mode.POST_COPY, migration.mode)
         self.assertIs(Reason.WRITES_TOO_FAST, migration.reason)
-        self.assertIn('784 Mbit/s', migration.because)
+        self.assertIn('822 Mbit/s', migration.because)
         self.assertIn('the link leaves 700 Mbit/s', migration.because)
 
     def test_it_stays_where_its_owner_forbids_post_copy(self):
