@@ -1,0 +1,109 @@
+"""The directive `table-of`: tables that are drawn from the code's own.
+
+What the code decides by a table, the documentation shows from that table,
+so that they cannot differ. Texts come from the code and are not repeated.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from oslo_config import cfg
+
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import efficacy
+from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import schema
+
+Row = tuple[str, ...]
+
+
+def parameters() -> Iterable[Row]:
+    yield ('Parameter', 'Type', 'Default', 'Meaning')
+    for name, rule in schema.PROPERTIES.items():
+        yield (
+            f'``{name}``',
+            rule['type'],
+            f'``{str(rule["default"]).lower()}``',
+            plain(rule['description']),
+        )
+
+
+def indicators() -> Iterable[Row]:
+    yield ('Indicator', 'Unit', 'Meaning')
+    for row in efficacy.TABLE:
+        yield (f'``{row.name}``', plain(row.unit), plain(row.description))
+
+
+def policy() -> Iterable[Row]:
+    yield (
+        'Policy',
+        'Share of what is left',
+        'Least share of a NIC',
+        'From a host',
+        'To a host',
+        'In all',
+    )
+    for name, row in policies.POLICIES.items():
+        yield (
+            f'``{name}``',
+            f'{row.nic_share:.0%}',
+            f'{row.nic_floor:.0%}',
+            str(row.max_per_source),
+            str(row.max_per_destination),
+            str(row.max_in_cluster),
+        )
+
+
+def option_rows(opts: Iterable[cfg.Opt]) -> Iterable[Row]:
+    yield ('Option', 'Default', 'Meaning')
+    for opt in opts:
+        default = opt.default
+        if isinstance(default, list):
+            default = ','.join(map(str, default))
+        yield (f'``{opt.name}``', f'``{default}``', plain(opt.help or ''))
+
+
+TABLES: dict[str, Callable[[], Iterable[Row]]] = {
+    'parameters': parameters,
+    'indicators': indicators,
+    'policies': policy,
+    'strategy-options': lambda: option_rows(options.STRATEGY),
+    'action-options': lambda: option_rows(action_options.ACTION),
+}
+
+
+def plain(text: str) -> str:
+    """One line in which nothing is markup."""
+    line = ' '.join(text.split())
+    return ''.join(f'\\{c}' if c in '\\*_`|' else c for c in line)
+
+
+class TableOf(Directive):
+    """``.. table-of:: parameters``"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in TABLES:
+            raise self.error(f'{name} is none of {", ".join(TABLES)}')
+        lines = ['.. list-table::', '   :header-rows: 1', '']
+        for row in TABLES[name]():
+            for i, cell in enumerate(row):
+                lines.append(
+                    f'   {"-" if i else "* -"} {cell}'.replace(
+                        '   - ', '     - ', 1
+                    )
+                )
+        parent = nodes.Element()
+        self.state.nested_parse(StringList([*lines, ''], name), 0, parent)
+        return parent.children
+
+
+def setup(app: object) -> dict[str, bool]:
+    app.add_directive('table-of', TableOf)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}
