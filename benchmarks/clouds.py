@@ -26,9 +26,9 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
 
 FILE = 'bitbrains_rnd_july_5min.npz'
 ARRAYS = ('epoch_s', 'rx_kBps', 'tx_kBps', 'mem_prov_kB')

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.property import strategies
 from watcher_tsmig import forecast
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 
 FEW = hypothesis.settings(max_examples=60, deadline=None)

@@ -8,9 +8,9 @@ from tests.unit.builders import cloud
 from tests.unit.builders import host
 from tests.unit.builders import vm
 from tests.unit.builders import writes
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 
 

@@ -9,6 +9,7 @@ import functools
 import importlib.metadata
 import pathlib
 import re
+import subprocess
 import sys
 import unittest
 from collections.abc import Iterator
@@ -164,6 +165,36 @@ class TestArrows(Case):
             if is_part(target, 'eventlet')
         ]
         self.assert_none(wrong, 'Watcher leaves eventlet, so do we:')
+
+
+class TestLoading(Case):
+    """What a part really loads, the packages on the way included."""
+
+    def loaded(self, name: str) -> set[str]:
+        """Modules in memory after importing one, in a fresh Python."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-c',
+                f'import {name}, sys; print(*sys.modules)',
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return set(done.stdout.split())
+
+    def test_nobody_below_the_planner_loads_it(self) -> None:
+        for part in ('telemetry', 'execute', 'simulate', 'plan.check'):
+            self.assertNotIn(
+                f'{OURS}.plan.make', self.loaded(f'{OURS}.{part}'), part
+            )
+
+    def test_the_checker_loads_nothing_that_forecasts(self) -> None:
+        names = self.loaded(f'{OURS}.plan.check')
+        self.assertFalse({n for n in names if n.startswith(f'{OURS}.f')})
 
 
 class TestRequirements(Case):

@@ -12,9 +12,9 @@ from tests.unit.builders import writes
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.model import Nic
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Placement
 from watcher_tsmig.reasons import Reason

@@ -7,8 +7,8 @@ import jsonschema
 
 from tests.unit import builders
 from watcher_tsmig.execute import Order
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan

@@ -4,8 +4,8 @@ import testtools
 
 from tests.unit.builders import cloud
 from tests.unit.builders import vm
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.report import table
 

@@ -12,8 +12,8 @@ from watcher_tsmig import errors
 from watcher_tsmig import forecast
 from watcher_tsmig import simulate
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.simulate.sharing import NOWHERE
 from watcher_tsmig.simulate.sharing import max_min

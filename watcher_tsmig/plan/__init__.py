@@ -1,5 +1,5 @@
-"""Many VMs: destinations, modes, slots, caps, and an independent checker."""
+"""Many VMs: destinations, modes, slots, caps, and an independent checker.
 
-from watcher_tsmig.plan.make import make_plan
-
-__all__ = ('make_plan',)
+Nothing is imported here: who needs a plan's values must not load the
+planner with them.
+"""

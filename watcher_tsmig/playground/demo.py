@@ -17,8 +17,8 @@ from typing import Any
 from watcher_tsmig import errors
 from watcher_tsmig import simulate
 from watcher_tsmig import units
-from watcher_tsmig.plan import make_plan
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.playground import launch
 from watcher_tsmig.playground.clients import Clients

@@ -15,7 +15,7 @@ from watcher.decision_engine.strategy.strategies import base
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Host
-from watcher_tsmig.plan import make_plan
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import efficacy
