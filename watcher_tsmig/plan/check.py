@@ -7,6 +7,7 @@ whatever it finds is a sentence that names the migration.
 """
 
 import bisect
+import dataclasses
 import math
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -28,13 +29,8 @@ def check(cloud: Cloud, plan: Plan, rules: Rules | None = None) -> list[str]:
 
     :param rules: the hypervisor's; its downtime limit is the request's
     """
-    base = rules or Rules()
-    rules = Rules(
-        downtime_limit=plan.request.downtime_limit,
-        max_rounds=base.max_rounds,
-        efficiency=base.efficiency,
-        setup=base.setup,
-        post_copy_outage=base.post_copy_outage,
+    rules = dataclasses.replace(
+        rules or Rules(), downtime_limit=plan.request.downtime_limit
     )
     found: list[str] = []
     for rule in CHECKS:

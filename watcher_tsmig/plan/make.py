@@ -5,6 +5,8 @@ and how fast (schedule), why (explain), how good (bound). Pure: the same
 cloud and request give the same plan, byte for byte.
 """
 
+import dataclasses
+
 import numpy as np
 
 from watcher_tsmig import units
@@ -40,9 +42,10 @@ def make_plan(
     :param rules: the hypervisor's; its downtime limit is the request's
     :raises errors.InputError: the request names a host that is not there
     """
-    problem = problem_module.build(
-        cloud, request, _rules(request, rules or Rules())
+    rules = dataclasses.replace(
+        rules or Rules(), downtime_limit=request.downtime_limit
     )
+    problem = problem_module.build(cloud, request, rules)
     destination, homeless = place.destinations(problem)
     game = _game(problem, destination)
     able = game.may_pre | game.may_post
@@ -73,16 +76,6 @@ def make_plan(
         left_out=tuple(sorted(left_out, key=lambda x: (x.host, x.vm))),
         lower_bound=bound.lower_bound(problem, moved),
         peak_load=_peak_load(game, found.bookings),
-    )
-
-
-def _rules(request: Request, rules: Rules) -> Rules:
-    return Rules(
-        downtime_limit=request.downtime_limit,
-        max_rounds=rules.max_rounds,
-        efficiency=rules.efficiency,
-        setup=rules.setup,
-        post_copy_outage=rules.post_copy_outage,
     )
 
 

@@ -7,6 +7,7 @@ is used by the names of its methods only; nothing of Watcher is imported.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -253,11 +254,10 @@ def _nic(text: object, where: str, notes: list[str]) -> float | None:
         return None
     try:
         speed = float(str(text))
-        if 0 < speed < 1e9:
-            return from_mbit_s(speed)
     except ValueError:
-        # falls through to the note below, as does a number out of range
-        pass
+        speed = math.nan
+    if 0 < speed < 1e9:
+        return from_mbit_s(speed)
     notes.append(
         f'{where}: {NIC_MBIT_S}={text!r} is not a number of Mbit/s and '
         'is ignored'
