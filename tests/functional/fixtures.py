@@ -140,10 +140,20 @@ class Playground(fixtures.Fixture):
         return gnocchi_client.Client('1', session=self.session)
 
     @property
+    def watcher_api(self):
+        """The newest microversion of Watcher's API, as (major, minor)."""
+        return self.session.get_endpoint_data(
+            service_type='infra-optim'
+        ).max_microversion
+
+    @property
     def watcher(self):
-        """A watcherclient of the administrator."""
+        """A watcherclient of the administrator, as new as its server."""
+        major, minor = self.watcher_api
         return watcher_client.get_client(
-            '1', session=self.session, os_infra_optim_api_version='1.7'
+            '1',
+            session=self.session,
+            os_infra_optim_api_version=f'{major}.{minor}',
         )
 
     # -- the playground's own service

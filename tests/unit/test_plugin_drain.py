@@ -158,6 +158,7 @@ class TestNeverRaises(Base):
             exception.ClusterStateNotDefined(),
             exception.ClusterDataModelCollectionError(cdm='compute'),
             AttributeError('NoneType'),
+            RuntimeError('No active exception to reraise'),
         ):
             with self.subTest(error):
                 self.nothing('compute model', error=error, hosts=['a'])

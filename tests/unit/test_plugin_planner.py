@@ -1,9 +1,11 @@
 """The planner on Watcher's real objects and a database of its own."""
 
 import pathlib
+import sys
 import tempfile
 import types
 import unittest
+import unittest.mock
 
 from oslo_config import cfg
 from watcher import objects
@@ -52,6 +54,10 @@ def setUpModule():
         '[DEFAULT]\ntransport_url = fake://\n'
         f'[database]\nconnection = sqlite:///{base / "watcher.db"}\n'
     )
+    # Up to 16 Watcher parses the command line again with every plug-in.
+    arguments = unittest.mock.patch.object(sys, 'argv', ['watcher'])
+    arguments.start()
+    unittest.addModuleCleanup(arguments.stop)
     CONF([], project='watcher', default_config_files=[str(config)])
     unittest.addModuleCleanup(CONF.reset)
     rpc.init(CONF)

@@ -3,12 +3,20 @@
 Arguments, signals and the one line that says it is ready; nothing else.
 """
 
+import sys
+
+from watcher_tsmig.playground import releases
+
+if '--without-watcher' not in sys.argv:
+    # Up to 16 Watcher patches modules that the imports below build upon.
+    releases.patch()
+
 import argparse
 import os
 import pathlib
+import select
 import shlex
 import signal
-import sys
 import threading
 import traceback
 
@@ -94,7 +102,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _end_with_input(ended: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
+    # In a process that Watcher has patched only `select` lets others run
+    # meanwhile, and it never wakes for the file 0.
+    number = os.dup(sys.stdin.fileno())
+    while select.select([number], [], []) and os.read(number, 4096):
         pass
     ended.set()
 

@@ -12,6 +12,7 @@ import logging
 import pathlib
 import socketserver
 import sqlite3
+import sys
 import threading
 import wsgiref.simple_server
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+from watcher_tsmig.playground import releases
 from watcher_tsmig.playground import web
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ WORKERS = 32  # actions of one plan that may run at once
 JOIN_SECONDS = 5.0
 STOP_SECONDS = 10.0
 LOCK_SECONDS = 60.0
+# Where the region of a client was until it moved to [nova] and so on.
+BEFORE_16 = ('nova_client', 'placement_client', 'keystone_client')
 
 Options = Mapping[str, Mapping[str, str]]
 
@@ -59,47 +63,47 @@ class Watcher:
     def start(self, clients: Mapping[str, str], options: Options) -> None:
         """Configure and start everything; may be called once a process.
 
+        `releases.patch` comes before it, and before most imports.
+
         :param clients: the OS_* variables of Watcher's own user
         :param options: more options by group, over the ones set here
+        :raises errors.InputError: no known Watcher is installed
         """
+        release = releases.installed()
         logging.captureWarnings(True)  # Watcher's libraries warn a lot
         path = self._folder / 'watcher.conf'
         _write(path, _configuration(self._folder, clients, options))
         database = sqlite3.connect(self._folder / 'watcher.sqlite')
         with contextlib.closing(database):
             database.execute('PRAGMA journal_mode=WAL')
-        # Watcher's choice of a threading backend comes before any other
-        # import of it, or oslo.service has chosen already.
-        import watcher.cmd.eventlet  # noqa: F401
+        release.begin()
         from watcher import conf
         from watcher.common import service
 
-        service.prepare_service(
-            ['watcher', '--config-file', str(path)], conf.CONF
-        )
+        # Up to 16 Watcher parses the command line again for each plug-in
+        # that it loads, and it has to find its own there.
+        sys.argv = ['watcher', '--config-file', str(path)]
+        service.prepare_service(sys.argv, conf.CONF)
         self._create_database()
-        self._start_services()
+        self._start_services(release)
         self._serve_api()
 
     def _create_database(self) -> None:
         from watcher.db.sqlalchemy import api
-        from watcher.db.sqlalchemy import migration
+        from watcher.db.sqlalchemy import models
 
-        migration.create_schema()
+        # Without Alembic's stamp: only an upgrade reads it, and in 14 it
+        # takes over the logging of the whole process.
+        models.Base.metadata.create_all(api.enginefacade.writer.get_engine())
         api._session_for_write = _one_at_a_time(api._session_for_write)
 
-    def _start_services(self) -> None:
-        from watcher.applier import service as applier
+    def _start_services(self, release: releases.Release) -> None:
         from watcher.applier import sync as applier_sync
-        from watcher.decision_engine import service as engine
         from watcher.decision_engine import sync as engine_sync
 
         engine_sync.Syncer().sync()
         applier_sync.Syncer().sync()
-        for service in (
-            engine.DecisionEngineService(),
-            applier.ApplierService(),
-        ):
+        for service in release.make_services():
             service.start()
             self._services.append(service)
 
@@ -190,6 +194,7 @@ def _configuration(
         'nova': service | {'migration_interval': '0.5'},
         'placement': service,
         'keystone': service,
+        **dict.fromkeys(BEFORE_16, region),
         'gnocchi_client': {'endpoint_type': 'public'} | region,
         'collector': {'collector_plugins': 'compute'},
         'watcher_datasources': {

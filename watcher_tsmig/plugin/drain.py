@@ -139,9 +139,10 @@ class TrafficSensitiveDrain(base.BaseStrategy):
                 "Watcher's compute model is stale; it is rebuilt every "
                 '[watcher_cluster_data_model_collectors.compute]period'
             ) from error
-        except (exception.WatcherException, AttributeError) as error:
-            # Watcher reports a stale model as an undefined one, a failed
-            # build as a collection error, and no model at all as None
+        except Exception as error:
+            # Watcher reports a stale model as an undefined one, no model at
+            # all as None, and a build that failed as whatever stopped it;
+            # where its retries ran out that is a bare RuntimeError
             raise errors.CloudError(
                 "Watcher's compute model is missing or stale "
                 f'({type(error).__name__}); see the log of the decision '
