@@ -10,6 +10,7 @@ import pathlib
 import testtools
 
 from tests.functional import fixtures
+from watcher_tsmig.forecast.conformal import Calibration
 
 GOAL = 'traffic_sensitive_migration'
 STRATEGY = 'traffic_sensitive_drain'
@@ -145,6 +146,10 @@ class TestDrain(Drains):
             [('disabled', 'watcher_disabled')],
             [(s.status, s.disabled_reason) for s in services],
         )
+        # What they took is there for the next plan; other tests share it.
+        path = pathlib.Path(self.playground.log).with_name('calibration.json')
+        known = Calibration.loads(path.read_text())
+        self.assertGreaterEqual(known.outcomes, 4)
 
     def messages(self, plan):
         return {

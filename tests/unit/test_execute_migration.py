@@ -77,6 +77,8 @@ class SmallNova:
             id=record,
             status=status,
             server_id='vm-1',
+            created_at='2026-01-01T00:00:00.000000',
+            updated_at='2026-01-01T00:00:07.500000',
             migration_type='live-migration',
         )
 
@@ -199,6 +201,7 @@ class TestPreCopy(Base):
         self.assertGreaterEqual(outcome.seconds, 15.0)
         self.assertEqual(512.0, outcome.data)
         self.assertIs(Enforcement.ADVISORY, outcome.cap)
+        self.assertEqual(7.5, outcome.took)
         self.assertIsNone(outcome.downtime)
         self.assertEqual([('start', 'cmp-2', 'auto')], self.nova.calls)
 

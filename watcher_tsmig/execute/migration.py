@@ -277,6 +277,7 @@ class _Run:
             vm=self.order.vm,
             host=self.order.destination,
             seconds=self.clock.now() - watch.began,
+            took=self.record.took if self.record else None,
             mode=mode,
             data=self.data,
             remark=self.remark,

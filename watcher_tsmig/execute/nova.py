@@ -6,6 +6,7 @@ errors are tried again within a bound, and what then still fails is a
 """
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -50,10 +51,15 @@ class Server:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A migration as os-migrations lists it."""
+    """A migration as os-migrations lists it.
+
+    :ivar took: s between its creation and its last change, by Nova's own
+        clock; None where Nova does not tell
+    """
 
     id: str
     status: str
+    took: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,16 @@ def transient(error: BaseException) -> bool:
         return True
     status = getattr(error, 'status_code', None)
     return isinstance(status, int) and (status == 429 or status >= 500)
+
+
+def _between(created: object, updated: object) -> float | None:
+    """Seconds between two instants as Nova writes them."""
+    try:
+        first = datetime.datetime.fromisoformat(str(created))
+        last = datetime.datetime.fromisoformat(str(updated))
+        return (last - first).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 class Nova:
@@ -129,7 +145,11 @@ class Nova:
         """The VM's live migrations, newest first."""
         found = self._ask(lambda: list(self._compute.migrations(server_id=vm)))
         return [
-            Record(id=str(m.id), status=str(m.status))
+            Record(
+                id=str(m.id),
+                status=str(m.status),
+                took=_between(m.created_at, m.updated_at),
+            )
             for m in found
             if m.server_id == vm
             and m.migration_type in (None, 'live-migration')

@@ -126,6 +126,8 @@ class Outcome:
 
     :ivar host: where the VM is now
     :ivar seconds: from the request to the VM at rest on `host`
+    :ivar took: the same by Nova's record, which does not depend on how
+        often we look; None where Nova does not tell
     :ivar mode: how its memory really travelled
     :ivar data: bytes sent as last seen, at most 5 s old; None if not seen
     :ivar downtime: s; None, because Nova's API does not tell it
@@ -137,6 +139,7 @@ class Outcome:
     host: str
     seconds: float
     mode: Mode
+    took: float | None = None
     data: float | None = None
     downtime: float | None = None
     cap: Enforcement = Enforcement.ADVISORY

@@ -3,13 +3,16 @@
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import fit
+from watcher_tsmig.forecast.lcb import closed_form_lcb
+from watcher_tsmig.forecast.lcb import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import CostWeights
 from watcher_tsmig.forecast.migrations import Ending
 from watcher_tsmig.forecast.migrations import Forecasts
 from watcher_tsmig.forecast.migrations import cost
-from watcher_tsmig.forecast.migrations import least_convergent_bandwidth
+from watcher_tsmig.forecast.migrations import latest_start
 from watcher_tsmig.forecast.migrations import post_copy
 from watcher_tsmig.forecast.migrations import pre_copy
+from watcher_tsmig.forecast.terms import Terms
 
 __all__ = (
     'Bracket',
@@ -17,8 +20,11 @@ __all__ = (
     'Curves',
     'Ending',
     'Forecasts',
+    'Terms',
+    'closed_form_lcb',
     'cost',
     'fit',
+    'latest_start',
     'least_convergent_bandwidth',
     'post_copy',
     'pre_copy',

@@ -9,6 +9,7 @@ independent page references give a Bernstein function of t.
 
 import dataclasses
 import enum
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,6 +59,44 @@ class Curves:
             )
         )
 
+    def line(self, row: int, bracket: Bracket = Bracket.EXPECTED) -> 'Line':
+        """One curve as plain floats, for who looks up one at a time."""
+        knots = self.knot[row].tolist()
+        last = max((k for k in knots if k < math.inf), default=-math.inf)
+        return Line(
+            resident=float(self.resident[row]),
+            pieces=tuple(
+                zip(
+                    self.slope[row].tolist(),
+                    self.intercept[row].tolist(),
+                    self.begin[row].tolist(),
+                    self.end[row].tolist(),
+                    knots,
+                    strict=True,
+                )
+            ),
+            upper=bracket is Bracket.UPPER,
+            most=last if bracket is Bracket.LOWER and last >= 0 else math.inf,
+        )
+
+    def fixed_point(self, rate: FloatArray | float) -> FloatArray:
+        """The longest time t with W(t) = rate x t, s, in closed form.
+
+        Rounds at this rate end there: each one is as long as the last. A
+        line `a + b t` with b below the rate crosses `rate x t` once, at
+        a / (rate - b); a minimum of lines crosses it where the first does.
+
+        :param rate: shape (n,) or one for all, bytes/s, > 0
+        :returns: shape (n,), s; 0 where the rounds vanish
+        """
+        rates = np.broadcast_to(np.asarray(rate, np.float64), (len(self),))
+        spare = rates[:, None] - self.slope
+        with np.errstate(divide='ignore', invalid='ignore'):
+            meets = np.where(spare > 0, self.intercept / spare, np.inf)
+        first = meets.min(axis=1, initial=np.inf)
+        out: FloatArray = np.minimum(first, self.resident / rates)
+        return out
+
     def at(
         self, seconds: FloatArray, bracket: Bracket = Bracket.EXPECTED
     ) -> FloatArray:
@@ -83,6 +122,33 @@ class Curves:
             least = np.minimum(least, np.where(last < 0, np.inf, last))
         out: FloatArray = np.minimum(least, self.resident)
         return out
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line:
+    """One curve in one bracket; see `Curves` for the meanings.
+
+    :ivar pieces: (slope, intercept, begin, end, knot) of each line
+    :ivar most: bytes; where the curve is flat beyond its last sample
+    """
+
+    resident: float
+    pieces: tuple[tuple[float, float, float, float, float], ...]
+    upper: bool
+    most: float
+
+    def at(self, seconds: float) -> float:
+        """As `Curves.at`, to the last bit."""
+        least = min(self.resident, self.most)
+        upper = self.upper
+        for slope, intercept, begin, end, knot in self.pieces:
+            if upper and begin < seconds < end:
+                value = knot
+            else:
+                value = intercept + slope * seconds
+            if value < least:
+                least = value
+        return least
 
 
 def hull(

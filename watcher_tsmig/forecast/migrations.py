@@ -1,10 +1,10 @@
 """Forecasts of migrations: pre-copy, post-copy, LCB, cost.
 
 Only arithmetic on values lives here: no clock, no I/O, no options. The
-hypervisor's rules arrive as a `Rules` value. A forecast of ten thousand
-VMs is one call on arrays. Times do not include `Rules.setup`, which
-depends on Nova and not on the VM. Source: MigVisor, "Pre-copy VMLM
-General Model", equations 1-5, and "Prediction Information".
+hypervisor's rules arrive as a `Rules` value, what one migration has beside
+its curve as `Terms`. A forecast of ten thousand VMs is one call on arrays.
+Times do not include `Rules.overhead`, which depends on Nova and not on the
+VM. Source: MigVisor, "Prediction Information".
 """
 
 import dataclasses
@@ -16,20 +16,45 @@ import numpy.typing as npt
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.forecast.lcb import LCB_TOLERANCE
+from watcher_tsmig.forecast.lcb import closed_form_lcb
+from watcher_tsmig.forecast.lcb import least_convergent_bandwidth
+from watcher_tsmig.forecast.rounds import CONVERGES
+from watcher_tsmig.forecast.rounds import STALLS
+from watcher_tsmig.forecast.rounds import TOO_MANY_ROUNDS
+from watcher_tsmig.forecast.rounds import Walked
+from watcher_tsmig.forecast.rounds import walk
+from watcher_tsmig.forecast.terms import PLAIN_TERMS
+from watcher_tsmig.forecast.terms import Course
+from watcher_tsmig.forecast.terms import Terms
+from watcher_tsmig.forecast.terms import course
 from watcher_tsmig.model.rules import Rules
 
 BoolArray = npt.NDArray[np.bool_]
 
-# Bisection of the LCB ends at this relative width, on the feasible side.
-LCB_TOLERANCE = 1e-9
+# Who forecasts needs the LCB, too, and finds it here.
+__all__ = (
+    'LCB_TOLERANCE',
+    'CostWeights',
+    'Ending',
+    'Forecasts',
+    'Terms',
+    'closed_form_lcb',
+    'cost',
+    'latest_start',
+    'least_convergent_bandwidth',
+    'post_copy',
+    'pre_copy',
+)
 
 
 class Ending(enum.IntEnum):
     """How a forecast ended."""
 
-    CONVERGES = 0
-    STALLS = 1  # rounds stop getting shorter: a fixed point D(T) = B T
-    TOO_MANY_ROUNDS = 2
+    CONVERGES = CONVERGES
+    STALLS = STALLS  # rounds stop getting shorter: a fixed point D(T) = B T
+    TOO_MANY_ROUNDS = TOO_MANY_ROUNDS
+    TIMES_OUT = 3  # Nova's completion timeout comes first
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -39,12 +64,15 @@ class Forecasts:
     Times in s, data in bytes; inf where the migration does not converge.
 
     :ivar t_converge: sum of the rounds before stop-and-copy
-    :ivar t_downtime: the stop-and-copy round (post-copy: the outage)
+    :ivar t_downtime: the stop-and-copy round (post-copy: the outage); sent
+        at the link's rate, where that is known, and not at the cap's
     :ivar t_sum: total migration time
-    :ivar data: P, bytes sent in all
+    :ivar data: P, bytes sent in all, disks included
     :ivar rounds: bytes of each round, shape (n, r), NaN-padded; kept also
         where the migration does not converge
     :ivar ending: values of `Ending`
+    :ivar repeats: how often each of `rounds` is sent, while a step of the
+        downtime limit is waited for; None: each once
     """
 
     t_converge: FloatArray
@@ -53,6 +81,7 @@ class Forecasts:
     data: FloatArray
     rounds: FloatArray
     ending: npt.NDArray[np.int_]
+    repeats: FloatArray | None = None
 
     @property
     def converges(self) -> BoolArray:
@@ -74,12 +103,12 @@ class CostWeights:
 
 
 def _bandwidths(curves: Curves, bandwidth: object) -> FloatArray:
-    rates = np.broadcast_to(
-        np.asarray(bandwidth, dtype=np.float64), (len(curves),)
-    )
-    if not bool(np.all(rates > 0)) or not bool(np.all(np.isfinite(rates))):
+    given = np.asarray(bandwidth, dtype=np.float64)
+    # NaN fails both comparisons
+    if not ((given > 0) & (given < np.inf)).all():
         raise ValueError('every bandwidth must be finite and above 0')
-    return rates
+    shape = (len(curves),)
+    return given if given.shape == shape else np.broadcast_to(given, shape)
 
 
 def pre_copy(
@@ -87,105 +116,106 @@ def pre_copy(
     bandwidth: FloatArray | float,
     rules: Rules,
     bracket: Bracket = Bracket.EXPECTED,
+    terms: Terms = PLAIN_TERMS,
 ) -> Forecasts:
     """Forecast the pre-copy of each VM at its bandwidth.
 
-    D(1) = resident; T(i) = D(i) / B; D(i+1) = W(T(i)); the round that
-    fits the downtime limit is sent with the VM stopped. W is concave, so
-    the rounds only get shorter: one that does not is the fixed point.
-
-    :param bandwidth: shape (n,) or one for all, bytes/s on the wire, > 0
+    :param bandwidth: shape (n,) or one for all, bytes/s on the wire, > 0;
+        what all channels of a migration share
     :raises ValueError: a bandwidth is not positive (the caller's fault)
     """
-    rate = _bandwidths(curves, bandwidth) * rules.efficiency
-    n = len(curves)
-    send = curves.resident.copy()
-    seconds = np.full(n, np.inf)
-    ending = np.full(n, int(Ending.TOO_MANY_ROUNDS))
-    active = np.ones(n, dtype=bool)
-    rounds: list[FloatArray] = []
-    for _ in range(rules.max_rounds):
-        before, seconds = seconds, send / rate
-        rounds.append(np.where(active, send, np.nan))
-        fits = seconds <= rules.downtime_limit
-        stalls = ~fits & (seconds >= before)
-        ending[active & fits] = Ending.CONVERGES
-        ending[active & stalls] = Ending.STALLS
-        active &= ~(fits | stalls)
-        if not active.any():
-            break
-        send = curves.at(seconds, bracket)
-    sent = np.stack(rounds, axis=1) if rounds else np.empty((n, 0))
-    return _information_set(sent, rate, ending)
+    how = course(curves, _bandwidths(curves, bandwidth), rules, terms)
+    walked = walk(curves, how, bracket)
+    found = _information_set(walked, how, terms)
+    if rules.completion_timeout == np.inf:
+        return found
+    late = found.converges & (
+        found.t_sum > rules.completion_timeout * how.weight
+    )
+    return _without(found, late) if late.any() else found
 
 
-def _information_set(
-    sent: FloatArray, rate: FloatArray, ending: npt.NDArray[np.int_]
+def _information_set(walked: Walked, how: Course, terms: Terms) -> Forecasts:
+    converge = walked.elapsed
+    downtime = walked.rest / how.last_rate
+    total = converge + downtime
+    data = walked.sent + walked.rest + terms.disk
+    found = Forecasts(
+        converge,
+        downtime,
+        total,
+        data,
+        walked.rounds,
+        walked.ending,
+        walked.repeats,
+    )
+    bad = walked.ending != CONVERGES
+    return _without(found, bad, walked.ending) if bad.any() else found
+
+
+def _without(
+    found: Forecasts,
+    bad: BoolArray,
+    ending: npt.NDArray[np.int_] | int = int(Ending.TIMES_OUT),
 ) -> Forecasts:
-    good = ending == Ending.CONVERGES
-    last = np.maximum((~np.isnan(sent)).sum(axis=1) - 1, 0)
-    data = np.where(good, np.nansum(sent, axis=1), np.inf)
-    final = sent[np.arange(len(sent)), last]
-    downtime = np.where(good, final / rate, np.inf)
-    total = np.where(good, data / rate, np.inf)
-    with np.errstate(invalid='ignore'):
-        converge = np.where(good, total - downtime, np.inf)
-    return Forecasts(converge, downtime, total, data, sent, ending)
+    """The same, with no result where it is bad."""
+    return dataclasses.replace(
+        found,
+        t_converge=np.where(bad, np.inf, found.t_converge),
+        t_downtime=np.where(bad, np.inf, found.t_downtime),
+        t_sum=np.where(bad, np.inf, found.t_sum),
+        data=np.where(bad, np.inf, found.data),
+        ending=np.where(bad, ending, found.ending),
+    )
 
 
 def post_copy(
-    curves: Curves, bandwidth: FloatArray | float, rules: Rules
+    curves: Curves,
+    bandwidth: FloatArray | float,
+    rules: Rules,
+    terms: Terms = PLAIN_TERMS,
 ) -> Forecasts:
     """Forecast a post-copy that switches at once: every page goes once.
+
+    Its outage is the flat `Rules.post_copy_outage`; `hybrid` models it.
 
     :param bandwidth: shape (n,) or one for all, bytes/s on the wire, > 0
     :raises ValueError: a bandwidth is not positive (the caller's fault)
     """
-    rate = _bandwidths(curves, bandwidth) * rules.efficiency
+    how = course(curves, _bandwidths(curves, bandwidth), rules, terms)
     n = len(curves)
-    total = curves.resident / rate
+    total = how.begin + how.first / how.rate
     return Forecasts(
         t_converge=total,
         t_downtime=np.full(n, rules.post_copy_outage),
         t_sum=total,
-        data=curves.resident.copy(),
-        rounds=curves.resident[:, None].copy(),
+        data=how.first + terms.disk,
+        rounds=how.first[:, None].copy(),
         ending=np.full(n, int(Ending.CONVERGES)),
     )
 
 
-def least_convergent_bandwidth(
-    curves: Curves, rules: Rules, deadline: float = np.inf
+def latest_start(
+    curves: Curves,
+    bandwidth: FloatArray | float,
+    rules: Rules,
+    deadline: FloatArray | float,
+    terms: Terms = PLAIN_TERMS,
 ) -> FloatArray:
-    """The least bandwidth at which each pre-copy ends, by bisection.
+    """The latest moment at which a pre-copy safely meets its deadline.
 
-    Every round and their number fall as B grows, so the convergent
-    bandwidths are [LCB, inf) and bisection is exact; the result is on the
-    feasible side, within `LCB_TOLERANCE`. No bandwidth below W(tau)/tau
-    converges, and resident/tau always does (tau: the downtime limit).
+    The inverse of the LCB under a deadline: there the start is given and
+    the bandwidth sought. Safe: with the upper bracket of the curve, with
+    set-up and tear-down; one that begins then ends at the deadline or
+    before, whichever curve through the samples is the true one.
 
-    :param deadline: the migration's T_sum may not exceed it, s
-    :returns: shape (n,), bytes/s on the wire; > 0
+    :param deadline: an instant, s; shape (n,) or one for all
+    :returns: shape (n,), s on the deadline's clock; -inf where it does not
+        converge at this bandwidth
     """
-    n = len(curves)
-    tau = np.full(n, rules.downtime_limit)
-    tau_rate = np.minimum(tau, deadline) * rules.efficiency
-    # A hair above, or rounding would leave resident/tau infeasible.
-    high: FloatArray = curves.resident / tau_rate * (1 + LCB_TOLERANCE)
-    floor = np.maximum(curves.at(tau), curves.resident * 1e-12)
-    low = np.minimum(floor / (tau * rules.efficiency), high)
-    while True:
-        width = (high - low) > LCB_TOLERANCE * high
-        if not width.any():
-            return high
-        # Geometric: LCBs of one cloud span orders of magnitude.
-        middle = np.clip(np.sqrt(low * high), low, high)
-        stuck = (middle <= low) | (middle >= high)
-        found = pre_copy(curves, middle, rules)
-        enough = found.converges & (found.t_sum <= deadline)
-        high = np.where(width & enough, middle, high)
-        low = np.where(width & ~enough, middle, low)
-        low = np.where(width & stuck, high, low)
+    found = pre_copy(curves, bandwidth, rules, Bracket.UPPER, terms)
+    out: FloatArray = deadline - rules.overhead - found.t_sum
+    return out
 
 
 def cost(forecasts: Forecasts, weights: CostWeights) -> FloatArray:

@@ -6,6 +6,8 @@ the volume that must enter the destinations through theirs, the longest
 single migration, and the caps on concurrent migrations.
 """
 
+import dataclasses
+
 import numpy as np
 
 from watcher_tsmig.forecast import post_copy
@@ -47,15 +49,20 @@ def least(problem: Problem, moved: BoolArray) -> tuple[FloatArray, FloatArray]:
     best = np.minimum(best, problem.request.ceiling)
     best = np.where(moved, best, 1.0)
     only = problem.request.only_mode
-    before = pre_copy(problem.curves, best, problem.rules)
-    after = post_copy(problem.curves, best, problem.rules)
+    # Steps of the downtime limit only delay: without them the time is the
+    # least, and it falls with the room.
+    rules = dataclasses.replace(
+        problem.rules, downtime_steps=0, completion_timeout=np.inf
+    )
+    before = pre_copy(problem.curves, best, rules)
+    after = post_copy(problem.curves, best, rules)
     may_post = problem.post_allowed & problem.post_capable[problem.source]
     may_post &= bool((problem.post_capable & problem.receives).any())
     use_post = may_post & (only is not Mode.PRE_COPY)
     seconds = np.where(use_post, after.t_sum, before.t_sum)
     data = np.where(use_post, after.data, before.data)
     return (
-        np.where(moved, seconds + problem.rules.setup, 0.0),
+        np.where(moved, seconds + problem.rules.overhead, 0.0),
         np.where(moved, data, 0.0),
     )
 
@@ -71,7 +78,7 @@ def lower_bound(problem: Problem, moved: BoolArray) -> float:
     seconds, data = least(problem, moved)
     out, into = best_rooms(problem)
     h = len(problem.capacity)
-    efficiency, setup = problem.rules.efficiency, problem.rules.setup
+    efficiency, setup = problem.rules.efficiency, problem.rules.overhead
     leaving = np.bincount(problem.source, data, h)
     holding = np.bincount(problem.source, seconds, h)
     return float(

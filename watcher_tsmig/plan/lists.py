@@ -87,10 +87,12 @@ def run(
 
 def duration(problem: Problem, job: Job, bandwidth: float) -> float:
     """Forecast time of the migration with its set-up, s."""
-    curve = problem.curves.take([job.row])
+    row = np.array([job.row], dtype=np.intp)
+    curve = problem.curves.take(row)
+    terms = problem.terms.take(row, len(problem.vms))
     model = post_copy if job.post else pre_copy
-    found = model(curve, bandwidth, problem.rules)
-    return float(found.t_sum[0]) + problem.rules.setup
+    found = model(curve, bandwidth, problem.rules, terms=terms)
+    return float(found.t_sum[0]) + problem.rules.overhead
 
 
 class _Run:

@@ -121,8 +121,11 @@ def _extra(
 ) -> np.ndarray:
     """Bytes that pre-copy sends beyond post-copy at that bandwidth."""
     rate = np.where(converges, bandwidth, 1.0)
-    data = pre_copy(problem.curves, rate, problem.rules).data
-    return np.where(converges, data - problem.curves.resident, 0.0)
+    data = pre_copy(
+        problem.curves, rate, problem.rules, terms=problem.terms
+    ).data
+    once = problem.curves.resident * problem.rules.carried
+    return np.where(converges, data - once, 0.0)
 
 
 def _does_not_converge(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.forecast import Curves
+from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.forecast.curves import FloatArray
@@ -42,6 +43,8 @@ class Problem:
     :ivar vms: the VMs that could move, by id
     :ivar source: shape (n,), host of each
     :ivar post_allowed: shape (n,), owner and request permit post-copy
+    :ivar terms: what each migration has beside its curve: its flavor's
+        memory, by which Nova counts delays
     :ivar lcb: shape (n,), bytes/s
     :ivar assumed: what was assumed for each VM
     """
@@ -61,6 +64,7 @@ class Problem:
     tx: FloatArray
     rx: FloatArray
     curves: Curves
+    terms: Terms
     lcb: FloatArray
     post_allowed: BoolArray
     assumed: tuple[tuple[str, ...], ...]
@@ -223,6 +227,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     movers, left_out = _movers(cloud, request)
     rates = [_rates(vm, request) for vm in movers]
     curves = fit([_working_set(vm, request) for vm in movers])
+    terms = Terms(memory=np.array([v.memory for v in movers]))
     return Problem(
         request=request,
         rules=rules,
@@ -241,7 +246,8 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         tx=np.array([tx for tx, _ in rates], dtype=np.float64),
         rx=np.array([rx for _, rx in rates], dtype=np.float64),
         curves=curves,
-        lcb=least_convergent_bandwidth(curves, rules),
+        terms=terms,
+        lcb=least_convergent_bandwidth(curves, rules, terms=terms),
         post_allowed=np.array(
             [v.post_copy and request.allow_post_copy for v in movers],
             dtype=bool,

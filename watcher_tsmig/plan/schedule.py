@@ -168,14 +168,15 @@ def forecasts(
         upper end that may not converge is inf), `downtime` (s), `data`
         (bytes)
     """
-    rows = [b.job.row for b in bookings]
+    rows = np.array([b.job.row for b in bookings], dtype=np.intp)
     caps = np.array([b.cap for b in bookings])
     post: BoolArray = np.array([b.job.post for b in bookings], dtype=bool)
-    curves = problem.curves.take(np.array(rows, dtype=np.intp))
-    setup = problem.rules.setup
-    after = post_copy(curves, caps, problem.rules)
+    curves = problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms))
+    setup = problem.rules.overhead
+    after = post_copy(curves, caps, problem.rules, terms)
     by_bracket = {
-        bracket: pre_copy(curves, caps, problem.rules, bracket)
+        bracket: pre_copy(curves, caps, problem.rules, bracket, terms)
         for bracket in Bracket
     }
     before = by_bracket[Bracket.EXPECTED]

@@ -25,6 +25,11 @@ from watcher_tsmig.playground.watcher import Options
 from watcher_tsmig.playground.watcher import Watcher
 from watcher_tsmig.playground.web import Server
 
+# Groups of the plugin's options that name its calibration file.
+LEARNING = (
+    'watcher_strategies.traffic_sensitive_drain',
+    'watcher_actions.traffic_sensitive_migrate',
+)
 LOG_TAIL = 4000  # characters of Watcher's log shown where it fails
 
 
@@ -106,7 +111,15 @@ class Playground:
         keystone.publish(catalogue)
         server.start()
         if watcher is not None:
-            watcher.start(self.environment('watcher'), settings.options)
+            watcher.start(self.environment('watcher'), self._options())
+
+    def _options(self) -> Options:
+        """The settings' options, with the plugin's files in our folder."""
+        path = str(self.folder / 'calibration.json')
+        options = {group: {'calibration_file': path} for group in LEARNING}
+        for group, values in self._settings.options.items():
+            options[group] = {**options.get(group, {}), **values}
+        return options
 
     def environment(self, user: str = 'admin') -> dict[str, str]:
         """The OS_* variables that a client of `user` needs."""

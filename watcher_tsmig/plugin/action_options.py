@@ -12,7 +12,28 @@ from watcher_tsmig.execute import Pace
 
 PACE = Pace()
 
+# One file for the applier, which writes it, and the decision engine, which
+# reads it.
+CALIBRATION_FILE = '/var/lib/watcher/tsmig-calibration.json'
+CALIBRATION_HELP = """
+File in which the durations that migrations really took are kept, so that the
+next plan's intervals (planned_low_s, planned_high_s, and the deadline made
+from them) are those of this cloud. The action writes it, the strategy reads
+it: give both the same value, on a shared folder where the applier and the
+decision engine run on different hosts. Empty: nothing is learned. A file that
+cannot be used is a warning in the log and stops nothing.
+"""
+
+
+def calibration_file() -> cfg.StrOpt:
+    """The option, for the action's group and for the strategy's."""
+    return cfg.StrOpt(
+        'calibration_file', default=CALIBRATION_FILE, help=CALIBRATION_HELP
+    )
+
+
 ACTION = (
+    calibration_file(),
     cfg.FloatOpt(
         'poll_interval',
         default=PACE.poll,

@@ -19,6 +19,7 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import efficacy
+from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import schema
@@ -100,9 +101,10 @@ class TrafficSensitiveDrain(base.BaseStrategy):
             LOG.warning('Nothing planned: %s', error)
             self.tell(story.failed(error))
         else:
+            plan, notes = learning.apply(self.config.calibration_file, plan)
             self.plan = plan
             self._solve(plan, reading, hosts)
-            self.tell(story.of_plan(plan, hosts, reading.notes))
+            self.tell(story.of_plan(plan, hosts, (*reading.notes, *notes)))
         self.solution.set_efficacy_indicators(
             **efficacy.indicators_of(self.plan)
         )

@@ -27,6 +27,7 @@ from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.telemetry.inventory import post_copy_permitted
 
@@ -128,6 +129,11 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 f'{self._name()}: {type(error).__name__}: {error}'
             ) from error
         LOG.info('%s: %s', order.name, outcome)
+        learning.learn(
+            self.config.calibration_file,
+            float(self.input_parameters.get('planned_duration_s') or 0.0),
+            outcome,
+        )
         return True
 
     def post_condition(self) -> None:

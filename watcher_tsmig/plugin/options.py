@@ -10,6 +10,7 @@ from oslo_config import cfg
 from oslo_config import types
 
 from watcher_tsmig import units
+from watcher_tsmig.plugin.action_options import calibration_file
 from watcher_tsmig.telemetry import Settings
 
 DATA = Settings()
@@ -213,7 +214,14 @@ busy control plane. Related: deadline_factor.
     ),
 )
 
-STRATEGY = (*ASSUMPTIONS, *TRAFFIC, *DIRTY, *READING, *DEADLINES)
+STRATEGY = (
+    *ASSUMPTIONS,
+    *TRAFFIC,
+    *DIRTY,
+    *READING,
+    *DEADLINES,
+    calibration_file(),
+)
 
 
 def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct

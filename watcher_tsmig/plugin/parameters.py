@@ -31,6 +31,8 @@ SCHEMA = {
         'slot': {'type': 'integer', 'minimum': 1},
         'planned_start_s': _SIZE,
         'planned_duration_s': _SIZE,
+        'planned_low_s': _SIZE,
+        'planned_high_s': _SIZE,
         'planned_downtime_ms': _SIZE,
         'planned_data_mib': _SIZE,
         'deadline_s': {'type': 'number', 'minimum': 0.001},

@@ -12,6 +12,9 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from oslo_config import cfg
 
+from watcher_tsmig.cli import forecast as cli_forecast
+from watcher_tsmig.forecast import candidates
+from watcher_tsmig.forecast import ladder
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
@@ -67,10 +70,41 @@ def option_rows(opts: Iterable[cfg.Opt]) -> Iterable[Row]:
         yield (f'``{opt.name}``', f'``{default}``', plain(opt.help or ''))
 
 
+def ladder_rungs() -> Iterable[Row]:
+    yield ('Stage', 'Code', 'What admits a VM')
+    for rung in ladder.LADDER:
+        yield (
+            f'``{rung.stage}``',
+            f'``{rung.verdict}``',
+            plain(rung.admits.__doc__ or ''),
+        )
+
+
+def weights() -> Iterable[Row]:
+    yield ('Name', 'Per second', 'Per second of downtime', 'Per byte')
+    for name, row in candidates.WEIGHTS.items():
+        yield (
+            f'``{name}``',
+            f'{row.total:g}',
+            f'{row.downtime:g}',
+            f'{row.data:g}',
+        )
+
+
+def forecast_options() -> Iterable[Row]:
+    yield ('Option', 'Meaning')
+    for name, metavar, action, text in cli_forecast.OPTIONS:
+        many = ' ...' if action == 'append' else ''
+        yield (f'``{name} {metavar}``{many}', plain(text))
+
+
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': parameters,
     'indicators': indicators,
     'policies': policy,
+    'ladder': ladder_rungs,
+    'weights': weights,
+    'forecast-options': forecast_options,
     'strategy-options': lambda: option_rows(options.STRATEGY),
     'action-options': lambda: option_rows(action_options.ACTION),
 }

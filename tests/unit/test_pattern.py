@@ -1,0 +1,275 @@
+"""A working-set pattern is what the measurements support, and no more."""
+
+import itertools
+import math
+
+import numpy as np
+import testtools
+
+from watcher_tsmig import errors
+from watcher_tsmig.forecast import Bracket
+from watcher_tsmig.forecast import fit
+from watcher_tsmig.forecast.observed import Kind
+from watcher_tsmig.forecast.observed import Observation
+from watcher_tsmig.forecast.pattern import Manner
+from watcher_tsmig.forecast.pattern import Pattern
+from watcher_tsmig.forecast.pattern import band
+from watcher_tsmig.forecast.pattern import concave
+from watcher_tsmig.forecast.pattern import hot_set
+from watcher_tsmig.forecast.pattern import learn
+from watcher_tsmig.forecast.pattern import writable_working_set
+from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.units import GIB
+from watcher_tsmig.units import MIB
+
+MEMORY = 8 * GIB
+
+
+def true(seconds):
+    """What a VM of 8 GiB writes: a working set and something cold."""
+    return MEMORY * (0.05 * (1 - math.exp(-seconds / 2)) + 0.001 * seconds)
+
+
+def seen(at, *horizons, times=1.0, **values):
+    return [
+        Observation(at=at, seconds=t, dirtied=times * true(t), **values)
+        for t in horizons
+    ]
+
+
+def value(pattern, seconds, bracket=Bracket.EXPECTED):
+    return float(band([pattern]).at(np.array([seconds]), bracket)[0])
+
+
+class TestObservation(testtools.TestCase):
+    def test_a_cut_rate_is_given_half_a_mib_per_second_back(self):
+        cut = Observation(at=0.0, seconds=8.0, dirtied=MIB, truncated=True)
+        self.assertEqual(5 * MIB, cut.middle)
+        whole = Observation(at=0.0, seconds=8.0, dirtied=5 * MIB)
+        self.assertGreater(cut.deviation(MEMORY), whole.deviation(MEMORY))
+
+    def test_sampling_is_as_rough_as_its_number_of_pages(self):
+        # 8 GiB, a tenth dirtied, 512 pages per GiB: 38 MiB
+        sampled = Observation(
+            at=0.0, seconds=4.0, dirtied=MEMORY / 10, kind=Kind.SAMPLING
+        )
+        counted = Observation(at=0.0, seconds=4.0, dirtied=MEMORY / 10)
+        own = math.sqrt(
+            sampled.deviation(MEMORY) ** 2 - counted.deviation(MEMORY) ** 2
+        )
+        self.assertAlmostEqual(38.4 * MIB, own, delta=0.5 * MIB)
+
+    def test_a_quiet_vm_is_not_exactly_known_by_sampling(self):
+        quiet = Observation(
+            at=0.0, seconds=1.0, dirtied=0.0, kind=Kind.SAMPLING
+        )
+        self.assertGreater(quiet.deviation(MEMORY), MIB)
+
+    def test_what_cannot_be_is_named(self):
+        for field, wrong in (
+            ('at', math.nan),
+            ('seconds', 0.0),
+            ('dirtied', -1.0),
+        ):
+            good = {'at': 0.0, 'seconds': 1.0, 'dirtied': 1.0}
+            error = self.assertRaises(
+                errors.InputError, Observation, **{**good, field: wrong}
+            )
+            self.assertEqual(field, error.place)
+
+
+class TestConcave(testtools.TestCase):
+    def test_concave_values_stay_as_they_are(self):
+        t, y = np.array([4.0, 1.0, 2.0]), np.array([200.0, 100.0, 150.0])
+        knots, values = concave(t, y, np.ones(3), 1e9)
+        np.testing.assert_array_equal([1.0, 2.0, 4.0], knots)
+        np.testing.assert_allclose([100.0, 150.0, 200.0], values)
+
+    def test_no_other_concave_curve_fits_better(self):
+        rng = np.random.default_rng(7)
+        t = np.array([1.0, 2.0, 3.0])
+        y, w = rng.uniform(0, 100, 3), rng.uniform(0.1, 1, 3)
+        _, best = concave(t, y, w, 1e9)
+        self.assertTrue((np.diff(np.diff([0, *best])) <= 1e-9).all())
+        least = (w * (best - y) ** 2).sum()
+        steps = np.linspace(0, 100, 41)
+        for a, b, c in itertools.product(steps, repeat=3):
+            if a >= b >= c >= 0:
+                other = np.cumsum([a, b, c])
+                self.assertGreaterEqual(
+                    (w * (other - y) ** 2).sum(), least - 1e-9
+                )
+
+    def test_a_sample_of_more_weight_has_more_say(self):
+        t, y = np.array([2.0, 2.0]), np.array([100.0, 200.0])
+        _, values = concave(t, y, np.array([3.0, 1.0]), 1e9)
+        self.assertAlmostEqual(125.0, float(values[0]))
+
+
+class TestLearn(testtools.TestCase):
+    def test_nothing_measured_is_nothing_known(self):
+        pattern = learn([], MEMORY)
+        self.assertEqual(Pattern(resident=MEMORY), pattern)
+        self.assertEqual((), pattern.working_set().samples)
+        self.assertEqual(0.0, pattern.identifiable_until)
+
+    def test_noise_averages_out(self):
+        rng = np.random.default_rng(1)
+        samples = [
+            Observation(
+                at=60.0 * k,
+                seconds=t,
+                dirtied=true(t)
+                * float(rng.normal(1, 0.1 if t < 3 else 0.035)),
+            )
+            for k in range(20)
+            for t in (1.0, 2.0, 4.0, 8.0)
+        ]
+        few, many = learn(samples[:4], MEMORY), learn(samples, MEMORY)
+        for t in (1.0, 3.0, 8.0):
+            self.assertAlmostEqual(1.0, value(many, t) / true(t), delta=0.06)
+        self.assertLess(sum(many.deviation), sum(few.deviation))
+
+    def test_the_bounds_hold_what_is_true_beyond_the_samples_too(self):
+        pattern = learn(
+            seen(0.0, 1.0, 2.0, 4.0, 8.0, 16.0, kind=Kind.SAMPLING),
+            MEMORY,
+        )
+        for t in (0.3, 1.5, 3.0, 6.0, 12.0, 40.0, 400.0):
+            low, high = (
+                value(pattern, t, b) for b in (Bracket.LOWER, Bracket.UPPER)
+            )
+            self.assertTrue(low <= true(t) <= high, t)
+            self.assertTrue(low <= value(pattern, t) <= high, t)
+
+    def test_far_beyond_the_last_sample_it_does_not_pretend(self):
+        pattern = learn(seen(0.0, 1.0, 2.0, 4.0), MEMORY)
+        self.assertEqual(12.0, pattern.identifiable_until)
+
+        def width(t):
+            low, high = (
+                value(pattern, t, b) for b in (Bracket.LOWER, Bracket.UPPER)
+            )
+            return high / low
+
+        self.assertLess(width(4.0), width(12.0))
+        self.assertLess(width(12.0), width(40.0))
+
+    def test_a_writer_that_saturates_has_a_flat_tail(self):
+        flat = learn(
+            [
+                Observation(at=0.0, seconds=t, dirtied=1e8)
+                for t in (1.0, 2.0, 4.0)
+            ],
+            MEMORY,
+        )
+        self.assertAlmostEqual(1.0, value(flat, 64.0) / 1e8)
+
+    def test_a_writer_that_goes_on_has_one_that_does(self):
+        line = learn(
+            [
+                Observation(at=0.0, seconds=t, dirtied=t * 1e7)
+                for t in (1.0, 2.0, 4.0)
+            ],
+            MEMORY,
+        )
+        self.assertAlmostEqual(1.0, value(line, 64.0) / 64e7)
+
+    def test_its_curve_is_never_above_resident(self):
+        pattern = learn(
+            [Observation(at=0.0, seconds=1.0, dirtied=9e9)], 1e9, MEMORY
+        )
+        for bracket in Bracket:
+            self.assertLessEqual(value(pattern, 99.0, bracket), 1e9)
+
+    def test_a_round_of_a_real_migration_is_a_sample_like_others(self):
+        pattern = learn(
+            seen(0.0, 1.0, 2.0) + seen(30.0, 60.0, kind=Kind.ROUND), MEMORY
+        )
+        self.assertAlmostEqual(1.0, value(pattern, 60.0) / true(60.0))
+
+
+class TestAgeing(testtools.TestCase):
+    def test_a_newer_measurement_has_more_say(self):
+        samples = seen(0.0, 4.0) + seen(900.0, 4.0, times=1.1)
+        pattern = learn(samples, MEMORY)
+        # one half-life: twice the weight, but for the noise of its size
+        ratio = value(pattern, 4.0) / true(4.0)
+        self.assertTrue(1.05 < ratio < 1.07, ratio)
+
+    def test_an_old_pattern_is_less_sure(self):
+        samples = seen(0.0, 1.0, 4.0)
+        new = learn(samples, MEMORY, now=0.0)
+        old = learn(samples, MEMORY, now=3600.0)
+        self.assertEqual(new.dirtied, old.dirtied)
+        self.assertAlmostEqual(4.0, old.deviation[0] / new.deviation[0])
+
+    def test_a_longer_half_life_remembers_more(self):
+        samples = seen(0.0, 4.0) + seen(900.0, 4.0, times=1.1)
+        slow = learn(samples, MEMORY, manner=Manner(half_life=1e6))
+        self.assertLess(value(slow, 4.0), value(learn(samples, MEMORY), 4.0))
+
+
+class TestChange(testtools.TestCase):
+    horizons = (1.0, 2.0, 4.0, 8.0)
+
+    def calm(self):
+        rng = np.random.default_rng(5)
+        return [
+            o
+            for k in range(8)
+            for o in seen(
+                300.0 * k, *self.horizons, times=float(rng.normal(1, 0.03))
+            )
+        ]
+
+    def test_a_steady_vm_does_not_change(self):
+        pattern = learn(self.calm(), MEMORY)
+        self.assertEqual(0, pattern.changes)
+        self.assertEqual(0.0, pattern.since)
+
+    def test_yesterdays_curve_does_not_rule_todays(self):
+        for times in (3.0, 1 / 3):
+            new = [
+                o
+                for k in range(2)
+                for o in seen(2400.0 + 60 * k, *self.horizons, times=times)
+            ]
+            pattern = learn(self.calm() + new, MEMORY)
+            self.assertGreaterEqual(pattern.changes, 1)
+            self.assertEqual(2400.0, pattern.since)
+            self.assertAlmostEqual(
+                1.0, value(pattern, 4.0) / (times * true(4.0))
+            )
+
+    def test_one_outlier_within_its_noise_changes_nothing(self):
+        new = seen(2400.0, 4.0, times=1.1) + seen(2700.0, 4.0)
+        self.assertEqual(0, learn(self.calm() + new, MEMORY).changes)
+
+    def test_the_order_of_the_list_says_nothing(self):
+        samples = self.calm()
+        self.assertEqual(learn(samples, MEMORY), learn(samples[::-1], MEMORY))
+
+
+class TestSets(testtools.TestCase):
+    curves = fit(
+        [
+            WorkingSet(
+                resident=1e9,
+                samples=((0.1, 1e7), (1.0, 2e7), (10.0, 2.9e7)),
+            )
+        ]
+    )
+
+    def test_the_hot_set_is_what_is_dirty_at_every_look(self):
+        self.assertAlmostEqual(1e7, float(hot_set(self.curves)[0]))
+
+    def test_the_writable_working_set_is_dirtied_as_fast_as_sent(self):
+        for rate in (5e6, 2e7, 9e7, 2e8):
+            found = float(writable_working_set(self.curves, rate)[0])
+            t = float(self.curves.fixed_point(rate)[0])
+            self.assertAlmostEqual(rate * t, found, delta=1.0)
+
+    def test_it_is_nothing_to_a_link_that_outruns_every_write(self):
+        found = writable_working_set(self.curves, 1.01e8)
+        self.assertEqual(0.0, float(found[0]))

@@ -1,0 +1,114 @@
+"""What one plan's migrations took is in the next plan's intervals."""
+
+import pathlib
+import threading
+
+import fixtures
+import testtools
+
+from tests.unit.builders import cloud
+from tests.unit.builders import vm
+from watcher_tsmig import errors
+from watcher_tsmig.execute import Outcome
+from watcher_tsmig.execute import calibration
+from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plugin import learning
+
+
+class LearningCase(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.path = str(pathlib.Path(folder) / 'calibration.json')
+        self.cloud = cloud('a b', *(vm(f'v{i}', 'a') for i in range(3)))
+        self.plan = make_plan(
+            self.cloud, policies.request('balanced', hosts=('a',))
+        )
+
+    def learn(self, factor, times, path=None):
+        for i in range(times):
+            planned = self.plan.migrations[i % 3]
+            outcome = Outcome(
+                vm=planned.vm,
+                host='b',
+                seconds=1.0,
+                mode=Mode.PRE_COPY,
+                took=planned.takes * factor,
+            )
+            learning.learn(path or self.path, planned.takes, outcome)
+
+    def outcomes(self):
+        text = calibration.read(pathlib.Path(self.path))
+        return Calibration.loads(text).outcomes
+
+
+class TestLearning(LearningCase):
+    def test_without_outcomes_the_interval_is_wide_and_says_so(self):
+        plan, notes = learning.apply(self.path, self.plan)
+        self.assertIn('not calibrated yet (0 outcomes)', notes[0])
+        for migration in plan.migrations:
+            self.assertLess(migration.takes_low, 0.7 * migration.takes)
+            self.assertGreater(migration.takes_high, 1.4 * migration.takes)
+
+    def test_a_cloud_that_is_slower_gets_intervals_that_say_so(self):
+        self.learn(1.2, 30)
+        plan, notes = learning.apply(self.path, self.plan)
+        self.assertEqual((), notes)
+        for migration in plan.migrations:
+            self.assertLessEqual(migration.takes_low, migration.takes)
+            self.assertGreater(migration.takes_high, 1.15 * migration.takes)
+            self.assertLess(migration.takes_high, 1.3 * migration.takes)
+
+    def test_the_checker_accepts_the_calibrated_plan(self):
+        self.learn(0.8, 30)
+        plan, _ = learning.apply(self.path, self.plan)
+        self.assertEqual([], check(self.cloud, plan))
+
+    def test_no_outcome_is_lost_between_threads(self):
+        threads = [
+            threading.Thread(target=self.learn, args=(1.0, 5))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(20, self.outcomes())
+
+    def test_what_did_not_move_teaches_nothing(self):
+        outcome = Outcome(vm='v', host='b', seconds=0.0, mode=Mode.PRE_COPY)
+        learning.learn(self.path, 10.0, outcome)
+        self.assertFalse(pathlib.Path(self.path).exists())
+
+
+class TestTrouble(LearningCase):
+    def test_an_empty_path_learns_nothing_and_changes_nothing(self):
+        self.learn(1.2, 1, path='')
+        self.assertEqual((self.plan, ()), learning.apply('', self.plan))
+
+    def test_a_broken_file_stops_neither_plan_nor_migration(self):
+        pathlib.Path(self.path).write_text('{"no": "calibration"}')
+        self.learn(1.2, 1)
+        plan, notes = learning.apply(self.path, self.plan)
+        self.assertIs(self.plan, plan)
+        self.assertIn('cannot be read', notes[0])
+
+    def test_a_folder_that_is_not_there_is_only_a_warning(self):
+        self.learn(1.2, 1, path=self.path + '/not/there.json')
+
+    def test_a_lock_that_is_held_is_not_waited_for_for_ever(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'watcher_tsmig.execute.calibration.LOCKED_WITHIN', 0.1
+            )
+        )
+        path = pathlib.Path(self.path)
+        with calibration._alone(path):
+            error = self.assertRaises(
+                errors.InputError, calibration.update, path, str
+            )
+        self.assertIn('another writer', str(error))

@@ -1,0 +1,1 @@
+"""What `openstack optimize tsmig` loads; needs no cloud unless it says so."""

@@ -1,0 +1,166 @@
+"""What one migration has beside its curve, and what the walk needs of it.
+
+Only values and their preparation live here, nothing that walks. Sources:
+libvirt, qemu_migration.c (the cap goes to each disk's mirror and to the
+memory); Nova, libvirt driver, `downtime_steps` and its completion timeout;
+QEMU, migration/ram.c (headers, pages of zeros).
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from watcher_tsmig.forecast.curves import Curves
+from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.model.rules import GIB
+from watcher_tsmig.model.rules import NOVA_LEAST_GIB
+from watcher_tsmig.model.rules import Rules
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Terms:
+    """What one migration has beside its curve; arrays (n,) or one for all.
+
+    :ivar link: bytes/s on the wire that the link has at switchover, where
+        QEMU lifts the cap; None: no more than the bandwidth
+    :ivar zero: bytes of zero pages in the first pass: a few bytes each
+    :ivar duplicate: share of the pages dirtied later that are zero again
+    :ivar memory: bytes that Nova counts for its delays, the flavor's; None:
+        resident and zero
+    :ivar disks: disks copied with it (block migration). libvirt hands the
+        cap to each disk's mirror and again to the memory, so that a cap
+        for all is divided by disks + 1, and the memory keeps that share
+        when the disks are done: its time is disks + 1 times as long
+    :ivar disk: bytes of all disks; they go before the memory, at once,
+        and what is written to them meanwhile is not counted
+    :ivar largest_disk: bytes; None: all are alike
+    """
+
+    link: FloatArray | float | None = None
+    zero: FloatArray | float = 0.0
+    duplicate: FloatArray | float = 0.0
+    memory: FloatArray | float | None = None
+    disks: FloatArray | float = 0.0
+    disk: FloatArray | float = 0.0
+    largest_disk: FloatArray | float | None = None
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not bool(np.all(np.asarray(value) >= 0)):
+                raise ValueError(f'{field.name}: a value is negative')
+        if not bool(np.all(np.asarray(self.duplicate) <= 1)):
+            raise ValueError('duplicate: a share is above 1')
+        if self.link is not None and not bool(np.all(np.asarray(self.link))):
+            raise ValueError('link: a link without bandwidth')
+
+    def take(self, rows: npt.NDArray[np.intp], n: int) -> 'Terms':
+        """Those of these rows of n migrations."""
+        values = {f.name: getattr(self, f.name) for f in TERMS}
+        return Terms(
+            **{
+                name: value[rows] if np.shape(value) == (n,) else value
+                for name, value in values.items()
+            }
+        )
+
+
+TERMS = dataclasses.fields(Terms)
+
+PLAIN_TERMS = Terms()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """All that the walk needs, as plain numbers; arrays of shape (n,).
+
+    :ivar first: bytes in the stream of the first pass
+    :ivar factor: bytes in the stream per byte dirtied later
+    :ivar rate: memory's bytes/s in the stream
+    :ivar last_rate: the same at switchover, never less
+    :ivar begin: s that pass before the first pass (disks)
+    :ivar limit: s, the downtime limit in the end
+    :ivar delay: s between two steps of the limit
+    :ivar steps: steps of the limit, 0 where it does not rise
+    :ivar weight: GiB that Nova counts
+    :ivar max_rounds: see `Rules`
+    """
+
+    first: FloatArray
+    factor: FloatArray
+    rate: FloatArray
+    last_rate: FloatArray
+    begin: FloatArray
+    limit: FloatArray
+    delay: FloatArray
+    steps: int
+    weight: FloatArray
+    max_rounds: int
+
+    def take(self, rows: npt.NDArray[np.intp]) -> 'Course':
+        """Those of these rows."""
+        arrays = {name: getattr(self, name)[rows] for name in ARRAYS}
+        return dataclasses.replace(self, **arrays)
+
+
+ARRAYS = tuple(
+    f.name
+    for f in dataclasses.fields(Course)
+    if f.name not in ('steps', 'max_rounds')
+)
+
+
+def course(
+    curves: Curves, bandwidth: FloatArray, rules: Rules, terms: Terms
+) -> Course:
+    """The numbers of each migration at its bandwidth, shape (n,)."""
+    carried = 1 + rules.page_header / rules.page
+    empty = rules.zero_page / rules.page
+    channels = np.asarray(terms.disks) + 1.0
+    share = bandwidth / channels
+    rate = np.minimum(share, rules.ceiling) * rules.efficiency
+    last_rate = rate
+    if terms.link is not None:
+        link = np.minimum(terms.link, rules.ceiling) * rules.efficiency
+        last_rate = np.maximum(link, rate)
+    largest = terms.largest_disk
+    if largest is None:
+        largest = terms.disk / np.maximum(terms.disks, 1.0)
+    memory = terms.memory
+    if memory is None:
+        memory = curves.resident + terms.zero
+    n = (len(curves),)
+    weight = np.maximum((memory + terms.disk) / GIB, NOVA_LEAST_GIB)
+    weight = _spread(weight, n)
+    factor = carried + np.asarray(terms.duplicate) * (empty - carried)
+    return Course(
+        first=curves.resident * carried + np.asarray(terms.zero) * empty,
+        factor=_spread(factor, n),
+        rate=rate,
+        last_rate=last_rate,
+        begin=_spread(largest / (share * rules.efficiency), n),
+        limit=_spread(rules.downtime_limit, n),
+        delay=np.floor(rules.downtime_delay * weight),
+        steps=rules.downtime_steps,
+        weight=weight,
+        max_rounds=rules.max_rounds,
+    )
+
+
+def _spread(value: FloatArray | float, shape: tuple[int]) -> FloatArray:
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.shape == shape else np.full(shape, array)
+
+
+def limit_after(how: Course, elapsed: FloatArray) -> FloatArray:
+    """The downtime limit in force, s; Nova counts whole milliseconds."""
+    if not how.steps:
+        return how.limit
+    with np.errstate(divide='ignore', invalid='ignore'):
+        step = np.floor(elapsed / how.delay)
+    step = np.where(how.delay > 0, np.minimum(step, how.steps), how.steps)
+    base = how.limit / how.steps * 1000
+    offset = (how.limit * 1000 - base) / how.steps
+    risen = np.floor(base + offset * step) / 1000
+    return np.where(step >= how.steps, how.limit, risen)
