@@ -9,8 +9,6 @@ import testtools
 from watcher_tsmig import errors
 from watcher_tsmig.forecast import Bracket
 from watcher_tsmig.forecast import fit
-from watcher_tsmig.forecast.observed import Kind
-from watcher_tsmig.forecast.observed import Observation
 from watcher_tsmig.forecast.pattern import Manner
 from watcher_tsmig.forecast.pattern import Pattern
 from watcher_tsmig.forecast.pattern import band
@@ -19,6 +17,8 @@ from watcher_tsmig.forecast.pattern import hot_set
 from watcher_tsmig.forecast.pattern import learn
 from watcher_tsmig.forecast.pattern import writable_working_set
 from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.observed import Kind
+from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 

@@ -216,27 +216,28 @@ class TestTraffic(Base):
 
 class TestDirty(Base):
     def read(self, memory=4e9):
-        return dirty.read_working_sets(
+        return dirty.read_writing(
             self.gnocchi(), {'vm-1': memory}, self.settings, NOW
         ).get('vm-1')
 
-    def test_samples_are_bytes_by_seconds(self):
+    def spans(self, found):
+        """(seconds, bytes) of the newest observation of each span."""
+        return {o.seconds: o.dirtied for o in found.observations}
+
+    def test_observations_are_bytes_by_seconds(self):
         self.server.instance('vm-1', dirty_t1=10, dirty_t8=50, resident=900)
         found = self.read()
         self.assertEqual(
-            ((1.0, units.from_mib(10)), (8.0, units.from_mib(50))),
-            found.samples,
+            {1.0: units.from_mib(10), 8.0: units.from_mib(50)},
+            self.spans(found),
         )
         self.assertEqual(units.from_mib(900), found.resident)
-        self.assertEqual(LAST + SPAN, found.measured_at)
+        self.assertEqual(LAST + SPAN, found.observations[-1].at)
 
-    def test_small_noise_is_repaired_upwards(self):
-        self.server.instance('vm-1', dirty_t1=10, dirty_t2=9, resident=900)
-        self.assertEqual(units.from_mib(10), self.read().samples[1][1])
-
-    def test_what_is_no_curve_is_unknown(self):
-        self.server.instance('vm-1', dirty_t1=100, dirty_t2=5, resident=900)
-        self.assertIsNone(self.read())
+    def test_only_the_newest_of_each_span_are_taken(self):
+        self.server.instance('vm-1', dirty_t1=10, resident=900)
+        found = self.read()
+        self.assertLessEqual(len(found.observations), dirty.NEWEST)
 
     def test_without_dirty_pages_the_vm_is_unknown(self):
         self.server.instance('vm-1', resident=900)
@@ -250,14 +251,15 @@ class TestDirty(Base):
     def test_nothing_exceeds_the_flavor(self):
         self.server.instance('vm-1', dirty_t1=9999, resident=9999)
         found = self.read(memory=1e9)
-        self.assertEqual((1e9, 1e9), (found.resident, found.samples[0][1]))
+        self.assertEqual(1e9, found.resident)
+        self.assertEqual({1.0: 1e9}, self.spans(found))
 
-    def test_old_samples_are_unknown(self):
+    def test_old_measures_are_unknown(self):
         self.settings = Settings(dirty_age=60.0)
         self.server.instance('vm-1', dirty_t1=10, resident=900)
         self.assertIsNone(
-            dirty.working_set(
-                {'memory.dirty.t1': (LAST - 3600, SPAN, 10.0)},
+            dirty.writing_of(
+                {'memory.dirty.t1': [(LAST - 3600, SPAN, 10.0)]},
                 4e9,
                 self.settings,
                 NOW,

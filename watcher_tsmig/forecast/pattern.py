@@ -19,8 +19,8 @@ from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
-from watcher_tsmig.forecast.observed import Observation
 from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.observed import Observation
 
 # Beyond so many times the last sample no family of curves told the tail of
 # real workloads: fits were off by 50 to 280 %.

@@ -22,6 +22,7 @@ from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin import patterns
 from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin import story
 from watcher_tsmig.telemetry import Reading
@@ -120,15 +121,17 @@ class TrafficSensitiveDrain(base.BaseStrategy):
         gnocchi = None
         if self.config.use_gnocchi:
             gnocchi = access.gnocchi(self.osc, timeout)
+        now = time.time()
         with access.compute(self.osc, timeout) as compute:
             reading = read_cloud(
                 model,
                 compute,
                 gnocchi,
                 settings,
-                now=time.time(),
+                now=now,
                 scoped=bool(self.audit_scope),
             )
+        reading = patterns.applied(reading, now)
         for note in reading.notes:
             LOG.warning('%s', note)
         return reading, self._hosts(reading)

@@ -1,35 +1,47 @@
-"""A VM's working-set pattern from gauges on its instance resource.
+"""What is known of a VM's writing, from gauges on its instance resource.
 
 Arithmetic on measures, and the questions for them. `memory.dirty.t8` is the
 MiB that the VM dirtied in 8 s; the gauges of one VM are sampled at different
-moments, so a longer span may show less than a shorter one. Up to
-`NOISE` of that is repaired by raising the longer span; more is no curve,
-and the VM counts as unknown.
+moments and with noise, so they leave here as single observations: what
+curve they give is the forecast's to say.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.observed import Kind
+from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.measures import Measure
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.units import from_mib
 
-SOURCE = 'gnocchi'
 AGGREGATION = 'mean'
-# Page sampling errs by some percent and by up to 1 MiB a second of span,
-# and a workload breathes; a third less is another workload.
-NOISE = 0.35
+# Measures of each span that are used: with a half-life of some three
+# intervals, older ones would hardly count.
+NEWEST = 6
 
 
-def read_working_sets(
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """One VM's measured writing, not yet a curve.
+
+    :ivar resident: bytes that a first pass sends
+    :ivar observations: by time, oldest first; at least one
+    """
+
+    resident: float
+    observations: tuple[Observation, ...]
+
+
+def read_writing(
     gnocchi: Gnocchi,
     memory: Mapping[str, float],
     settings: Settings,
     now: float,
-) -> dict[str, WorkingSet]:
-    """Working sets of those of the VMs that somebody measured lately.
+) -> dict[str, Writing]:
+    """The writing of those of the VMs that somebody measured lately.
 
     :param memory: bytes of memory by id of the VM
     :param now: seconds since the epoch
@@ -56,64 +68,58 @@ def read_working_sets(
     )
     found = {}
     for vm, metrics in instances.items():
-        last = {
-            name: measures[metrics[name]][-1]
+        mine = {
+            name: measures[metrics[name]]
             for name in names
             if measures.get(metrics.get(name, ''))
         }
-        pattern = working_set(last, memory[vm], settings, now)
-        if pattern is not None:
-            found[vm] = pattern
+        writing = writing_of(mine, memory[vm], settings, now)
+        if writing is not None:
+            found[vm] = writing
     return found
 
 
-def working_set(
-    last: Mapping[str, Measure],
+def writing_of(
+    measures: Mapping[str, Sequence[Measure]],
     memory: float,
     settings: Settings,
     now: float,
-) -> WorkingSet | None:
-    """The pattern from the last measure of each metric, or None.
+) -> Writing | None:
+    """The observations in the measures of each metric, or None.
 
-    :param last: by metric name, in MiB
+    :param measures: by metric name, oldest first, in MiB
     :param memory: of the VM's flavor, bytes; an upper bound for all others
     """
-    ends = {
-        name: start + span
-        for name, (start, span, _) in last.items()
+    observations = [
+        Observation(
+            at=min(start + span, now),
+            seconds=seconds,
+            dirtied=min(from_mib(max(value, 0.0)), memory),
+            # Nobody says how the gauge was made: the noisier way.
+            kind=Kind.SAMPLING,
+        )
+        for name, seconds in settings.dirty_metrics().items()
+        for start, span, value in measures.get(name, ())[-NEWEST:]
         if now - (start + span) <= settings.dirty_age
-    }
-    samples = repaired(
-        [
-            (seconds, min(from_mib(max(last[name][2], 0.0)), memory))
-            for name, seconds in settings.dirty_metrics().items()
-            if name in ends
-        ]
-    )
-    if not samples:
+    ]
+    if not observations:
         return None
-    resident = memory
-    if settings.resident_metric in ends:
-        resident = from_mib(last[settings.resident_metric][2])
-    # QEMU's own memory counts as resident too, so it may exceed the flavor
-    resident = min(resident, memory) if resident > 0 else memory
-    return WorkingSet(
-        resident=resident,
-        samples=tuple(samples),
-        measured_at=min(min(ends.values()), now),
-        source=SOURCE,
+    return Writing(
+        resident=_resident(
+            measures.get(settings.resident_metric, ()), memory, settings, now
+        ),
+        observations=tuple(
+            sorted(observations, key=lambda o: (o.at, o.seconds))
+        ),
     )
 
 
-def repaired(
-    samples: Sequence[tuple[float, float]],
-) -> list[tuple[float, float]]:
-    """The samples made nondecreasing; empty if they are no curve at all."""
-    fixed: list[tuple[float, float]] = []
-    high = 0.0
-    for seconds, size in samples:
-        if size < high * (1 - NOISE):
-            return []
-        high = max(high, size)
-        fixed.append((seconds, high))
-    return fixed
+def _resident(
+    measures: Sequence[Measure], memory: float, settings: Settings, now: float
+) -> float:
+    """The last measure of resident memory, bytes; all of it if unknown."""
+    for start, span, value in measures[-1:]:
+        if value > 0 and now - (start + span) <= settings.dirty_age:
+            # QEMU's own memory counts too, so it may exceed the flavor
+            return min(from_mib(value), memory)
+    return memory

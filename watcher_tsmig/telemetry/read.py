@@ -15,7 +15,8 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
-from watcher_tsmig.telemetry.dirty import read_working_sets
+from watcher_tsmig.telemetry.dirty import Writing
+from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
 from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.settings import Settings
@@ -24,8 +25,9 @@ from watcher_tsmig.telemetry.traffic import read_traffic
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A cloud as it was read.
+    """A cloud as it was read; its VMs have no working sets yet.
 
+    :ivar writing: what was measured for them, by id of the VM
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar notes: what could not be read or was odd, one sentence each
     :ivar questions: requests that were sent to Gnocchi
@@ -34,6 +36,7 @@ class Reading:
     cloud: Cloud
     node_ids: Mapping[str, str]
     notes: tuple[str, ...]
+    writing: Mapping[str, Writing] = dataclasses.field(default_factory=dict)
     questions: int = 0
 
 
@@ -58,6 +61,7 @@ def read_cloud(
     inventory = read_inventory(model, compute, scoped=scoped)
     notes = list(inventory.notes)
     vms = {vm.id: vm for vm in inventory.vms}
+    writing: dict[str, Writing] = {}
     questions = 0
     if gnocchi is None:
         notes.append('no Gnocchi is configured; nothing is measured')
@@ -65,7 +69,7 @@ def read_cloud(
         asked = Gnocchi(
             gnocchi, total_time=settings.total_time, batch=settings.batch
         )
-        vms = _measured(vms, asked, settings, now, notes)
+        vms, writing = _measured(vms, asked, settings, now, notes)
         questions = asked.questions
     return Reading(
         cloud=Cloud(
@@ -73,6 +77,7 @@ def read_cloud(
         ),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
+        writing=writing,
         questions=questions,
     )
 
@@ -83,17 +88,16 @@ def _measured(
     settings: Settings,
     now: float,
     notes: list[str],
-) -> dict[str, Vm]:
+) -> tuple[dict[str, Vm], dict[str, Writing]]:
     found = dict(vms)
+    writing: dict[str, Writing] = {}
     try:
         gnocchi.probe()
         traffic = read_traffic(gnocchi, list(vms), settings, now)
         for vm, value in traffic.items():
             found[vm] = dataclasses.replace(found[vm], traffic=value)
         memory = {vm.id: vm.memory for vm in vms.values()}
-        patterns = read_working_sets(gnocchi, memory, settings, now)
-        for vm, pattern in patterns.items():
-            found[vm] = dataclasses.replace(found[vm], working_set=pattern)
+        writing = read_writing(gnocchi, memory, settings, now)
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
     if gnocchi.refusals:
@@ -101,4 +105,4 @@ def _measured(
             f'{len(gnocchi.refusals)} metrics were refused, for example '
             f'{gnocchi.refusals[0]}'
         )
-    return found
+    return found, writing
