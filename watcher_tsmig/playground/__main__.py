@@ -91,14 +91,20 @@ def _options(texts: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    cloud: Cloud = rack() if arguments.rack else snapshot.load(arguments.cloud)
     return Settings(
-        cloud=cloud,
+        cloud=rack() if arguments.rack else _load(arguments.cloud),
         speed=arguments.speed,
         habits=Habits(max_concurrent=arguments.max_concurrent),
         watcher=not arguments.without_watcher,
         options=_options(arguments.set),
     )
+
+
+def _load(path: str) -> Cloud:
+    try:
+        return snapshot.load(path)
+    except errors.SnapshotError as error:
+        raise errors.InputError(f'{path}: {error}') from error
 
 
 def _end_with_input(ended: threading.Event) -> None:

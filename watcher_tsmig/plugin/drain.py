@@ -148,6 +148,7 @@ class TrafficSensitiveDrain(base.BaseStrategy):
             # Watcher reports a stale model as an undefined one, no model at
             # all as None, and a build that failed as whatever stopped it;
             # where its retries ran out that is a bare RuntimeError
+            LOG.warning('No compute model', exc_info=True)
             raise errors.CloudError(
                 "Watcher's compute model is missing or stale "
                 f'({type(error).__name__}); see the log of the decision '

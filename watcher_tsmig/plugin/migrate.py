@@ -209,7 +209,8 @@ class _Cancelled:
                 context.make_context(), self._uuid
             )
         except Exception:
-            # moment must not leave a running migration without its watcher
+            # a database that is away for a moment must not leave a running
+            # migration without its watcher
             LOG.exception('The state of plan %s is unknown', self._uuid)
             return False
         # Watcher 14 has no name for the two together
