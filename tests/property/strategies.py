@@ -19,6 +19,7 @@ amounts = st.floats(0, 1e15, allow_subnormal=False)
 sizes = st.floats(1, 1e15)
 instants = st.none() | st.floats(0, 4e9, allow_subnormal=False)
 flags = st.booleans()
+zones = st.sampled_from((None, None, 'az-1', 'az-2'))
 
 
 def rates(most: float = 10 * GBIT) -> st.SearchStrategy[float]:
@@ -52,6 +53,8 @@ def hosts(draw: st.DrawFn, name: str, *, roomy: bool = False) -> model.Host:
         post_copy=draw(st.none() | flags),
         enabled=draw(flags),
         up=draw(flags),
+        disk=draw(st.none() | amounts),
+        zone=draw(zones),
     )
 
 
@@ -112,6 +115,41 @@ def vms(
         active=draw(flags),
         locked=draw(st.sampled_from((False, False, True))),
         excluded=draw(st.sampled_from((False, False, True))),
+        disk=draw(st.just(0.0) | amounts),
+        zone=draw(zones),
+        allowed=draw(st.none() | subsets(on)),
+        sla=draw(st.none() | names),
+    )
+
+
+def subsets(of: list[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    """Some of them, each once; none where there are none."""
+    if not of:
+        return st.just(())
+    return st.lists(st.sampled_from(of), unique=True).map(tuple)
+
+
+@st.composite
+def links(draw: st.DrawFn, name: str, among: list[str]) -> model.Link:
+    """A link with some of the hosts behind it."""
+    return model.Link(
+        name=name,
+        hosts=draw(subsets(among)),
+        capacity=draw(st.floats(1e6, 100 * GBIT)),
+        background_out=draw(rates()),
+        background_in=draw(rates()),
+        rtt=draw(st.sampled_from((0.0, 0.01)) | st.floats(0, 1)),
+    )
+
+
+@st.composite
+def groups(draw: st.DrawFn, name: str, among: list[str]) -> model.Group:
+    """A server group of some of the VMs."""
+    return model.Group(
+        id=name,
+        policy=draw(st.sampled_from(tuple(model.Affinity))),
+        members=draw(subsets(among)),
+        max_per_host=float(draw(st.integers(1, 3))),
     )
 
 
@@ -133,4 +171,12 @@ def clouds(
         hosts=tuple(draw(hosts(name, roomy=roomy)) for name in labels),
         vms=tuple(draw(vms(i, labels, roomy=roomy)) for i in ids),
         taken_at=draw(instants),
+        links=tuple(
+            draw(links(name, labels))
+            for name in draw(st.lists(names, max_size=2, unique=True))
+        ),
+        groups=tuple(
+            draw(groups(name, ids))
+            for name in draw(st.lists(names, max_size=2, unique=True))
+        ),
     )

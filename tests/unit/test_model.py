@@ -31,6 +31,16 @@ def vm(vm_id: str = 'vm-1', **changes: Any) -> model.Vm:
     )
 
 
+def link(**values: Any) -> model.Link:
+    given = {'name': 'rack-1', 'hosts': ('cmp-01',), 'capacity': 1e9}
+    return model.Link(**{**given, **values})
+
+
+def group(**values: Any) -> model.Group:
+    given = {'id': 'g-1', 'policy': 'affinity', 'members': ('vm-1',)}
+    return model.Group(**{**given, **values})
+
+
 class TestNumbers(unittest.TestCase):
     """A quantity is a finite number in its range."""
 
@@ -101,6 +111,9 @@ class TestClouds(unittest.TestCase):
             ({'vms': (vm(), 'vm-2')}, 'vms[1]'),
             ({'hosts': (host(), vm())}, 'hosts[1]'),
             ({'taken_at': -1.0}, 'taken_at'),
+            ({'links': (link(), link())}, 'links[1].name'),
+            ({'links': (link(hosts=('cmp-99',)),)}, 'links[0].hosts[0]'),
+            ({'groups': (group(), group())}, 'groups[1].id'),
         )
         for changes, place in table:
             with self.subTest(place=place):
@@ -116,6 +129,11 @@ class TestClouds(unittest.TestCase):
             lambda: vm(locked=1),
             lambda: host(post_copy='yes'),
             lambda: host(name=''),
+            lambda: host(disk=-1.0),
+            lambda: vm(allowed=['cmp-01']),
+            lambda: link(rtt=-1.0),
+            lambda: group(policy='close together'),
+            lambda: group(members=('vm-1', 'vm-1')),
             lambda: vm(name='x' * 256),
         ):
             self.assertRaises(errors.InputError, make)

@@ -54,6 +54,7 @@ GOOD: dict[str, Any] = {
 #: The shape of each version that was ever released.
 FINGERPRINTS = {
     '1.0': 'd741e9884f03be9c',
+    '1.1': 'c233b3de1b5d15b0',
 }
 
 
@@ -70,6 +71,8 @@ def fingerprint() -> str:
         model.Vm,
         model.Traffic,
         model.WorkingSet,
+        model.Link,
+        model.Group,
     )
     lines = [
         f'{kind.__name__}.{field.name}: {field.type}'
@@ -351,6 +354,8 @@ class TestTheFormat(unittest.TestCase):
             ('vm', model.Vm),
             ('traffic', model.Traffic),
             ('working_set', model.WorkingSet),
+            ('link', model.Link),
+            ('group', model.Group),
         ):
             fields = dataclasses.fields(kind)
             self.assertEqual(

@@ -1,5 +1,8 @@
 """The cloud as values, and the snapshot file that carries them."""
 
+from watcher_tsmig.model.bonds import Affinity
+from watcher_tsmig.model.bonds import Group
+from watcher_tsmig.model.bonds import Link
 from watcher_tsmig.model.cloud import Cloud
 from watcher_tsmig.model.cloud import Host
 from watcher_tsmig.model.cloud import Nic
@@ -7,4 +10,14 @@ from watcher_tsmig.model.cloud import Traffic
 from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.cloud import WorkingSet
 
-__all__ = ('Cloud', 'Host', 'Nic', 'Traffic', 'Vm', 'WorkingSet')
+__all__ = (
+    'Affinity',
+    'Cloud',
+    'Group',
+    'Host',
+    'Link',
+    'Nic',
+    'Traffic',
+    'Vm',
+    'WorkingSet',
+)

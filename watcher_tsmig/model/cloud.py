@@ -7,71 +7,11 @@ instead is the planner's decision, and it says so in the plan.
 """
 
 import dataclasses
-import reprlib
-import sys
 
 from watcher_tsmig import errors
-
-MAX_TEXT = 255
-# An integer beyond every float is a number, but cannot be calculated with.
-MAX_NUMBER = sys.float_info.max
-
-MAX_SHOWN = 60
-
-
-def _shown(value: object) -> str:
-    # what is not the right kind may be megabytes long; an error is one line
-    text = reprlib.repr(value)
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '...'
-
-
-def _number(
-    name: str, value: object, *, low: float, above: bool = False
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise errors.InputError(f'{_shown(value)} is not a number', name)
-    if not -MAX_NUMBER <= value <= MAX_NUMBER:
-        raise errors.InputError(
-            f'{_shown(value)} is not a finite number', name
-        )
-    if value < low or (above and value == low):
-        bound = 'above' if above else 'at least'
-        raise errors.InputError(
-            f'{_shown(value)} must be {bound} {low:g}', name
-        )
-
-
-def _kind(name: str, value: object, kind: type) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise errors.InputError(
-            f'{_shown(value)} is not a {kind.__name__}', name
-        )
-
-
-def _items(name: str, values: object, kind: type) -> None:
-    if not isinstance(values, tuple):
-        raise errors.InputError('is not a tuple', name)
-    for i, value in enumerate(values):
-        if not isinstance(value, kind):
-            raise errors.InputError(
-                f'{_shown(value)} is not a {kind.__name__}', f'{name}[{i}]'
-            )
-
-
-def _text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise errors.InputError(f'{_shown(value)} is not a text', name)
-    if not value or len(value) > MAX_TEXT:
-        raise errors.InputError(
-            f'must have 1 to {MAX_TEXT} characters, has {len(value)}', name
-        )
-
-
-def _flag(name: str, value: object, *, optional: bool = False) -> None:
-    if value is None and optional:
-        return
-    if not isinstance(value, bool):
-        raise errors.InputError(f'{_shown(value)} is not true or false', name)
+from watcher_tsmig.model import fields
+from watcher_tsmig.model.bonds import Group
+from watcher_tsmig.model.bonds import Link
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +27,9 @@ class Nic:
     background_rx: float = 0.0
 
     def __post_init__(self) -> None:
-        _number('capacity', self.capacity, low=0, above=True)
-        _number('background_tx', self.background_tx, low=0)
-        _number('background_rx', self.background_rx, low=0)
+        fields.number('capacity', self.capacity, low=0, above=True)
+        fields.number('background_tx', self.background_tx, low=0)
+        fields.number('background_rx', self.background_rx, low=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +42,9 @@ class Host:
     :ivar nic: the interface that migrations use; None where unknown
     :ivar post_copy: whether the host is declared able to post-copy; None
         where nobody said, which counts as no
+    :ivar disk: bytes of local disk that the scheduler may give to VMs;
+        None where nobody said, which counts as enough
+    :ivar zone: availability zone
     :ivar enabled: the compute service may receive VMs
     :ivar up: the compute service answers
     """
@@ -113,15 +56,21 @@ class Host:
     post_copy: bool | None = None
     enabled: bool = True
     up: bool = True
+    disk: float | None = None
+    zone: str | None = None
 
     def __post_init__(self) -> None:
-        _text('name', self.name)
-        _number('memory', self.memory, low=0)
-        _number('vcpus', self.vcpus, low=0)
-        _kind('nic', self.nic, Nic)
-        _flag('post_copy', self.post_copy, optional=True)
-        _flag('enabled', self.enabled)
-        _flag('up', self.up)
+        fields.text('name', self.name)
+        fields.number('memory', self.memory, low=0)
+        fields.number('vcpus', self.vcpus, low=0)
+        fields.kind('nic', self.nic, Nic)
+        fields.flag('post_copy', self.post_copy, optional=True)
+        fields.flag('enabled', self.enabled)
+        fields.flag('up', self.up)
+        if self.disk is not None:
+            fields.number('disk', self.disk, low=0)
+        if self.zone is not None:
+            fields.text('zone', self.zone)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +87,11 @@ class Traffic:
     source: str = 'unknown'
 
     def __post_init__(self) -> None:
-        _number('tx', self.tx, low=0)
-        _number('rx', self.rx, low=0)
+        fields.number('tx', self.tx, low=0)
+        fields.number('rx', self.rx, low=0)
         if self.measured_at is not None:
-            _number('measured_at', self.measured_at, low=0)
-        _text('source', self.source)
+            fields.number('measured_at', self.measured_at, low=0)
+        fields.text('source', self.source)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +113,7 @@ class WorkingSet:
     source: str = 'unknown'
 
     def __post_init__(self) -> None:
-        _number('resident', self.resident, low=0, above=True)
+        fields.number('resident', self.resident, low=0, above=True)
         if not isinstance(self.samples, tuple):
             raise errors.InputError('is not a tuple of pairs', 'samples')
         before = (0.0, 0.0)
@@ -174,8 +123,8 @@ class WorkingSet:
                 raise errors.InputError(
                     'is not a pair (seconds, bytes)', place
                 )
-            _number(place, sample[0], low=0, above=True)
-            _number(place, sample[1], low=0)
+            fields.number(place, sample[0], low=0, above=True)
+            fields.number(place, sample[1], low=0)
             if sample[0] <= before[0]:
                 raise errors.InputError(
                     f'{sample[0]:g} s does not come after {before[0]:g} s; '
@@ -191,8 +140,8 @@ class WorkingSet:
                 )
             before = sample
         if self.measured_at is not None:
-            _number('measured_at', self.measured_at, low=0)
-        _text('source', self.source)
+            fields.number('measured_at', self.measured_at, low=0)
+        fields.text('source', self.source)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +154,12 @@ class Vm:
     :ivar active: running and not paused, so that it can move live
     :ivar locked: its owner locked it against actions
     :ivar excluded: the audit's scope wants it left alone
+    :ivar disk: bytes of local disk that it takes on its host
+    :ivar zone: availability zone that it must stay in; None for any
+    :ivar allowed: names of the hosts that its traits and aggregates allow;
+        None for any
+    :ivar sla: service class that its owner has, for the planner's table
+        of classes; None for the default one
     """
 
     id: str
@@ -218,17 +173,27 @@ class Vm:
     active: bool = True
     locked: bool = False
     excluded: bool = False
+    disk: float = 0.0
+    zone: str | None = None
+    allowed: tuple[str, ...] | None = None
+    sla: str | None = None
 
     def __post_init__(self) -> None:
-        _text('id', self.id)
-        _text('name', self.name)
-        _text('host', self.host)
-        _number('memory', self.memory, low=0, above=True)
-        _number('vcpus', self.vcpus, low=0)
-        _kind('traffic', self.traffic, Traffic)
-        _kind('working_set', self.working_set, WorkingSet)
+        fields.text('id', self.id)
+        fields.text('name', self.name)
+        fields.text('host', self.host)
+        fields.number('memory', self.memory, low=0, above=True)
+        fields.number('vcpus', self.vcpus, low=0)
+        fields.kind('traffic', self.traffic, Traffic)
+        fields.kind('working_set', self.working_set, WorkingSet)
         for flag in ('post_copy', 'active', 'locked', 'excluded'):
-            _flag(flag, getattr(self, flag))
+            fields.flag(flag, getattr(self, flag))
+        fields.number('disk', self.disk, low=0)
+        for name in ('zone', 'sla'):
+            if getattr(self, name) is not None:
+                fields.text(name, getattr(self, name))
+        if self.allowed is not None:
+            fields.items('allowed', self.allowed, str)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,14 +206,27 @@ class Cloud:
     hosts: tuple[Host, ...]
     vms: tuple[Vm, ...]
     taken_at: float | None = None
+    links: tuple[Link, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     def __post_init__(self) -> None:
         if self.taken_at is not None:
-            _number('taken_at', self.taken_at, low=0)
-        _items('hosts', self.hosts, Host)
-        _items('vms', self.vms, Vm)
-        names = _unique('hosts', 'name', [h.name for h in self.hosts])
-        _unique('vms', 'id', [v.id for v in self.vms])
+            fields.number('taken_at', self.taken_at, low=0)
+        fields.items('hosts', self.hosts, Host)
+        fields.items('vms', self.vms, Vm)
+        fields.items('links', self.links, Link)
+        fields.items('groups', self.groups, Group)
+        names = fields.unique('hosts', 'name', [h.name for h in self.hosts])
+        fields.unique('vms', 'id', [v.id for v in self.vms])
+        fields.unique('links', 'name', [k.name for k in self.links])
+        fields.unique('groups', 'id', [g.id for g in self.groups])
+        for i, link in enumerate(self.links):
+            for j, name in enumerate(link.hosts):
+                if name not in names:
+                    raise errors.InputError(
+                        f'{name!r} is not among the hosts',
+                        f'links[{i}].hosts[{j}]',
+                    )
         for i, vm in enumerate(self.vms):
             if vm.host not in names:
                 raise errors.InputError(
@@ -274,15 +252,3 @@ class Cloud:
             if vm.id == vm_id:
                 return vm
         raise KeyError(vm_id)
-
-
-def _unique(where: str, field: str, values: list[str]) -> set[str]:
-    seen: dict[str, int] = {}
-    for i, value in enumerate(values):
-        if value in seen:
-            raise errors.InputError(
-                f'{value!r} is already that of {where}[{seen[value]}]',
-                f'{where}[{i}].{field}',
-            )
-        seen[value] = i
-    return set(seen)

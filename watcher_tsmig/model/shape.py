@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable
 
 from watcher_tsmig import errors
+from watcher_tsmig.model import bonds
 from watcher_tsmig.model import cloud as values
 
 _TYPE_NAMES = {
@@ -112,6 +113,10 @@ def _list(value: object) -> list[typing.Any]:
     return value
 
 
+def _texts(value: object, strict: bool) -> object:
+    return tuple(_list(value))
+
+
 def _samples(value: object, strict: bool) -> object:
     # what is in a pair, and how long it is, the working set judges
     return tuple(
@@ -166,8 +171,11 @@ _READERS: dict[object, _Reader] = {
     str: _as_is,
     bool: _as_is,
     bool | None: _as_is,
+    str | None: _as_is,
     float: _as_is,
     float | None: _as_is,
+    tuple[str, ...]: _texts,
+    tuple[str, ...] | None: _optional(_texts),
     tuple[tuple[float, float], ...]: _samples,
 }
 _READERS |= {
@@ -178,4 +186,6 @@ _READERS |= {
 _READERS |= {
     tuple[values.Host, ...]: _many(_record(values.Host)),
     tuple[values.Vm, ...]: _many(_record(values.Vm)),
+    tuple[bonds.Link, ...]: _many(_record(bonds.Link)),
+    tuple[bonds.Group, ...]: _many(_record(bonds.Group)),
 }

@@ -22,7 +22,7 @@ from watcher_tsmig.model.cloud import Cloud
 
 #: Minor: fields were added; older readers of the same major ignore them.
 #: Major: a field was removed or changed its meaning; others are refused.
-FORMAT_VERSION = '1.0'
+FORMAT_VERSION = '1.1'
 #: About 100,000 VMs; never more than this is read.
 MAX_BYTES = 64 * 1024**2
 FILE_MODE = 0o644
@@ -114,15 +114,21 @@ def dumps(cloud: Cloud) -> str:
         f'"format_version": {_json(FORMAT_VERSION)},',
         '"cloud": {',
         f'"taken_at": {_json(cloud.taken_at)},',
-        '"hosts": [',
-        ',\n'.join(map(_json, cloud.hosts)),
-        '],',
-        '"vms": [',
-        ',\n'.join(map(_json, cloud.vms)),
-        ']}}',
+        *_lines('links', cloud.links),
+        *_lines('groups', cloud.groups),
+        *_lines('hosts', cloud.hosts),
+        *_lines('vms', cloud.vms, last=True),
+        '}}',
         '',
     )
     return '\n'.join(lines)
+
+
+def _lines(
+    name: str, values: tuple[object, ...], *, last: bool = False
+) -> tuple[str, str, str]:
+    items = ',\n'.join(map(_json, values))
+    return f'"{name}": [', items, ']' if last else '],'
 
 
 def _failed(

@@ -40,7 +40,14 @@ class Request:
     """What an operator asks of the planner.
 
     :ivar hosts: names of the hosts to empty
+    :ivar vms: ids of VMs to move beside those of `hosts`
+    :ivar choices: pairs (id of a VM, host that it must go to): the
+        operator's own word, of VMs that move anyway or because of it
     :ivar destinations: names allowed as destinations; empty for any
+    :ivar releases: pairs (host, s from the start of the plan before which
+        nothing may leave or enter it)
+    :ivar max_per_group: migrations of one server group at once; more can
+        fail late, where Nova checks the group's policy again
     :ivar nic_share: share of what the applications leave on a NIC that
         migrations may use, 0 < share <= 1
     :ivar nic_floor: share of a NIC that migrations get even where the
@@ -57,11 +64,15 @@ class Request:
     :ivar assume_dirty_rate: dirtying of a VM that nobody measured, bytes/s
     """
 
-    hosts: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    vms: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
     destinations: tuple[str, ...] = ()
+    releases: tuple[tuple[str, float], ...] = ()
     max_per_source: int = 2
     max_per_destination: int = 2
     max_in_cluster: int = 16
+    max_per_group: int = 1
     nic_share: float = 1.0
     nic_floor: float = 0.1
     ceiling: float = math.inf
@@ -77,7 +88,16 @@ class Request:
 
     def __post_init__(self) -> None:
         checks = (
-            ('hosts', bool(self.hosts), 'names no host to empty'),
+            (
+                'hosts',
+                bool(self.hosts or self.vms or self.choices),
+                'names no host to empty, and no VM to move is named',
+            ),
+            (
+                'releases',
+                all(0 <= at < math.inf for _, at in self.releases),
+                'has a time that is negative or not finite',
+            ),
             ('max_per_source', self.max_per_source >= 1, 'is below 1'),
             (
                 'max_per_destination',
@@ -85,6 +105,7 @@ class Request:
                 'is below 1',
             ),
             ('max_in_cluster', self.max_in_cluster >= 1, 'is below 1'),
+            ('max_per_group', self.max_per_group >= 1, 'is below 1'),
             ('nic_share', 0 < self.nic_share <= 1, 'is not in (0, 1]'),
             ('nic_floor', 0 <= self.nic_floor < 1, 'is not in [0, 1)'),
             ('ceiling', self.ceiling > 0, 'is not above 0'),

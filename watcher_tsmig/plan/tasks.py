@@ -1,0 +1,140 @@
+"""Migrations as the scheduler sees them: ways over links, stores, counters.
+
+Numbers only: what shares what, how much of it, for how long. No VM, no
+host, no mode lives here, so a published scheduling problem and our own are
+the same value, and one scheduler serves both. Rates are bytes per second,
+volumes bytes, times seconds from the start of the plan.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+Amounts = tuple[tuple[int, float], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Way:
+    """One way to carry a task out: in one mode, to one destination.
+
+    :ivar links: the path; each link is used at the task's rate
+    :ivar least: no rate below this will do (the LCB); 0: any will
+    :ivar most: no rate above this is of use or permitted
+    :ivar takes: the whole time at a rate, with set-up; falls as it grows
+    :ivar setup: s of it during which the links are not used
+    :ivar volume: bytes over each link of the path, at least
+    :ivar early: the applications move over at the start (post-copy), not
+        at the end (pre-copy)
+    :ivar leaves: (link, rate) of application traffic that moves away
+    :ivar brings: (link, rate) of application traffic that arrives
+    :ivar claims: (store, amount) taken at the start and kept
+    :ivar frees: (store, amount) given back at the end
+    :ivar counters: what counts it while it runs
+    :ivar cost: of this way against the task's others (risk, outage)
+    """
+
+    links: tuple[int, ...]
+    takes: Callable[[float], float]
+    least: float = 0.0
+    most: float = math.inf
+    setup: float = 0.0
+    volume: float = 0.0
+    early: bool = False
+    leaves: Amounts = ()
+    brings: Amounts = ()
+    claims: Amounts = ()
+    frees: Amounts = ()
+    counters: tuple[int, ...] = ()
+    cost: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """One migration to schedule.
+
+    :ivar ways: the preferred one first; another is taken where the first
+        cannot be, or where it makes the schedule better
+    :ivar release: it may not start earlier
+    :ivar after: tasks that must have ended before it starts
+    """
+
+    ways: tuple[Way, ...]
+    release: float = 0.0
+    after: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tasks:
+    """All migrations of a plan with what they share.
+
+    Migrations may use `max(share * (capacity - app), floor * capacity)` of
+    a link on which applications run at `app`, which changes as tasks move
+    their VMs' applications over.
+
+    :ivar capacity: shape (m,), of the links
+    :ivar app: shape (m,), what the applications use before the plan
+    :ivar stores: shape (k,), what is free before the plan
+    :ivar limits: shape (c,), how many tasks a counter admits at once
+    :ivar deadline: a task that would end later is left out
+    """
+
+    tasks: tuple[Task, ...]
+    capacity: FloatArray
+    app: FloatArray
+    share: float = 1.0
+    floor: float = 0.0
+    stores: FloatArray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    limits: FloatArray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    deadline: float = math.inf
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """One task scheduled: its way, rate and time."""
+
+    task: int
+    way: int
+    rate: float
+    start: float
+    takes: float
+
+    @property
+    def end(self) -> float:
+        """When it ends, s."""
+        return self.start + self.takes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A task that is not carried out.
+
+    :ivar late: it would end after the deadline; else nothing was ever left
+        that would do
+    :ivar rate: the best rate that its links left, or inf where not they
+        but stores or tasks before it stood in its way
+    :ivar end: when it would have ended, s; inf where it could not begin
+    """
+
+    task: int
+    late: bool
+    rate: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """Bookings by start, tasks left out, and the least makespan possible."""
+
+    bookings: tuple[Booking, ...]
+    left: tuple[Left, ...]
+    lower_bound: float
+
+    @property
+    def makespan(self) -> float:
+        """When the last task ends, s; 0 for none."""
+        return max((b.end for b in self.bookings), default=0.0)
