@@ -27,6 +27,7 @@ class Network:
         goes outside: its NIC and every shared link that it is behind
     :ivar receives: likewise what it receives
     :ivar rtt: shape (k,), s, of the shared links
+    :ivar shared: their names
     """
 
     names: tuple[str, ...]
@@ -35,11 +36,17 @@ class Network:
     sends: tuple[tuple[int, ...], ...]
     receives: tuple[tuple[int, ...], ...]
     rtt: FloatArray
+    shared: tuple[str, ...]
 
     @property
     def hosts(self) -> int:
         """How many hosts there are."""
         return len(self.sends)
+
+    def is_out(self, link: int) -> bool:
+        """Whether it leads away from its hosts."""
+        h = self.hosts
+        return link < h if link < 2 * h else link % 2 == 0
 
     def path(self, source: int, destination: int) -> tuple[int, ...]:
         """The links that a migration crosses, the two NICs first.
@@ -56,6 +63,11 @@ class Network:
             *(i for i in out[1:] if (i - h) // 2 not in behind_other),
             *(i for i in into[1:] if (i - h) // 2 not in behind_one),
         )
+
+    def crosses(self, path: tuple[int, ...]) -> tuple[str, ...]:
+        """Names of the shared links on a path."""
+        h = 2 * self.hosts
+        return tuple(self.shared[(i - h) // 2] for i in path if i >= h)
 
     def delay(self, path: tuple[int, ...]) -> float:
         """Round-trip time of the shared links on a path, s."""
@@ -96,4 +108,5 @@ def network(
         sends=tuple(map(tuple, sends)),
         receives=tuple(map(tuple, receives)),
         rtt=np.array([k.rtt for k in links]),
+        shared=tuple(k.name for k in links),
     )
