@@ -134,9 +134,11 @@ def cases(
     """
     post = np.array([b.job.post for b in bookings], dtype=bool)
     out_of, into = bound.best_rooms(problem)
-    best = np.minimum(out_of[game.source], into[game.destination])
+    sources = [b.job.source for b in bookings]
+    destinations = [b.job.destination for b in bookings]
+    best = np.minimum(out_of[sources], into[destinations])
     best = np.minimum(best, problem.request.ceiling)
-    tx, rx = game_module.loads(game, post)
+    tx, rx = np.split(game_module.loads(game, post), 2)
     out: list[Case] = []
     for i, booking in enumerate(bookings):
         row, s, d = (
@@ -145,8 +147,8 @@ def cases(
             booking.job.destination,
         )
         fell_to = booking.job.left
-        own_tx = game.tx[i] / game.capacity[s]
-        own_rx = game.rx[i] / game.capacity[d]
+        own_tx = problem.tx[row] / problem.capacity[s]
+        own_rx = problem.rx[row] / problem.capacity[d]
         without_tx = tx[s] - (0.0 if post[i] else own_tx)
         without_rx = rx[d] - (own_rx if post[i] else 0.0)
         as_pre = max(without_tx + own_tx, without_rx)
@@ -158,8 +160,8 @@ def cases(
                 forced=problem.request.only_mode is not None,
                 may_pre=bool(game.may_pre[i]),
                 may_post=bool(game.may_post[i]),
-                tx=float(game.tx[i]),
-                rx=float(game.rx[i]),
+                tx=float(problem.tx[row]),
+                rx=float(problem.rx[row]),
                 lcb=float(problem.lcb[row]),
                 resend=1 + float(game.extra[i] / problem.curves.resident[row]),
                 room=float(best[i] if fell_to is None else fell_to),

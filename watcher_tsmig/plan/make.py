@@ -55,7 +55,7 @@ def make_plan(
         _does_not_converge(problem, destination, int(row))
         for row in np.flatnonzero(placed & ~able)
     ]
-    choice = contention.modes(game_module.take(game, rows))
+    choice = contention.modes(game_module.take(game, rows)).post
     jobs = [
         Job(
             row=int(row),
@@ -98,7 +98,7 @@ def _game(problem: Problem, destination: IntArray) -> Game:
     converges = placed & (problem.lcb <= best)
     extra = _extra(problem, best, converges)
     resent = extra > (request.max_resend - 1) * problem.curves.resident
-    return Game(
+    return game_module.of_pairs(
         source=problem.source,
         destination=destination,
         tx=problem.tx,
@@ -201,5 +201,7 @@ def _peak_load(game: Game, bookings: tuple[Booking, ...]) -> float:
     rows = np.array([b.job.row for b in bookings], dtype=np.intp)
     moved = game_module.take(game, rows)
     post = np.array([b.job.post for b in bookings], dtype=bool)
-    tx, rx = game_module.loads(moved, post)
-    return float(max(tx[moved.source].max(), rx[moved.destination].max()))
+    tx, rx = np.split(game_module.loads(moved, post), 2)
+    sources = [b.job.source for b in bookings]
+    destinations = [b.job.destination for b in bookings]
+    return float(max(tx[sources].max(), rx[destinations].max()))
