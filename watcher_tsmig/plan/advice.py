@@ -18,6 +18,7 @@ from watcher_tsmig.plan.values import Purchase
 # Effort of one what-if, in tasks placed; a plan so large that this is not
 # one pass gets no advice.
 EFFORT = 4_000
+PASSES = 20
 GIGABIT = 125e6
 MINUTE = 60.0
 # A purchase that spares less than this share of the makespan is noise.
@@ -30,10 +31,11 @@ def purchases(
     """What more of the binding link, of slots and of time would do."""
     if not found.bookings or len(tasks.tasks) > EFFORT:
         return ()
-    now = timetable(tasks, effort=EFFORT)
+    effort = min(EFFORT, PASSES * len(tasks.tasks))
+    now = timetable(tasks, effort=effort)
     offers = []
     for what, changed in _changes(problem, tasks, found, least):
-        then = timetable(changed, effort=EFFORT)
+        then = timetable(changed, effort=effort)
         moves = len(then.bookings) - len(now.bookings)
         spares = now.makespan - then.makespan if moves <= 0 else 0.0
         if moves > 0 or spares > WORTH * now.makespan:

@@ -11,10 +11,10 @@ import dataclasses
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.effort import Effort
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
 from watcher_tsmig.plan.relax import Relaxed
 from watcher_tsmig.plan.relax import Shares
 

@@ -16,6 +16,8 @@ from watcher_tsmig.plan import anneal
 from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
 from watcher_tsmig.plan import relax
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.game import Choice
 from watcher_tsmig.plan.game import Game
@@ -24,8 +26,6 @@ from watcher_tsmig.plan.game import decided
 from watcher_tsmig.plan.game import key
 from watcher_tsmig.plan.game import loads
 from watcher_tsmig.plan.game import part
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
 
 ENUMERATE = 20
 # Branch and bound closes nearly always where at most so many links hold

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.game import EQUAL
 from watcher_tsmig.plan.game import Game
 from watcher_tsmig.plan.game import loads
-from watcher_tsmig.plan.problem import BoolArray
 from watcher_tsmig.plan.relax import Shares
 
 # Efforts are asked for their clock once in so many moves.

@@ -83,14 +83,16 @@ def _free(problem: Problem, moves: Moves) -> FloatArray:
 
 def _stopover(problem: Problem, moves: Moves, i: int) -> BoolArray:
     row = int(moves.rows[i])
-    out = problem.stopover[row].copy()
+    out: BoolArray = problem.stopover[row].copy()
     out[[moves.source[i], moves.destination[i]]] = False
     for group in problem.groups:
         if row in group.rows:
             out &= group.there < group.most
     # a stopover must permit a mode that the whole way permits
     post = problem.post_capable & problem.post_allowed[row]
-    return out & (bool(moves.may_pre[i]) | post)
+    if not moves.may_pre[i]:
+        out &= post
+    return out
 
 
 def _through(problem: Problem, moves: Moves, i: int, host: int) -> Moves:

@@ -7,11 +7,11 @@ choice. What "best" means is in game.py.
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.game import EQUAL
 from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
 
 # Combinations of the VMs of one half, and halves that are joined at once:
 # together they bound the memory, not the result.

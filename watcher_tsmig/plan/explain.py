@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Sequence
 
+from scipy import sparse
+
 from watcher_tsmig import units
 from watcher_tsmig.plan import game as game_module
 from watcher_tsmig.plan.arrays import BoolArray
@@ -241,7 +243,7 @@ def _as_either(
     return found[0], found[1]
 
 
-def _column(matrix: game_module.Matrix, i: int) -> dict[int, float]:
+def _column(matrix: sparse.csc_array, i: int) -> dict[int, float]:
     begin, end = matrix.indptr[i], matrix.indptr[i + 1]
     return dict(
         zip(

@@ -13,9 +13,9 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from watcher_tsmig.forecast.curves import FloatArray
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 
 # Loads closer than this share of a link count as equal, or rounding in the
 # last digit would decide instead of the risk of post-copies.

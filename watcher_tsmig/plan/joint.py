@@ -191,8 +191,8 @@ def _elsewhere(problem: Problem, settled: Settled) -> IntArray:
     """Destinations after each VM on a busy link looked for a better one."""
     state = State(problem)
     destination = settled.destination.copy()
-    for row in np.flatnonzero(destination != NOWHERE):
-        state.put(int(row), int(destination[row]))
+    for placed in np.flatnonzero(destination != NOWHERE):
+        state.put(int(placed), int(destination[placed]))
     load = game_module.loads(settled.game, settled.choice.post)
     used = np.zeros(len(problem.names), dtype=bool)
     used[destination[destination != NOWHERE]] = True

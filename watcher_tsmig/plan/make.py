@@ -28,6 +28,7 @@ from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Left
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
+from watcher_tsmig.plan.timetable import EFFORT
 from watcher_tsmig.plan.timetable import timetable
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Objective
@@ -35,6 +36,9 @@ from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
+
+# Passes of the scheduler over a small plan; a large one is limited by EFFORT.
+PASSES = 300
 
 
 def make_plan(
@@ -98,7 +102,8 @@ def _moves(problem: Problem, settled: Settled) -> Moves:
 def _solve(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     tasks = ways.tasks(problem, moves)
     flip = problem.request.objective is Objective.FAST
-    return tasks, timetable(tasks, flip=flip)
+    effort = min(EFFORT, PASSES * len(tasks.tasks))
+    return tasks, timetable(tasks, flip=flip, effort=effort)
 
 
 def _plan(

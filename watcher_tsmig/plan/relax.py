@@ -14,10 +14,10 @@ import numpy as np
 from scipy import optimize
 from scipy import sparse
 
-from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.game import EQUAL
 from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.problem import BoolArray
 
 # Guesses at which the relaxation is pruned; each is one linear program,
 # and nearly always the second confirms the first.
