@@ -50,6 +50,9 @@ class Rules:
         live_migration_parallel_connections, QEMU's multifd channels)
     :ivar stream_ceiling: bytes/s on the wire that one of them can carry,
         which one CPU or one TCP window limits; inf where nobody measured
+    :ivar stream_window: bytes that one of them has under way at most, TCP's
+        window: over a path of some round-trip time it carries no more than
+        window / time; inf where it is no limit
     :ivar setup: s that a migration takes beside its transfer, without
         load on the NIC: 1 to 5 s until a record exists and up to 2 s at
         the end, measured with Nova 34
@@ -82,6 +85,7 @@ class Rules:
     zero_page: float = 9.0
     streams: int = 1
     stream_ceiling: float = math.inf
+    stream_window: float = math.inf
     setup: float = 3.0
     teardown: float = 0.0
     switchover: float = 0.039
@@ -150,6 +154,7 @@ POSITIVE = (
     'efficiency',
     'page',
     'stream_ceiling',
+    'stream_window',
 )
 NOT_NEGATIVE = (
     'downtime_steps',
