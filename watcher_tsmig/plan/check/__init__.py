@@ -40,7 +40,6 @@ CHECKS: tuple[Check, ...] = (
     rates.crossed,
     rates.flows,
     rooms.fits,
-    rooms.fits_whatever_is_late,
     rooms.together,
 )
 

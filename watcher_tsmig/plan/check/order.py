@@ -80,6 +80,8 @@ def crowded(
 ) -> Iterator[tuple[int, int]]:
     """Pairs (i, k) where i should wait for k, or too much may run at once.
 
+    One pair for each i, of which k is the last that it does not wait for.
+
     Asked of `rows` is that no antichain of them weighs more than `most`,
     if none that meets in the plan does. For each row a bound is computed
     of all antichains with it; where that is too much, each row that is not
@@ -114,8 +116,10 @@ def crowded(
         loose[j] = weight[j]
         bound = min(heaviest.sum(), *(side.bound(loose) for side in sides))
         if bound > enough:
-            for k in np.flatnonzero(free & (over <= start[j])):
-                yield i, rows[int(k)]
+            passed = free & (over <= start[j])
+            if passed.any():
+                last = int(np.where(passed, over, -1.0).argmax())
+                yield i, rows[last]
 
 
 def _unordered(view: View, i: int) -> BoolArray:

@@ -107,29 +107,35 @@ def _counts(group: Group) -> Callable[[Vm], float]:
 
 
 def fits(view: View) -> Iterator[str]:
-    """At every start there is room for what comes.
+    """There is room for what comes: in the plan, and whatever is late.
 
     A host that is too full already gets nothing that needs what it lacks,
     but is not itself a fault of the plan.
     """
     for room in _rooms(view):
-        events = [(view.moves[i].start, i, by) for i, by in room.comes.items()]
-        events += [(view.over[i], -1, -by) for i, by in room.goes.items()]
-        events.sort()
-        held = room.there
-        for _, same in itertools.groupby(events, key=lambda event: event[0]):
-            now = list(same)
-            held += sum(by for _, _, by in now)
-            for _, i, _ in now:
-                if i >= 0 and not room.holds(held):
-                    yield (
-                        f'{view.moves[i].id}: {room.host} would hold '
-                        f'{held:.0f} {room.what}, not {room.most:.0f}'
-                    )
+        planned = list(_planned(view, room))
+        yield from planned or _late(view, room)
 
 
-def fits_whatever_is_late(view: View) -> Iterator[str]:
-    """There is room for what comes by `after` alone, whatever is late.
+def _planned(view: View, room: Room) -> Iterator[str]:
+    """At every start, as the plan has it."""
+    events = [(view.moves[i].start, i, by) for i, by in room.comes.items()]
+    events += [(view.over[i], -1, -by) for i, by in room.goes.items()]
+    events.sort()
+    held = room.there
+    for _, same in itertools.groupby(events, key=lambda event: event[0]):
+        now = list(same)
+        held += sum(by for _, _, by in now)
+        for _, i, _ in now:
+            if i >= 0 and not room.holds(held):
+                yield (
+                    f'{view.moves[i].id}: {room.host} would hold '
+                    f'{held:.0f} {room.what}, not {room.most:.0f}'
+                )
+
+
+def _late(view: View, room: Room) -> Iterator[str]:
+    """By `after` alone, whatever is late.
 
     The worst for a room is a set of migrations that came, when of those
     that go only what they waited for has gone. Which set is worst is a
@@ -139,28 +145,27 @@ def fits_whatever_is_late(view: View) -> Iterator[str]:
     so it is exact: what passes fits in every order of events that `after`
     admits, and what does not pass has one in which it does not fit.
     """
-    for room in _rooms(view):
-        before = {i: _earlier(view, i, room.goes) for i in room.comes}
-        worst = room.there + sum(room.comes.values())
-        if room.holds(worst):
-            continue
-        if room.holds(room.there) and room.holds(
-            worst - _flow(room.comes, room.goes, before)
-        ):
-            continue
-        for i, brings in room.comes.items():
-            # the worst of those with it, for it is there already
-            goes = {k: v for k, v in room.goes.items() if k not in before[i]}
-            comes = {k: v for k, v in room.comes.items() if k != i}
-            gone = sum(room.goes[k] for k in before[i])
-            held = room.there + brings - gone + sum(comes.values())
-            held -= _flow(comes, goes, before)
-            if not room.holds(held):
-                yield (
-                    f'{view.moves[i].id}: nothing makes it wait until '
-                    f'{room.host} has room; with it there may be '
-                    f'{held:.0f} {room.what}, not {room.most:.0f}'
-                )
+    before = {i: _earlier(view, i, room.goes) for i in room.comes}
+    worst = room.there + sum(room.comes.values())
+    if room.holds(worst):
+        return
+    if room.holds(room.there) and room.holds(
+        worst - _flow(room.comes, room.goes, before)
+    ):
+        return
+    for i, brings in room.comes.items():
+        # the worst of those with it, for it is there already
+        goes = {k: v for k, v in room.goes.items() if k not in before[i]}
+        comes = {k: v for k, v in room.comes.items() if k != i}
+        gone = sum(room.goes[k] for k in before[i])
+        held = room.there + brings - gone + sum(comes.values())
+        held -= _flow(comes, goes, before)
+        if not room.holds(held):
+            yield (
+                f'{view.moves[i].id}: nothing makes it wait until '
+                f'{room.host} has room; with it there may be '
+                f'{held:.0f} {room.what}, not {room.most:.0f}'
+            )
 
 
 def _earlier(view: View, i: int, rows: Amounts) -> set[int]:
