@@ -1,0 +1,39 @@
+"""How the APIs of the cloud are asked, and what their errors become.
+
+Only the turn from a client's many exceptions into one `CloudError` lives
+here, or into a note where the cloud can be planned without the answer.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+from keystoneauth1 import exceptions as auth_errors
+from openstack import exceptions as sdk_errors
+
+from watcher_tsmig import errors
+
+T = TypeVar('T')
+
+CLIENT_ERRORS = (
+    sdk_errors.SDKException,
+    auth_errors.ClientException,
+    requests.exceptions.RequestException,
+)
+
+
+def text_of(error: BaseException) -> str:
+    """The error in one line."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
+def ask(what: str, call: Callable[[], T]) -> T:
+    """The answer of an API.
+
+    :param what: which API and what of it, for people
+    :raises errors.CloudError: there is none
+    """
+    try:
+        return call()
+    except CLIENT_ERRORS as error:
+        raise errors.CloudError(f'{what}: {text_of(error)}') from error
