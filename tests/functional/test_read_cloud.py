@@ -161,7 +161,7 @@ class TestRead(testtools.TestCase):
         vms = {vm.name: vm for vm in found.cloud.vms}
         self.assertIsNone(vms['traited'].allowed)
         self.assertEqual(('east-1', 'west-1'), vms['marked'].allowed)
-        self.assertIn('Placement: traits:', found.notes[0])
+        self.assertIn('1 of 1 traits', found.notes[0])
 
 
 class TestScheduler(testtools.TestCase):

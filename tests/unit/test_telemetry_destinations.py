@@ -323,8 +323,13 @@ class TestTraits(unittest.TestCase):
         )
         self.assertEqual([None, None], [vm.allowed for vm in found.vms])
         self.assertEqual(1, len(self.placement.asked))
-        self.assertIn('Placement: traits: refused', found.notes[0])
-        self.assertIn('which hosts have 2 of the 2 traits', found.notes[1])
+        self.assertEqual(
+            (
+                '2 of 2 traits of flavors are not minded, such as HW_X: '
+                'Placement: refused',
+            ),
+            found.notes,
+        )
 
     def test_one_trait_that_does_not_exist_hides_no_other(self):
         found = self.read(
@@ -334,7 +339,9 @@ class TestTraits(unittest.TestCase):
         vms = by_name(found)
         self.assertEqual(('a', 'b'), vms['one'].allowed)
         self.assertIsNone(vms['two'].allowed)
-        self.assertIn('No such trait', found.notes[0])
+        (note,) = found.notes
+        self.assertIn('1 of 2', note)
+        self.assertIn('No such trait: CUSTOM_TYPO', note)
 
     def test_without_a_placement_the_traits_are_unknown(self):
         found = read(SmallCompute([picky('one', self.REQUIRED)]))
@@ -347,7 +354,8 @@ class TestTraits(unittest.TestCase):
         specs = {f'trait:{name}': 'required' for name in names}
         found = self.read(picky('one', specs), placement=placement)
         self.assertEqual(traits.MAX_TRAITS, len(placement.asked))
-        self.assertIn('3 of the', found.notes[1])
+        (note,) = found.notes
+        self.assertIn(f'3 of {len(names)} traits', note)
 
 
 def group(name, policy, members, **values):
@@ -401,19 +409,21 @@ class TestGroups(unittest.TestCase):
             found.groups,
         )
         (note,) = found.notes
-        self.assertIn("server group e: 'legacy' is no known policy", note)
+        self.assertIn("server group e is not minded: 'legacy'", note)
 
     def test_a_nova_that_refuses_them_costs_a_note(self):
         compute = SmallCompute(self.SERVERS)
 
         def refuse(**query):
-            raise sdk_errors.ForbiddenException('policy')
+            raise sdk_errors.ForbiddenException('policy\n' + 500 * 'x')
 
         compute.server_groups = refuse
         found = read(compute)
         self.assertEqual((), found.groups)
         self.assertEqual(2, len(found.vms))
-        self.assertIn('Nova: server groups: policy', found.notes[0])
+        (note,) = found.notes
+        self.assertIn('not minded: Nova: server groups: policy xx', note)
+        self.assertLess(len(note), 120)
 
 
 class TestLinks(unittest.TestCase):

@@ -15,6 +15,8 @@ from watcher_tsmig import errors
 
 T = TypeVar('T')
 
+MAX_BRIEF = 80
+
 CLIENT_ERRORS = (
     sdk_errors.SDKException,
     auth_errors.ClientException,
@@ -25,6 +27,15 @@ CLIENT_ERRORS = (
 def text_of(error: BaseException) -> str:
     """The error in one line."""
     return ' '.join(str(error).split()) or type(error).__name__
+
+
+def brief(error: BaseException) -> str:
+    """As much of the error as a note has room for.
+
+    A note is one of several in an audit's status message of 255 characters.
+    """
+    text = text_of(error)
+    return text if len(text) <= MAX_BRIEF else text[: MAX_BRIEF - 1] + '…'
 
 
 def ask(what: str, call: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import Affinity
 from watcher_tsmig.model import Group
 from watcher_tsmig.telemetry.asking import ask
+from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import ServerGroup
 
@@ -30,7 +31,7 @@ def read_groups(
     try:
         shown = ask('Nova: server groups', lambda: _all(compute))
     except errors.CloudError as error:
-        notes.append(f'{error}; the plan does not mind them')
+        notes.append(f'server groups are not minded: {brief(error)}')
         return ()
     found = [
         group
@@ -59,8 +60,8 @@ def _group(which: ServerGroup, notes: list[str]) -> Group | None:
     policy = which.policy or next(iter(which.policies or ()), None)
     if policy not in tuple(Affinity):
         notes.append(
-            f'server group {which.id}: {policy!r} is no known policy, the '
-            'plan does not mind it'
+            f'server group {which.id} is not minded: {policy!r} is no known '
+            'policy'
         )
         return None
     rules = getattr(which, 'rules', None) or {}

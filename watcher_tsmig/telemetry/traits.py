@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from openstack import exceptions as sdk_errors
 
 from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
-from watcher_tsmig.telemetry.asking import text_of
+from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Placement
 from watcher_tsmig.telemetry.clients import PlacementSource
 
@@ -30,42 +30,41 @@ def read_traits(
     :param nodes: host name by the uuid of its hypervisor, which is that of
         its resource provider too
     """
-    if not traits:
-        return {}
     found: dict[str, frozenset[str]] = {}
+    why = 'no Placement is configured'
     asked = sorted(traits)[:MAX_TRAITS]
-    try:
-        if source is not None:
+    if source is not None and asked:
+        why = f'at most {MAX_TRAITS} are asked for'
+        try:
             with source() as placement:
                 for trait in asked:
-                    having = _hosts(placement, trait, nodes, notes)
-                    if having is not None:
+                    having, error = _hosts(placement, trait, nodes)
+                    if error is None:
                         found[trait] = having
-            if len(asked) < len(traits):
-                notes.append(f'Placement: only {MAX_TRAITS} traits are asked')
-    except CLIENT_ERRORS as error:
-        notes.append(f'Placement: traits: {text_of(error)}')
-    unknown = len(traits) - len(found)
-    if unknown:
+                    else:
+                        why = error
+        except CLIENT_ERRORS as error:
+            why = f'Placement: {brief(error)}'
+    if len(found) < len(traits):
+        missing = min(set(traits) - set(found))
         notes.append(
-            f'it is unknown which hosts have {unknown} of the {len(traits)} '
-            'traits that flavors ask for; the plan does not mind them'
+            f'{len(traits) - len(found)} of {len(traits)} traits of flavors '
+            f'are not minded, such as {missing}: {why}'
         )
     return found
 
 
 def _hosts(
-    placement: Placement,
-    trait: str,
-    nodes: Mapping[str, str],
-    notes: list[str],
-) -> frozenset[str] | None:
-    """Hosts that have the trait themselves or in a part of them."""
+    placement: Placement, trait: str, nodes: Mapping[str, str]
+) -> tuple[frozenset[str], str | None]:
+    """Hosts that have the trait themselves or in a part of them.
+
+    :returns: the hosts, and why they are unknown if they are
+    """
     try:
         providers = list(placement.resource_providers(required=trait))
     except sdk_errors.BadRequestException as error:
         # this trait does not exist; others may
-        notes.append(f'Placement: {trait}: {text_of(error)}')
-        return None
+        return frozenset(), f'Placement: {brief(error)}'
     roots = {p.root_provider_id or p.id for p in providers}
-    return frozenset(nodes[root] for root in roots if root in nodes)
+    return frozenset(nodes[root] for root in roots if root in nodes), None
