@@ -232,6 +232,7 @@ class TestAggregates(unittest.TestCase):
             [
                 aggregate('one', 'a', {'filter_tenant_id': 'p1,p2'}),
                 aggregate('two', 'b', {'filter_tenant_id7': 'p3'}),
+                aggregate('three', 'c', {'filter_tenant_id': ''}),
             ],
         )
         self.assertEqual({'theirs': ('a', 'c'), 'ours': ('b', 'c')}, found)

@@ -107,6 +107,7 @@ class Destinations:
                 for key, values in metadata.items()
                 if key.startswith(TENANTS)
                 for tenant in values
+                if tenant
             }
             for host, metadata in self._values.items()
         }
