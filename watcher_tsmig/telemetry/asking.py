@@ -39,12 +39,12 @@ def brief(error: BaseException) -> str:
 
 
 def ask(what: str, call: Callable[[], T]) -> T:
-    """The answer of an API.
+    """The answer of the compute API.
 
-    :param what: which API and what of it, for people
+    :param what: what is asked for, for people
     :raises errors.CloudError: there is none
     """
     try:
         return call()
     except CLIENT_ERRORS as error:
-        raise errors.CloudError(f'{what}: {text_of(error)}') from error
+        raise errors.CloudError(f'Nova: {what}: {text_of(error)}') from error

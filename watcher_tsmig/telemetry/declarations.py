@@ -47,7 +47,7 @@ def read_aggregates(compute: Compute) -> list[Aggregate]:
 
     :raises errors.CloudError: Nova does not answer
     """
-    return ask('Nova: aggregates', lambda: list(compute.aggregates()))
+    return ask('aggregates', lambda: list(compute.aggregates()))
 
 
 def declared_of(
@@ -140,7 +140,7 @@ def post_copy_permitted(
     )
     if not hosts:
         return False
-    server = ask('Nova: server', lambda: compute.get_server(vm))
+    server = ask('server', lambda: compute.get_server(vm))
     owner = flag(server.metadata or {}, POST_COPY, vm, notes)
     return owner is not False
 

@@ -29,7 +29,7 @@ def read_groups(
     :param vms: ids of the cloud's VMs
     """
     try:
-        shown = ask('Nova: server groups', lambda: _all(compute))
+        shown = ask('server groups', lambda: _all(compute))
     except errors.CloudError as error:
         notes.append(f'server groups are not minded: {brief(error)}')
         return ()

@@ -83,7 +83,7 @@ def read_inventory(
     servers = [
         server
         for server in ask(
-            'Nova: servers',
+            'servers',
             lambda: list(compute.servers(details=True, all_projects=True)),
         )
         if server.compute_host in hosts
@@ -121,7 +121,7 @@ def _hosts(
     services = {
         service.host: service
         for service in ask(
-            'Nova: services',
+            'services',
             lambda: list(compute.services(binary='nova-compute')),
         )
         if service.binary == 'nova-compute'
