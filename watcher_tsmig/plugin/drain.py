@@ -6,6 +6,7 @@ input's fault ends in an empty plan with a status message, never in a raise,
 because a CONTINUOUS audit that raised once is never run again.
 """
 
+import functools
 import time
 from typing import Any
 
@@ -130,6 +131,9 @@ class TrafficSensitiveDrain(base.BaseStrategy):
                 settings,
                 now=now,
                 scoped=bool(self.audit_scope),
+                placement=functools.partial(
+                    access.placement, self.osc, timeout
+                ),
             )
         reading = patterns.applied(reading, now)
         for note in reading.notes:

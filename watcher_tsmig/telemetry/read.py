@@ -2,8 +2,9 @@
 
 The order of reading and what happens if a source is silent live here; how a
 source is read lives in its own module. Without Nova there is no cloud;
-without Gnocchi there is one with unknown traffic and memory writes, which
-the planner then treats conservatively.
+without Placement there is one whose traits are unknown; without Gnocchi there
+is one with unknown traffic and memory writes, which the planner then treats
+conservatively.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
+from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
@@ -48,6 +50,7 @@ def read_cloud(
     *,
     now: float,
     scoped: bool = False,
+    placement: PlacementSource | None = None,
 ) -> Reading:
     """The cloud of Watcher's model, with what is measured of it.
 
@@ -56,9 +59,16 @@ def read_cloud(
     :param gnocchi: gnocchiclient, or None if there is no Gnocchi
     :param now: seconds since the epoch
     :param scoped: the audit has a scope
+    :param placement: opens openstacksdk's placement proxy
     :raises errors.CloudError: Nova does not answer
     """
-    inventory = read_inventory(model, compute, scoped=scoped)
+    inventory = read_inventory(
+        model,
+        compute,
+        scoped=scoped,
+        keep_zone=settings.keep_zone,
+        placement=placement,
+    )
     notes = list(inventory.notes)
     vms = {vm.id: vm for vm in inventory.vms}
     writing: dict[str, Writing] = {}
@@ -73,7 +83,11 @@ def read_cloud(
         questions = asked.questions
     return Reading(
         cloud=Cloud(
-            hosts=inventory.hosts, vms=tuple(vms.values()), taken_at=now
+            hosts=inventory.hosts,
+            vms=tuple(vms.values()),
+            taken_at=now,
+            links=inventory.links,
+            groups=inventory.groups,
         ),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
