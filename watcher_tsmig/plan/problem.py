@@ -186,6 +186,23 @@ def _unchosen(request: Request) -> Request:
     return dataclasses.replace(request, vms=vms, choices=())
 
 
+def _post_allowed(
+    moving: list[Vm],
+    classes: list[ServiceClass],
+    request: Request,
+    rules: Rules,
+) -> BoolArray:
+    return np.array(
+        [
+            vm.post_copy
+            and request.allow_post_copy
+            and served.max_outage >= rules.post_copy_outage
+            for vm, served in zip(moving, classes, strict=True)
+        ],
+        dtype=bool,
+    )
+
+
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     """The arrays of this cloud under this request.
 
@@ -202,7 +219,6 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     curves = fit([_working_set(vm, request) for vm in moving])
     terms = Terms(memory=np.array([v.memory for v in moving]))
     classes = _classes(moving, request)
-    outage = rules.post_copy_outage
     choice = {vm: index[host] for vm, host in request.choices}
     releases = dict(request.releases)
     return Problem(
@@ -229,15 +245,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         curves=curves,
         terms=terms,
         lcb=least_convergent_bandwidth(curves, rules, terms=terms),
-        post_allowed=np.array(
-            [
-                v.post_copy
-                and request.allow_post_copy
-                and c.max_outage >= outage
-                for v, c in zip(moving, classes, strict=True)
-            ],
-            dtype=bool,
-        ),
+        post_allowed=_post_allowed(moving, classes, request, rules),
         weight=np.array([c.weight for c in classes]),
         assumed=tuple(_assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
