@@ -15,16 +15,18 @@ from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.problem import BoolArray
 from watcher_tsmig.plan.problem import IntArray
+from watcher_tsmig.plan.relax import TRUST
 from watcher_tsmig.plan.relax import Relaxed
 from watcher_tsmig.plan.relax import Shares
 
-# How soft the largest load is, as a share of it, at the start and at the
-# end; and the temperature in the sum's own units. Found by trial.
-SOFT = (0.03, 0.015)
-HEAT = (2.0, 0.05)
-# A VM whose flip alone raises the bound by more than this share of it is
-# left in the mode that the relaxation gives it.
-DEAR = 0.02
+# How soft the largest load is, as a share of the bound, and the heat at the
+# start and at the end, in the sum's own units. Found by trial: it freezes
+# between 3 and 1.
+SOFT = 0.024
+HEAT = (5.0, 0.3)
+# A VM stays in the mode that the relaxation gives it, if leaving it costs
+# the links that hold the bound more than this share of it, in all.
+DEAR = 0.06
 # Numbers per colour and step that keep numpy's overhead small.
 WIDTH = 400
 
@@ -86,9 +88,7 @@ def _colours(links: IntArray, values: FloatArray, m: int) -> list[_Colour]:
     return out
 
 
-def anneal(
-    parts: Shares, relaxed: Relaxed, effort: Effort, sweeps: int
-) -> BoolArray:
+def anneal(parts: Shares, relaxed: Relaxed, effort: Effort) -> BoolArray:
     """The best modes of one annealing; shape (n,).
 
     Starts from the relaxation, each VM post-copied with its share as the
@@ -97,7 +97,8 @@ def anneal(
     m, n = parts.delta.shape
     random = np.random.default_rng(effort.seed)
     level = relaxed.bound
-    near = np.flatnonzero(relaxed.cost <= DEAR * level)
+    holding = int((relaxed.price > TRUST).sum())
+    near = np.flatnonzero(relaxed.cost * holding <= DEAR * level)
     links, values = _padded(parts, near)
     colours = _colours(links, values, m)
     r = max(1, round(WIDTH * len(colours) / max(len(near), 1)))
@@ -107,14 +108,13 @@ def anneal(
     load[:m] = parts.base[:, None] + parts.delta @ post.astype(np.float64)
     sign = np.where(post[near], -1.0, 1.0)
     best, best_peak = post.copy(), load.max(axis=0)
-    for sweep in range(sweeps):
-        done = max(sweep / sweeps, effort.spent())
+    for sweep in range(effort.sweeps):
+        done = max(sweep / effort.sweeps, effort.spent())
         if done >= 1:
             break
-        soft = level * SOFT[0] * (SOFT[1] / SOFT[0]) ** done
         heat = HEAT[0] * (HEAT[1] / HEAT[0]) ** done
         for colour in colours:
-            _flip(colour, load, sign, level, soft, heat, random)
+            _flip(colour, load, sign, level, heat, random)
         peak = load[:m].max(axis=0)
         won = peak < best_peak
         if won.any():
@@ -129,11 +129,11 @@ def _flip(
     load: FloatArray,
     sign: FloatArray,
     level: float,
-    soft: float,
     heat: float,
     random: np.random.Generator,
 ) -> None:
     """Offer every VM of the colour a flip, in every replica, in place."""
+    soft = SOFT * level
     turn = sign[colour.rows]
     change = np.zeros(turn.shape)
     before, after = [], []
