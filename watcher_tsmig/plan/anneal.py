@@ -15,32 +15,37 @@ from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.effort import Effort
+from watcher_tsmig.plan.relax import TRUST
 from watcher_tsmig.plan.relax import Relaxed
 from watcher_tsmig.plan.relax import Shares
 
-# How soft the largest load is, as a share of it, at the start and at the
-# end; and the temperature in the sum's own units. Found by trial.
-SOFT = (0.03, 0.015)
-HEAT = (2.0, 0.05)
-# A VM whose flip alone raises the bound by more than this share of it is
-# left in the mode that the relaxation gives it.
-DEAR = 0.02
+# How soft the largest load is, as a share of what a VM adds to a link in
+# the mean; and the heat at the start and at the end, in the sum's own
+# units. Found by trial: it freezes between 3 and 1.
+SOFT = 0.2
+HEAT = (4.0, 0.15)
+# A VM stays in the mode that the relaxation gives it, if leaving it costs
+# the links that hold the bound more than this share of the mean, in all.
+DEAR = 0.4
 # Numbers per colour and step that keep numpy's overhead small.
 WIDTH = 400
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Colour:
-    """c VMs that share no link, each on k links (padded); r replicas.
+    """c VMs that share no link, each on k links (padded), in r replicas.
 
     :ivar rows: shape (c,)
     :ivar links: k arrays of shape (c,)
-    :ivar steps: k arrays of shape (c, 1), what post-copy adds
+    :ivar factors: k arrays of shape (c, r): what the VM's next flip
+        multiplies the link's term of the sum by; changed in place
+    :ivar post: shape (c, r), who is post-copied; changed in place
     """
 
     rows: IntArray
     links: list[IntArray]
-    steps: list[FloatArray]
+    factors: list[FloatArray]
+    post: BoolArray
 
 
 def _padded(parts: Shares, rows: IntArray) -> tuple[IntArray, FloatArray]:
@@ -60,7 +65,7 @@ def _padded(parts: Shares, rows: IntArray) -> tuple[IntArray, FloatArray]:
     return links, values
 
 
-def _colours(links: IntArray, values: FloatArray, m: int) -> list[_Colour]:
+def _classes(links: IntArray, m: int) -> list[IntArray]:
     """Greedy colouring: each VM gets the first colour free on its links."""
     used = [0] * (m + 1)
     classes: dict[int, list[int]] = {}
@@ -73,78 +78,89 @@ def _colours(links: IntArray, values: FloatArray, m: int) -> list[_Colour]:
             used[link] |= bit
         used[m] = 0
         classes.setdefault(bit, []).append(row)
-    out = []
-    for members in classes.values():
-        rows = np.array(members)
-        out.append(
-            _Colour(
-                rows=rows,
-                links=list(links[rows].T.copy()),
-                steps=[step[:, None] for step in values[rows].T.copy()],
-            )
-        )
+    return [np.array(rows) for rows in classes.values()]
+
+
+def _near(relaxed: Relaxed, mean: float) -> IntArray:
+    """VMs that are worth a flip."""
+    holding = int((relaxed.price > TRUST).sum())
+    return np.flatnonzero(relaxed.cost * holding <= DEAR * mean)
+
+
+def _power(x: FloatArray) -> FloatArray:
+    """The exponential, kept far from overflow."""
+    out: FloatArray = np.exp(np.clip(x, -60.0, 60.0))
     return out
 
 
-def anneal(
-    parts: Shares, relaxed: Relaxed, effort: Effort, sweeps: int
-) -> BoolArray:
+def anneal(parts: Shares, relaxed: Relaxed, effort: Effort) -> BoolArray:
     """The best modes of one annealing; shape (n,).
 
     Starts from the relaxation, each VM post-copied with its share as the
     probability.
     """
-    m, n = parts.delta.shape
+    m = parts.delta.shape[0]
     random = np.random.default_rng(effort.seed)
-    level = relaxed.bound
-    near = np.flatnonzero(relaxed.cost <= DEAR * level)
+    mean = max(float(np.abs(parts.delta.data).mean()), TRUST)
+    soft = SOFT * mean
+    near = _near(relaxed, mean)
     links, values = _padded(parts, near)
-    colours = _colours(links, values, m)
-    r = max(1, round(WIDTH * len(colours) / max(len(near), 1)))
+    classes = _classes(links, m)
+    r = max(1, round(WIDTH * len(classes) / max(len(near), 1)))
     post = np.repeat((relaxed.x > 0.5)[:, None], r, axis=1)
     post[near] = random.random((len(near), r)) < relaxed.x[near, None]
-    load = np.zeros((m + 1, r))
-    load[:m] = parts.base[:, None] + parts.delta @ post.astype(np.float64)
-    sign = np.where(post[near], -1.0, 1.0)
-    best, best_peak = post.copy(), load.max(axis=0)
-    for sweep in range(sweeps):
-        done = max(sweep / sweeps, effort.spent())
+    load = parts.base[:, None] + parts.delta @ post.astype(np.float64)
+    terms = np.zeros((m + 1, r))
+    terms[:m] = _power((load - relaxed.bound) / soft)
+    turn = np.where(post[near], -1.0, 1.0)
+    colours = [
+        _Colour(
+            rows=near[rows],
+            links=list(links[rows].T.copy()),
+            factors=[
+                _power(step[:, None] * turn[rows] / soft)
+                for step in values[rows].T
+            ],
+            post=post[near[rows]],
+        )
+        for rows in classes
+    ]
+    best_peak = terms.max(axis=0)
+    best = post.copy()
+    for sweep in range(effort.sweeps):
+        done = max(sweep / effort.sweeps, effort.spent())
         if done >= 1:
             break
-        soft = level * SOFT[0] * (SOFT[1] / SOFT[0]) ** done
         heat = HEAT[0] * (HEAT[1] / HEAT[0]) ** done
         for colour in colours:
-            _flip(colour, load, sign, level, soft, heat, random)
-        peak = load[:m].max(axis=0)
+            _flip(colour, terms, heat, random)
+        peak = terms.max(axis=0)
         won = peak < best_peak
         if won.any():
             best_peak[won] = peak[won]
-            best[np.ix_(near, won)] = sign[:, won] < 0
+            for colour in colours:
+                best[np.ix_(colour.rows, won)] = colour.post[:, won]
     out: BoolArray = best[:, int(best_peak.argmin())].copy()
     return out
 
 
 def _flip(
     colour: _Colour,
-    load: FloatArray,
-    sign: FloatArray,
-    level: float,
-    soft: float,
+    terms: FloatArray,
     heat: float,
     random: np.random.Generator,
 ) -> None:
-    """Offer every VM of the colour a flip, in every replica, in place."""
-    turn = sign[colour.rows]
-    change = np.zeros(turn.shape)
-    before, after = [], []
-    for link, step in zip(colour.links, colour.steps, strict=True):
-        here = load[link]
-        there = here + step * turn
-        change += np.exp(np.minimum((there - level) / soft, 60.0))
-        change -= np.exp(np.minimum((here - level) / soft, 60.0))
-        before.append(here)
-        after.append(there)
-    take = change < heat * random.standard_exponential(turn.shape)
-    for i, link in enumerate(colour.links):
-        load[link] = np.where(take, after[i], before[i])
-    sign[colour.rows] = np.where(take, -turn, turn)
+    """Offer every VM of the colour a flip, in every replica, in place.
+
+    :param terms: shape (m + 1, r), each link's term of the sum
+    """
+    here = [terms[link] for link in colour.links]
+    change = np.zeros(colour.post.shape)
+    for term, factor in zip(here, colour.factors, strict=True):
+        change += term * (factor - 1.0)
+    take = change < heat * random.standard_exponential(change.shape)
+    links = zip(colour.links, here, colour.factors, strict=True)
+    for link, term, factor in links:
+        terms[link] = np.where(take, term * factor, term)
+        factor[:] = np.where(take, 1.0 / factor, factor)
+    np.logical_xor(colour.post, take, out=colour.post)

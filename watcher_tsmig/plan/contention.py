@@ -13,6 +13,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from watcher_tsmig.plan import anneal
+from watcher_tsmig.plan import chains
 from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
 from watcher_tsmig.plan import relax
@@ -31,8 +32,14 @@ ENUMERATE = 20
 # Branch and bound closes nearly always where at most so many links hold
 # the relaxation's bound, and nearly never where hundreds do.
 FEW = 40
-# The share of the time that searches may take; the rest is the descent's.
-SEARCH = 0.85
+# Cuts raise the bound by a per cent where there are no more VMs than this,
+# in the share of the time that branch and bound may take.
+CUT = 3000
+PROOF = 0.3
+# The share of the time at which annealing ends, and ejection chains; the
+# rest is the descent's.
+SEARCH = 0.8
+CHAINS = 0.95
 
 
 def modes(game: Game, effort: Effort | None = None) -> Choice:
@@ -106,24 +113,31 @@ def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
     """(modes, bound) of a part that is too large to enumerate."""
     parts = relax.shares(game)
 
-    def descended(start: BoolArray) -> BoolArray:
-        return descent.descend(game, parts, start, effort)
+    def flipped(start: BoolArray) -> BoolArray:
+        return descent.descend(game, parts, start, effort, pairs=False)
 
-    best = descended(descent.own_direction(parts))
+    best = flipped(descent.own_direction(parts))
     relaxed = relax.bound(parts, _value(game, best))
-    best = _better(game, best, descended(relaxed.x > 0.5))
-    lower, searching = relaxed.bound, effort.part(0.0, SEARCH)
-    if _open(game, best, lower) and (relaxed.price > relax.TRUST).sum() <= FEW:
+    lower = relaxed.bound
+    if _open(game, best, lower):
+        best = _better(game, best, flipped(relaxed.x > 0.5))
+    few = (relaxed.price > relax.TRUST).sum() <= FEW
+    cuts = len(best) <= CUT and np.isfinite(effort.seconds)
+    if _open(game, best, lower) and (few or cuts):
         found, bound = relax.milp(
-            parts, _value(game, best), effort.nodes, searching.seconds
+            parts,
+            _value(game, best),
+            effort.nodes if few else 1,
+            effort.part(0.0, PROOF).seconds,
         )
         lower = max(lower, bound)
         if found is not None:
-            best = _better(game, best, descended(found))
+            best = _better(game, best, flipped(found))
     if _open(game, best, lower):
-        found = anneal.anneal(parts, relaxed, searching, effort.sweeps)
-        best = _better(game, best, descended(found))
-    return best, lower
+        found = anneal.anneal(parts, relaxed, effort.from_now(SEARCH))
+        found = chains.relieve_all(parts, found, effort.from_now(CHAINS))
+        best = _better(game, best, flipped(found))
+    return descent.descend(game, parts, best, effort), lower
 
 
 def _open(game: Game, post: BoolArray, lower: float) -> bool:

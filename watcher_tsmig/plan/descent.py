@@ -165,12 +165,18 @@ class _Queue:
 
 
 def descend(
-    game: Game, parts: Shares, start: BoolArray, effort: Effort
+    game: Game,
+    parts: Shares,
+    start: BoolArray,
+    effort: Effort,
+    *,
+    pairs: bool = True,
 ) -> BoolArray:
-    """The start, bettered by flips and pairs; shape (n,)."""
+    """The start, bettered by flips, and by pairs if wanted; shape (n,)."""
     search = Descent(game, parts, start, effort)
     search.flips(list(range(len(start))))
-    search.pairs()
+    if pairs:
+        search.pairs()
     return np.array(search.post, dtype=bool)
 
 

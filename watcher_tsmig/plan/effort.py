@@ -41,3 +41,7 @@ class Effort:
         return dataclasses.replace(
             self, seconds=self.seconds * (end - start), spent=spent
         )
+
+    def from_now(self, end: float) -> 'Effort':
+        """This effort's time from now to a share of it."""
+        return self.part(self.spent(), end)
