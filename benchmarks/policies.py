@@ -95,6 +95,7 @@ def _played(cell: Cell, plan: Plan, moving: int) -> dict[str, float]:
     out = figures(found)
     out['unfinished'] += moving - len(plan.migrations)
     out['post_copies'] = plan.post_copies
+    out['planned_s'] = round(plan.makespan, 3)
     return out
 
 

@@ -21,6 +21,7 @@ FIGURES = {
     'harm_vm_s',
     'worst_downtime_s',
     'unfinished',
+    'planned_s',
     'post_copies',
 }
 

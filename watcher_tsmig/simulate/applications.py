@@ -78,6 +78,17 @@ class Applications:
             changed = True
         return changed
 
+    def stand(self, row: int) -> bool:
+        """The VM stands; whether anybody notices on the network."""
+        self.runs[row] = 0.0
+        return bool(self._traffic[:, row].any())
+
+    def serve(self, row: int) -> bool:
+        """It runs again; whether anybody notices on the network."""
+        changed = self.runs[row] == 0.0
+        self.runs[row] = 1.0
+        return bool(changed and self._traffic[:, row].any())
+
     def take(self, shares: Shares) -> None:
         """What everyone gets from now on."""
         self._rates[0] = self.demand.sum(axis=0)

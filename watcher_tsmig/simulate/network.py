@@ -15,7 +15,7 @@ from watcher_tsmig.simulate.sharing import NOWHERE
 from watcher_tsmig.simulate.sharing import REACHED
 from watcher_tsmig.simulate.sharing import FloatArray
 from watcher_tsmig.simulate.sharing import IntArray
-from watcher_tsmig.simulate.sharing import max_min
+from watcher_tsmig.simulate.sharing import fill
 
 # A NIC that nobody declared, bytes/s.
 UNKNOWN_NIC = 125e6
@@ -53,14 +53,14 @@ class Network:
             + [link.background_out for link in links]
             + [link.background_in for link in links]
         )
-        self.width = 2 + 2 * k
-        busy = np.flatnonzero(background > 0)
-        self._background = background[busy]
-        self._background_path = self._padded([[int(b)] for b in busy])
         behind = [
             frozenset(i for i, link in enumerate(links) if name in link.hosts)
             for name in self.index
         ]
+        self.width = 2 + 2 * max((len(b) for b in behind), default=0)
+        busy = np.flatnonzero(background > 0)
+        self._background = background[busy]
+        self._background_path = self._padded([[int(b)] for b in busy])
         self._behind = behind
         self._out, self._into = 2 * h, 2 * h + k
         self._tx_path = self._padded(
@@ -104,16 +104,17 @@ class Network:
                 self._rx_path[host],
                 self._background_path,
             ]
-        )
+        ).T
+        across = np.where(path == NOWHERE, len(self.capacity), path)
         wants = np.concatenate([caps, demand.ravel(), self._background])
         weight = np.ones(len(wants))
         weight[:m] = streams
         weight[m : m + 2 * n] = flows
-        rate = self._rates(path, wants, weight)
+        rate = self._rates(across, wants, weight)
         lost = np.maximum(demand - rate[m : m + 2 * n].reshape(2, n), 0.0)
         overload = np.zeros_like(lost)
         if m and lost.any():
-            without = self._rates(path[m:], wants[m:], weight[m:])
+            without = self._rates(across[:, m:], wants[m:], weight[m:])
             missing = demand - without[: 2 * n].reshape(2, n)
             overload = np.clip(missing, 0.0, lost)
         elif lost.any():
@@ -121,22 +122,19 @@ class Network:
         return Shares(rate[:m], lost, overload)
 
     def _rates(
-        self, path: IntArray, wants: FloatArray, weight: FloatArray
+        self, across: IntArray, wants: FloatArray, weight: FloatArray
     ) -> FloatArray:
         """Only directions that are asked for more than they have count."""
         r = len(self.capacity)
-        across = np.where(path == NOWHERE, r, path)
-        asked = np.bincount(
-            across.ravel(), np.repeat(wants, self.width), r + 1
-        )
+        asked = np.bincount(across.ravel(), np.tile(wants, self.width), r + 1)
         full = np.append(asked[:r] > self.capacity * (1 + REACHED), False)
         held = full[across]
-        rows = np.flatnonzero(held.any(axis=1))
+        rows = np.flatnonzero(held.any(axis=0))
         rate = wants.copy()
         if len(rows):
-            rate[rows] = max_min(
-                self.capacity,
-                np.where(held[rows], path[rows], NOWHERE),
+            rate[rows] = fill(
+                np.append(self.capacity, np.inf),
+                np.where(held[:, rows], across[:, rows], r),
                 wants[rows],
                 weight[rows],
             )

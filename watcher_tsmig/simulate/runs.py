@@ -27,6 +27,7 @@ FOR_EVER = 1e7
 class Running:
     """A migration under way; bytes in the stream, s.
 
+    :ivar path: the directions that it crosses
     :ivar line: the VM's working-set curve
     :ivar known: its writing was measured
     :ivar weight: GiB that Nova counts
@@ -42,8 +43,8 @@ class Running:
     """
 
     row: int
-    source: str
     destination: str
+    path: list[int]
     cap: float
     began: float
     line: Line

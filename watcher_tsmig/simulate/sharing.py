@@ -37,47 +37,55 @@ def max_min(
     :param weight: shape (f,), connections of each; None: one
     :returns: shape (f,), bytes/s
     """
-    r, width = len(capacity), path.shape[1]
-    rate = np.zeros(len(demand))
+    r = len(capacity)
     weights = np.ones(len(demand)) if weight is None else weight
-    left = np.append(capacity.astype(np.float64), np.inf)
+    across = np.ascontiguousarray(np.where(path == NOWHERE, r, path).T)
+    return fill(np.append(capacity, np.inf), across, demand, weights)
+
+
+def fill(
+    capacity: FloatArray,
+    across: IntArray,
+    demand: FloatArray,
+    weight: FloatArray,
+) -> FloatArray:
+    """The same, on arrays that are quick to go through.
+
+    :param capacity: shape (r + 1,), the last one inf
+    :param across: shape (w, f), r where a flow crosses fewer than w
+    """
+    width, nodes = len(across), len(capacity)
+    rate = np.zeros(len(demand))
+    left = capacity.astype(np.float64)
     flows = np.flatnonzero(demand > 0)
-    across = np.where(path == NOWHERE, r, path)[flows]
+    across, share, want = across[:, flows], weight[flows], demand[flows]
     while len(flows):
-        share, want = weights[flows], demand[flows]
-        level = _levels(left, across, share)
-        bound = level[across].min(axis=1)
-        fixed = want <= bound * share * (1 + REACHED)
+        heavy = np.bincount(across.ravel(), np.tile(share, width), nodes)
+        level = np.full(nodes, np.inf)
+        np.divide(np.maximum(left, 0.0), heavy, out=level, where=heavy > 0)
+        there = level[across]
+        bound = there.min(axis=0)
         value = want
+        fixed = want <= bound * share * (1 + REACHED)
         if not fixed.any():
-            fixed = _settled(level, across, bound, r)
+            fixed = _settled(level, across, there, bound)
             value = bound * share
         rate[flows[fixed]] = value[fixed]
-        used = np.repeat(value[fixed], width)
-        left -= np.bincount(across[fixed].ravel(), used, r + 1)
-        left[r] = np.inf
-        flows, across = flows[~fixed], across[~fixed]
+        used = np.tile(value[fixed], width)
+        left -= np.bincount(across[:, fixed].ravel(), used, nodes)
+        left[-1] = np.inf
+        rest = ~fixed
+        flows, across = flows[rest], across[:, rest]
+        share, want = share[rest], want[rest]
     return rate
 
 
-def _levels(
-    left: FloatArray, across: IntArray, share: FloatArray
-) -> FloatArray:
-    """What each direction has left for a connection, shape (r + 1,)."""
-    width = across.shape[1]
-    heavy = np.bincount(across.ravel(), np.repeat(share, width), len(left))
-    level = np.full(len(left), np.inf)
-    some = heavy[:-1] > 0
-    level[:-1][some] = np.maximum(left[:-1][some], 0.0) / heavy[:-1][some]
-    return level
-
-
 def _settled(
-    level: FloatArray, across: IntArray, bound: FloatArray, r: int
+    level: FloatArray, across: IntArray, there: FloatArray, bound: FloatArray
 ) -> npt.NDArray[np.bool_]:
     """Flows of a direction that is the tightest of all that cross it."""
-    tight = level[across] <= bound[:, None] * (1 + REACHED)
-    every = np.bincount(across.ravel(), minlength=r + 1)
-    held = np.bincount(across.ravel(), tight.ravel(), r + 1)
+    tight = there <= bound * (1 + REACHED)
+    every = np.bincount(across.ravel(), minlength=len(level))
+    held = np.bincount(across.ravel(), tight.ravel(), len(level))
     full = (held >= every) & np.isfinite(level)
-    return np.asarray((full[across] & tight).any(axis=1))
+    return np.asarray((full[across] & tight).any(axis=0))

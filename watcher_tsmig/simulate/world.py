@@ -86,7 +86,8 @@ class World:
 
         :raises errors.InputError: unknown VM or host, or already running
         """
-        if vm_id not in self._vms or destination not in self._network.index:
+        index = self._network.index
+        if vm_id not in self._vms or destination not in index:
             raise errors.InputError('no such VM or host', vm_id)
         if vm_id in self._running:
             raise errors.InputError('is already migrating', vm_id)
@@ -98,8 +99,10 @@ class World:
         first = float(self._curves.resident[row]) * self.rules.carried
         self._running[vm_id] = Running(
             row=row,
-            source=self._host[vm_id],
             destination=destination,
+            path=self._network.path(
+                index[self._host[vm_id]], index[destination]
+            ),
             cap=cap,
             began=self.now,
             round_began=self.now,
@@ -144,6 +147,7 @@ class World:
         self.broken.append(self._closed(vm_id, run))
         self._serves(run)
         del self._running[vm_id]
+        self._stale = True
 
     def fail(self, vm_id: str) -> None:
         """An injected failure of a pre-copy: the VM stays at its source.
@@ -267,18 +271,17 @@ class World:
     def _moves(self, vm_id: str, run: Running) -> None:
         self._host[vm_id] = run.destination
         self._at[run.row] = self._network.index[run.destination]
+        self._stale = True
 
     def _stands(self, run: Running) -> None:
-        self._apps.runs[run.row] = 0.0
-        self._stale = True
+        self._stale |= self._apps.stand(run.row)
 
     def _serves(self, run: Running) -> None:
         """The VM runs; also called where it never stood."""
         if run.stopped is not None and run.phase is Mode.PRE_COPY:
             run.downtime = self.now - run.stopped
         run.stopped = run.wakes = None
-        self._apps.runs[run.row] = 1.0
-        self._stale = True
+        self._stale |= self._apps.serve(run.row)
 
     def _share(self) -> None:
         """Give everyone its rate, and begin the rounds that are due."""
@@ -297,10 +300,7 @@ class World:
         self._stale = False
         runs = list(self._running.values())
         network = self._network
-        index = network.index
-        paths = [
-            network.path(index[r.source], index[r.destination]) for r in runs
-        ]
+        paths = [run.path for run in runs]
         ceiling = self.rules.ceiling
         shares = network.share(
             np.array(paths, dtype=np.intp).reshape(-1, network.width),
