@@ -3,6 +3,9 @@
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import fit
+from watcher_tsmig.forecast.economy import economic_bandwidth
+from watcher_tsmig.forecast.hybrid import Switch
+from watcher_tsmig.forecast.hybrid import hybrid
 from watcher_tsmig.forecast.lcb import closed_form_lcb
 from watcher_tsmig.forecast.lcb import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import CostWeights
@@ -20,10 +23,13 @@ __all__ = (
     'Curves',
     'Ending',
     'Forecasts',
+    'Switch',
     'Terms',
     'closed_form_lcb',
     'cost',
+    'economic_bandwidth',
     'fit',
+    'hybrid',
     'latest_start',
     'least_convergent_bandwidth',
     'post_copy',

@@ -34,7 +34,7 @@ class Case:
     :ivar post: its mode
     :ivar wanted: whether contention alone would have post-copied it
     :ivar shorter: modes may differ from that for a shorter plan
-    :ivar resend: times its memory that pre-copy would send at best
+    :ivar needs: the least bandwidth of its pre-copy that would do
     :ivar load: of the busiest link that it could add to, in this mode
     :ivar longer: s that the other mode would take longer at the same cap;
         None where it is not possible
@@ -48,8 +48,7 @@ class Case:
     may_post: bool
     tx: float
     rx: float
-    lcb: float
-    resend: float
+    needs: float
     room: float
     load: float
     other_load: float
@@ -73,11 +72,9 @@ def _traffic(case: Case) -> str:
 
 def _needs(case: Case) -> str:
     if case.fell_back:
-        return f'pre-copy needs {units.human_rate(case.lcb)}, no turn left it'
-    if not case.may_pre and case.lcb <= case.room:
-        return f'pre-copy would send its memory {case.resend:.1f} times'
+        return f'pre-copy needs {units.human_rate(case.needs)}, no turn left it'
     return (
-        f'pre-copy would need {units.human_rate(case.lcb)}, the link '
+        f'pre-copy would need {units.human_rate(case.needs)}, the link '
         f'leaves {units.human_rate(case.room)}'
     )
 
@@ -199,6 +196,7 @@ def cases(
         ways = tasks.tasks[b.task].ways
         way = ways[b.way]
         others = [w for w in ways if w.early != way.early]
+        needs = problem.economic if game.may_post[i] else problem.lcb
         as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
         longer = None
         if others and b.rate >= others[0].least:
@@ -213,8 +211,7 @@ def cases(
                 may_post=bool(game.may_post[i]),
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
-                lcb=float(problem.lcb[row]),
-                resend=1 + float(game.extra[i] / problem.curves.resident[row]),
+                needs=float(needs[row]),
                 room=float(settled.best[row]),
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,

@@ -114,17 +114,19 @@ def _modes(
         & problem.post_capable[destination]
         & (only is not Mode.PRE_COPY)
     )
-    converges = placed & (problem.lcb <= best)
+    # with a choice, a pre-copy must be worth it; without, it must but end
+    least = np.where(may_post, problem.economic, problem.lcb)
+    if only is Mode.POST_COPY:
+        least = np.full(len(least), np.inf)
+    may_pre = placed & (least <= best)
     data = pre_copy(
         problem.curves,
-        np.where(converges, best, 1.0),
+        np.where(may_pre, best, 1.0),
         problem.rules,
         terms=problem.terms,
     ).data
     once = problem.curves.resident * problem.rules.carried
-    extra = np.where(converges & np.isfinite(data), data - once, 0.0)
-    resent = extra > (problem.request.max_resend - 1) * problem.curves.resident
-    may_pre = converges & ~(resent & may_post) & (only is not Mode.POST_COPY)
+    extra = np.where(may_pre & np.isfinite(data), data - once, 0.0)
     return may_pre, may_post, extra
 
 

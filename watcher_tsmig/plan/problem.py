@@ -12,6 +12,7 @@ import numpy as np
 from watcher_tsmig import units
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
+from watcher_tsmig.forecast import economic_bandwidth
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.model import Cloud
@@ -62,6 +63,8 @@ class Problem:
     :ivar terms: what each migration has beside its curve: its flavor's
         memory, by which Nova counts delays
     :ivar lcb: shape (n,), bytes/s
+    :ivar economic: shape (n,), bytes/s: the least at which a pre-copy is
+        better than a post-copy
     :ivar assumed: what was assumed for each VM
     """
 
@@ -86,6 +89,7 @@ class Problem:
     curves: Curves
     terms: Terms
     lcb: FloatArray
+    economic: FloatArray
     post_allowed: BoolArray
     weight: FloatArray
     assumed: tuple[tuple[str, ...], ...]
@@ -245,6 +249,9 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         curves=curves,
         terms=terms,
         lcb=least_convergent_bandwidth(curves, rules, terms=terms),
+        economic=economic_bandwidth(
+            curves, rules, request.max_resend, request.caution, terms
+        ),
         post_allowed=_post_allowed(moving, classes, request, rules),
         weight=np.array([c.weight for c in classes]),
         assumed=tuple(_assumptions(v) for v in moving),

@@ -94,9 +94,11 @@ class Request:
     :ivar ceiling: no migration is faster than this, bytes/s
     :ivar downtime_limit: pre-copy stops for at most this long, s
     :ivar deadline: every migration ends by then, s; inf for none
-    :ivar max_resend: a pre-copy that would send more than this many times
-        the VM's memory is post-copied where that is permitted (Xen stops
-        its rounds there; QEMU does not)
+    :ivar max_resend: where post-copy is permitted, a pre-copy gets so much
+        bandwidth that it sends at most this many times the VM's memory, or
+        is none
+    :ivar caution: and does so although the VM writes this many times as
+        much as was measured
     :ivar only_mode: every VM gets this mode, for comparisons
     :ivar assume_nic: capacity of a NIC that nobody declared, bytes/s
     :ivar assume_traffic: tx and rx of a VM that nobody measured, bytes/s
@@ -121,7 +123,8 @@ class Request:
     downtime_limit: float = 0.5
     deadline: float = math.inf
     allow_post_copy: bool = True
-    max_resend: float = 3.0
+    max_resend: float = 1.5
+    caution: float = 1.5
     only_mode: Mode | None = None
     placement: Placement = Placement.SPREAD
     assume_nic: float = 125e6
@@ -153,7 +156,8 @@ class Request:
             ('nic_floor', 0 <= self.nic_floor < 1, 'is not in [0, 1)'),
             ('ceiling', self.ceiling > 0, 'is not above 0'),
             ('downtime_limit', self.downtime_limit > 0, 'is not above 0'),
-            ('max_resend', self.max_resend >= 1, 'is below 1'),
+            ('max_resend', self.max_resend > 1, 'is not above 1'),
+            ('caution', self.caution >= 1, 'is below 1'),
             ('deadline', self.deadline > 0, 'is not above 0'),
             ('assume_nic', self.assume_nic > 0, 'is not above 0'),
             ('assume_traffic', self.assume_traffic >= 0, 'is negative'),

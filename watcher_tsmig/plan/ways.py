@@ -79,6 +79,7 @@ def tasks(problem: Problem, moves: Moves) -> Tasks:
     made = []
     for i, path in enumerate(paths):
         row = int(moves.rows[i])
+        least = problem.economic if moves.may_post[i] else problem.lcb
         chosen = bool(moves.post[i])
         may = (bool(moves.may_pre[i]), bool(moves.may_post[i]))
         modes = [post for post in (chosen, not chosen) if may[post]]
@@ -89,7 +90,7 @@ def tasks(problem: Problem, moves: Moves) -> Tasks:
                     Way(
                         links=path,
                         takes=duration(problem, row, post),
-                        least=0.0 if post else float(problem.lcb[row]),
+                        least=0.0 if post else float(least[row]),
                         most=float(most[i]),
                         setup=problem.rules.overhead,
                         volume=float(volumes[int(post), i]),

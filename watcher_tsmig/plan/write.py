@@ -45,7 +45,8 @@ def migrations(
     ids = _ids(problem, moves)
     out: list[Migration] = []
     for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
-        vm = problem.vms[moves.rows[booking.task]]
+        row = int(moves.rows[booking.task])
+        vm = problem.vms[row]
         way = tasks.tasks[booking.task].ways[booking.way]
         source = int(moves.source[booking.task])
         destination = int(moves.destination[booking.task])
@@ -59,7 +60,7 @@ def migrations(
                 destination=problem.names[destination],
                 mode=Mode.POST_COPY if way.early else Mode.PRE_COPY,
                 cap=booking.rate,
-                lcb=way.least,
+                lcb=0.0 if way.early else float(problem.lcb[row]),
                 slot=slot[booking.task],
                 start=booking.start,
                 takes=booking.takes,
