@@ -37,6 +37,8 @@ def destinations(problem: Problem) -> tuple[IntArray, list[LeftOut]]:
     left_out: list[LeftOut] = []
     size = np.array([vm.memory for vm in problem.vms])
     rows = np.arange(len(size))
+    chosen_hosts = dict(problem.request.choices)
+    names = np.array(problem.names)
     for row in map(int, np.lexsort((rows, problem.source, -size))):
         vm = problem.vms[row]
         fits = (
@@ -44,6 +46,8 @@ def destinations(problem: Problem) -> tuple[IntArray, list[LeftOut]]:
             & (state.memory >= vm.memory)
             & (state.vcpus >= vm.vcpus)
         )
+        if vm.id in chosen_hosts:
+            fits &= names == chosen_hosts[vm.id]
         if not fits.any():
             left_out.append(_no_destination(problem, row))
             continue
@@ -94,7 +98,10 @@ class _State:
 
 
 def _no_destination(problem: Problem, row: int) -> LeftOut:
-    if problem.receives.any():
+    choice = dict(problem.request.choices).get(problem.vms[row].id)
+    if choice is not None:
+        because = f'{choice}, chosen for it, may not receive it or is full'
+    elif problem.receives.any():
         because = (
             f'no destination has {problem_module.needs(problem.vms[row])} free'
         )

@@ -122,6 +122,23 @@ def _check_names(cloud: Cloud, request: Request) -> None:
                     f'{", ..." if len(known) > 8 else ""}',
                     f'{field}[{i}]',
                 )
+    vms = {vm.id for vm in cloud.vms}
+    for i, vm_id in enumerate(request.vms):
+        if vm_id not in vms:
+            raise errors.InputError(
+                f'{vm_id!r} is not a VM of this cloud', f'vms[{i}]'
+            )
+    for i, (vm_id, name) in enumerate(request.choices):
+        if vm_id not in vms or name not in known:
+            raise errors.InputError(
+                f'{vm_id!r} to {name!r}: not a VM and a host of this cloud',
+                f'choices[{i}]',
+            )
+
+
+def _named(request: Request) -> set[str]:
+    """The VMs that move beside those of the hosts to empty, by id."""
+    return {*request.vms, *(vm for vm, _ in request.choices)}
 
 
 def _working_set(vm: Vm, request: Request) -> WorkingSet:
@@ -196,8 +213,9 @@ def _movers(
     up = {host.name: host.up for host in cloud.hosts}
     movers: list[Vm] = []
     left_out: list[LeftOut] = []
+    named = _named(request)
     for vm in sorted(cloud.vms, key=lambda v: v.id):
-        if vm.host not in request.hosts:
+        if vm.host not in request.hosts and vm.id not in named:
             continue
         stays = _stays(vm, up[vm.host])
         if stays is None:
@@ -207,12 +225,10 @@ def _movers(
     return movers, tuple(left_out)
 
 
-def _receives(host: Host, request: Request) -> bool:
+def _receives(host: Host, giving: set[str], request: Request) -> bool:
     """Whether the host may be a destination."""
     allowed = not request.destinations or host.name in request.destinations
-    return (
-        host.enabled and host.up and allowed and host.name not in request.hosts
-    )
+    return host.enabled and host.up and allowed and host.name not in giving
 
 
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
@@ -225,6 +241,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     index = {host.name: i for i, host in enumerate(hosts)}
     used = _used(cloud, hosts, index, request)
     movers, left_out = _movers(cloud, request)
+    giving = {*request.hosts, *(vm.host for vm in movers)}
     rates = [_rates(vm, request) for vm in movers]
     curves = fit([_working_set(vm, request) for vm in movers])
     terms = Terms(memory=np.array([v.memory for v in movers]))
@@ -239,7 +256,9 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         app_rx=used.app_rx,
         free_memory=used.free_memory,
         free_vcpus=used.free_vcpus,
-        receives=np.array([_receives(h, request) for h in hosts], dtype=bool),
+        receives=np.array(
+            [_receives(h, giving, request) for h in hosts], dtype=bool
+        ),
         post_capable=np.array([h.post_copy is True for h in hosts]),
         vms=tuple(movers),
         source=np.array([index[v.host] for v in movers], dtype=np.intp),
