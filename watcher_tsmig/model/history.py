@@ -45,15 +45,18 @@ class Moved:
     """One VM's move between hosts, ended or under way.
 
     :ivar at: when it last was heard of, s since the epoch
+    :ivar failed: it was tried, and the VM is where it was
     """
 
     vm: str
     source: str
     destination: str
     at: float
+    failed: bool = False
 
     def __post_init__(self) -> None:
         fields.text('vm', self.vm)
         fields.text('source', self.source)
         fields.text('destination', self.destination)
         fields.number('at', self.at, low=0)
+        fields.flag('failed', self.failed)

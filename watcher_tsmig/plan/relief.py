@@ -84,7 +84,7 @@ class _Relieving:
     ) -> None:
         lately = [m for m in moves if now - m.at < limits.cool_down]
         self.moved = {m.vm for m in lately}
-        self.received = {m.destination for m in lately}
+        self.received = {m.destination for m in lately if not m.failed}
         self.may_move = set(request.vms)
         self.cloud = cloud
         self.limits = limits
@@ -233,7 +233,10 @@ class _Relieving:
         if vm.id not in self.may_move:
             return Reason.EXCLUDED, 'is not among those that may move'
         if vm.id in self.moved:
-            return Reason.MOVED_LATELY, 'has moved within the cool-down'
+            return (
+                Reason.MOVED_LATELY,
+                'has moved, or failed to, within the cool-down',
+            )
         if self.floor.best(vm.id) is None:
             return (
                 Reason.NO_DESTINATION,

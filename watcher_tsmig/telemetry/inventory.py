@@ -58,12 +58,14 @@ class Inventory:
     """The scoped part of a cloud, without any measurement.
 
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
+    :ivar cpus: each host's own CPUs, before any allocation ratio
     :ivar notes: what was odd, one sentence each
     """
 
     hosts: tuple[Host, ...]
     vms: tuple[Vm, ...]
     node_ids: Mapping[str, str]
+    cpus: Mapping[str, float]
     notes: tuple[str, ...]
 
 
@@ -164,8 +166,14 @@ def read_inventory(
         hosts=tuple(hosts[name] for name in sorted(hosts)),
         vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
         node_ids={node.hostname: node.uuid for node in nodes},
+        cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),
     )
+
+
+def _cpus(node: Node) -> float:
+    # Placement's inventory of VCPU without its allocation ratio
+    return max(float(getattr(node, 'vcpus', 0) or 0), 0.0)
 
 
 def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
