@@ -53,12 +53,11 @@ class Limits:
             high = getattr(self, f'{kind}_high')
             if not 0 < high <= 1:
                 raise errors.InputError('is not in (0, 1]', f'{kind}_high')
-            if not 0 < low <= high - self.margin:
+            if not 0 < low <= high - self.margin + 1e-9:
                 # else a host that has just been filled could be overloaded
                 raise errors.InputError(
-                    f'is not above 0 and at least the margin below {kind}_high'
-                    f': {low:g} is given, {high:g} - {self.margin:g} is the '
-                    'most',
+                    f'{low:.0%} is not between 0 and {high:.0%}, the '
+                    f'threshold, less {self.margin:.0%}, the margin',
                     f'{kind}_low',
                 )
 
@@ -100,11 +99,14 @@ class Relief:
     """What relieves a cloud.
 
     :ivar hosts: those above a threshold, the busiest first
+    :ivar busiest: the host nearest to its threshold, whether above or not;
+        None where nothing is measured
     :ivar left_out: VMs on overloaded hosts that could not be considered
     :ivar unmeasured: how many VMs of a host nobody measured, by its name
     """
 
     hosts: tuple[Busy, ...]
+    busiest: Busy | None
     left_out: tuple[LeftOut, ...]
     unmeasured: Mapping[str, int]
 

@@ -35,11 +35,14 @@ class Usage:
     :ivar cpus: a host's own CPUs, before any allocation ratio, by name;
         one that is not there is not judged by its CPUs
     :ivar assume_nic: capacity of a NIC that nobody declared, bytes/s
+    :ivar window: what a VM's CPUs do now is their mean over the measures
+        this young, s
     """
 
     vms: Mapping[str, VmLoad] = dataclasses.field(default_factory=dict)
     cpus: Mapping[str, float] = dataclasses.field(default_factory=dict)
     assume_nic: float = 125e6
+    window: float = 900.0
 
     def capacity(self, host: Host) -> FloatArray:
         """Of each load, shape (3,); inf where nobody knows it."""
@@ -50,7 +53,7 @@ class Usage:
     def cpu(self, vm: Vm) -> float | None:
         """CPUs busy for the VM, in the mean; None where nobody knows."""
         points = self.vms[vm.id].cpu if vm.id in self.vms else ()
-        return mean(points)
+        return mean([p for p in points if p[0] > points[-1][0] - self.window])
 
     def now(self, vm: Vm) -> FloatArray:
         """What the VM uses now, shape (3,); nan where nobody knows."""

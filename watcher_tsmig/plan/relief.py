@@ -25,9 +25,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import Load
 from watcher_tsmig.model.history import Moved
-from watcher_tsmig.model.history import Point
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import loads as loads_module
 from watcher_tsmig.plan.busy import Busy
 from watcher_tsmig.plan.busy import Limits
 from watcher_tsmig.plan.busy import Relief
@@ -35,6 +33,7 @@ from watcher_tsmig.plan.floor import EQUAL
 from watcher_tsmig.plan.floor import Floor
 from watcher_tsmig.plan.loads import LOADS
 from watcher_tsmig.plan.loads import Usage
+from watcher_tsmig.plan.overload import Watch
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
@@ -82,19 +81,21 @@ class _Relieving:
         now: float,
         rules: Rules | None,
     ) -> None:
-        lately = [m for m in moves if now - m.at < limits.cool_down]
+        # Nova's clock may be ahead of ours
+        lately = [m for m in moves if max(now - m.at, 0) < limits.cool_down]
         self.moved = {m.vm for m in lately}
-        self.received = {m.destination for m in lately if not m.failed}
         self.may_move = set(request.vms)
+        self.looked_at = sorted(
+            {vm.host for vm in cloud.vms if vm.id in self.may_move}
+        )
         self.cloud = cloud
         self.limits = limits
         self.request = request
         self.rules = dataclasses.replace(
             rules or Rules(), downtime_limit=request.downtime_limit
         )
-        self.now = now
         self.floor = Floor(cloud, usage, limits, request)
-        self.histories = loads_module.histories(cloud, usage)
+        self.watch = Watch(cloud, usage, self.floor, limits, lately, now)
         self.left_out: list[LeftOut] = []
         self.room = limits.max_vms
 
@@ -102,77 +103,24 @@ class _Relieving:
         """Look at every host, the busiest first."""
         found = [
             busy
-            for host in self.cloud.hosts
-            if (busy := self._busy(host.name)) is not None
+            for host in self.looked_at
+            if (busy := self.watch.busy(host)) is not None
         ]
         found.sort(key=lambda b: (-b.share / b.high, b.host))
         over = [busy for busy in found if busy.reason is None]
+        busiest = self.watch.busiest(self.looked_at)
         # what is too busy itself takes nothing, whatever becomes of it
         self.floor.close(busy.host for busy in found)
         done = {busy.host: self._relieved(busy) for busy in over}
         return Relief(
             hosts=tuple(done.get(busy.host, busy) for busy in found),
+            busiest=busiest,
             left_out=tuple(self.left_out),
             unmeasured=self.floor.unmeasured,
         )
 
-    # -- who is overloaded
-
-    def _busy(self, host: str) -> Busy | None:
-        """The host's most pressing load that is above its threshold."""
-        found = [
-            (held >= self.limits.held, share / high, i, share, held)
-            for i, high in enumerate(self.limits.highs)
-            for share, held in [self._lasting(host, i, float(high))]
-            if held > 0
-        ]
-        if not found:
-            return None
-        long_enough, _, i, share, held = max(found)
-        busy = Busy(
-            host=host,
-            load=LOADS[i],
-            share=share,
-            held=held,
-            high=float(self.limits.highs[i]),
-            after=share,
-        )
-        return dataclasses.replace(busy, reason=self._spared(busy))
-
-    def _lasting(
-        self, host: str, load: int, high: float
-    ) -> tuple[float, float]:
-        points: tuple[Point, ...] = self.histories[host].get(LOADS[load], ())
-        held = loads_module.held(points, high, self.now, self.limits.fresh)
-        return float(self.floor.share(host)[load]), held
-
-    def _spared(self, busy: Busy) -> Reason | None:
-        """Why nothing is taken from a host that is above a threshold."""
-        host = self.floor.host(busy.host)
-        tests = (
-            (Reason.NOT_HELD, busy.held < self.limits.held),
-            (Reason.HOST_DOWN, not host.up),
-            (Reason.RECEIVED_LATELY, busy.host in self.received),
-            (Reason.RELIEVED, not any(self._wanted(busy.host).values())),
-        )
-        return next((reason for reason, holds in tests if holds), None)
-
-    def _wanted(self, host: str) -> dict[Load, float]:
-        """What must leave a host, of each load that is too much there."""
-        shares = self.floor.share(host)
-        capacity = self.floor.capacity_of(host)
-        wanted = {}
-        for i, load in enumerate(LOADS):
-            _, held = self._lasting(host, i, float(self.limits.highs[i]))
-            if held >= self.limits.held:
-                over = float(shares[i] - self.limits.lows[i])
-                wanted[load] = max(over, 0.0) * float(capacity[i])
-        return wanted
-
-    # -- what leaves it
-
     def _relieved(self, busy: Busy) -> Busy:
-        wanted = self._wanted(busy.host)
+        wanted = self.watch.wanted(busy.host)
         if self.room < 1:
             return dataclasses.replace(busy, reason=Reason.NEXT_AUDIT)
         able = self._able(busy.host, wanted)
