@@ -39,9 +39,12 @@ KIBI = 1024.0
 HEADROOM = 0.5
 
 
-def trace(data: pathlib.Path) -> dict[str, npt.NDArray[np.float64]]:
+def trace(
+    data: pathlib.Path, names: Sequence[str] = ARRAYS
+) -> dict[str, npt.NDArray[np.float64]]:
     """The arrays of the trace in that folder.
 
+    :param names: those that are needed
     :raises errors.InputError: there is none, or it lacks an array
     """
     path = data / FILE
@@ -56,14 +59,14 @@ def trace(data: pathlib.Path) -> dict[str, npt.NDArray[np.float64]]:
         path = others[0]
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ARRAYS if name not in arrays.files]
+            missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise errors.InputError(
                     f'lacks the arrays {", ".join(missing)}', str(path)
                 )
             return {
                 name: np.asarray(arrays[name], dtype=np.float64)
-                for name in ARRAYS
+                for name in names
             }
     except (OSError, ValueError) as error:
         if isinstance(error, errors.InputError):
@@ -83,7 +86,7 @@ def at_epoch(
     return int(np.argmin(np.abs(times - epoch)))
 
 
-def _traffic(
+def traffic(
     arrays: dict[str, npt.NDArray[np.float64]],
     row: int,
     column: int,
@@ -160,7 +163,7 @@ def cloud(
                 host=f'host-{at[i]:04}',
                 memory=float(memory[row]),
                 vcpus=1.0,
-                traffic=_traffic(arrays, int(row), column, traffic_scale, nic),
+                traffic=traffic(arrays, int(row), column, traffic_scale, nic),
             )
             for i, row in enumerate(rows)
         ),

@@ -14,7 +14,7 @@ cd "$ROOT" || exit 1
 unset PYTHONPATH PYTHONHOME
 
 RELEASES='14.1.2 15.1.2 16.0.2 17.0.0'
-TESTS='unit\.test_(plugin|execute|telemetry)_|functional\.test_drain\.'
+TESTS='unit\.test_(plugin|execute|telemetry)_|functional\.test_(drain|read_cloud)\.'
 BASE=${PYTHON:-python3.11}
 export TSMIG_TEST_TIMEOUT="${TSMIG_TEST_TIMEOUT:-900}"
 

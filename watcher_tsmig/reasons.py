@@ -19,6 +19,7 @@ class Reason(enum.StrEnum):
     WRITES_TOO_FAST = 'writes-too-fast'  # post-copy: pre-copy would not end
     ONLY_PRE_COPY = 'only-pre-copy'  # post-copy is not permitted
     MODE_FORCED = 'mode-forced'  # the caller asked for one mode
+    MAKES_IT_SHORTER = 'makes-it-shorter'  # the other mode: a shorter plan
     # left out
     NOT_ACTIVE = 'not-active'
     LOCKED = 'locked'
@@ -27,6 +28,9 @@ class Reason(enum.StrEnum):
     NO_DESTINATION = 'no-destination'
     DOES_NOT_CONVERGE = 'does-not-converge'
     AFTER_DEADLINE = 'after-deadline'
+    SERVER_GROUP = 'server-group'  # no host that its group's policy admits
+    NOT_ALLOWED = 'not-allowed'  # no host that zone, traits, aggregates allow
+    MEMORY_CYCLE = 'memory-cycle'  # waits for memory that waits for its own
     # of a VM on a busy host
     NOT_MEASURED = 'not-measured'  # nobody measured what it writes
     MOVED_LATELY = 'moved-lately'  # within the cool-down

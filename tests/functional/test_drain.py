@@ -28,6 +28,7 @@ QUICK = (
 class Drains(testtools.TestCase):
     """What the tests share; it has none itself."""
 
+    CLOUD = None
     SPEED = 20.0
     ARGUMENTS = QUICK
 
@@ -38,7 +39,10 @@ class Drains(testtools.TestCase):
         cls.addClassCleanup(stack.close)
         cls.playground = stack.enter_context(
             fixtures.Playground(
-                speed=cls.SPEED, watcher=True, arguments=cls.ARGUMENTS
+                cls.CLOUD,
+                speed=cls.SPEED,
+                watcher=True,
+                arguments=cls.ARGUMENTS,
             )
         )
         cls.watcher = cls.playground.watcher

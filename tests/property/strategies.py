@@ -2,7 +2,9 @@
 
 Only inventing lives here, nothing that judges. Sizes are bytes, rates bytes
 per second. `clouds()` gives everything that a snapshot can hold; with
-`roomy=True` hosts have room, so that most VMs find a destination.
+`roomy=True` hosts have room, so that most VMs find a destination, and with
+`bonds=False` nothing binds hosts and VMs but NICs, memory and CPUs: no
+links, groups, zones, aggregates or disks.
 """
 
 import itertools
@@ -95,7 +97,12 @@ def working_sets(
 
 @st.composite
 def vms(
-    draw: st.DrawFn, vm_id: str, on: list[str], *, roomy: bool = False
+    draw: st.DrawFn,
+    vm_id: str,
+    on: list[str],
+    *,
+    roomy: bool = False,
+    bonds: bool = True,
 ) -> model.Vm:
     """A VM on one of the hosts `on`, measured or not, movable or not."""
     memory = draw(
@@ -115,9 +122,9 @@ def vms(
         active=draw(flags),
         locked=draw(st.sampled_from((False, False, True))),
         excluded=draw(st.sampled_from((False, False, True))),
-        disk=draw(st.just(0.0) | amounts),
-        zone=draw(zones),
-        allowed=draw(st.none() | subsets(on)),
+        disk=draw(st.just(0.0) | amounts) if bonds else 0.0,
+        zone=draw(zones) if bonds else None,
+        allowed=draw(st.none() | subsets(on)) if bonds else None,
         sla=draw(st.none() | names),
     )
 
@@ -161,22 +168,24 @@ def clouds(
     max_hosts: int = 6,
     max_vms: int = 12,
     roomy: bool = False,
+    bonds: bool = True,
 ) -> model.Cloud:
     """Hosts and VMs of every kind; no VMs where there is no host."""
+    most = 2 if bonds else 0
     labels = draw(
         st.lists(names, min_size=min_hosts, max_size=max_hosts, unique=True)
     )
     ids = draw(st.lists(names, max_size=max_vms if labels else 0, unique=True))
     return model.Cloud(
         hosts=tuple(draw(hosts(name, roomy=roomy)) for name in labels),
-        vms=tuple(draw(vms(i, labels, roomy=roomy)) for i in ids),
+        vms=tuple(draw(vms(i, labels, roomy=roomy, bonds=bonds)) for i in ids),
         taken_at=draw(instants),
         links=tuple(
             draw(links(name, labels))
-            for name in draw(st.lists(names, max_size=2, unique=True))
+            for name in draw(st.lists(names, max_size=most, unique=True))
         ),
         groups=tuple(
             draw(groups(name, ids))
-            for name in draw(st.lists(names, max_size=2, unique=True))
+            for name in draw(st.lists(names, max_size=most, unique=True))
         ),
     )

@@ -17,12 +17,17 @@ FEW = hypothesis.settings(max_examples=60, deadline=None)
 MANY = hypothesis.settings(max_examples=200, deadline=None)
 
 
+# Whether clouds bind hosts and VMs by links, groups, zones, aggregates and
+# disks, which `make_plan` does not see yet; the checker does.
+BONDS = False
+
+
 @st.composite
 def drains(draw):
     """A cloud and a request to empty some of its hosts."""
     cloud = draw(
-        strategies.clouds(min_hosts=2)
-        | strategies.clouds(min_hosts=2, roomy=True)
+        strategies.clouds(min_hosts=2, bonds=BONDS)
+        | strategies.clouds(min_hosts=2, roomy=True, bonds=BONDS)
     )
     names = [h.name for h in cloud.hosts]
     hosts = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))

@@ -9,6 +9,12 @@ from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.values import Migration
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plan.values import Request
+from watcher_tsmig.reasons import Reason
 
 GIGABIT = units.from_mbit_s(1000)
 
@@ -45,6 +51,68 @@ def cloud(hosts: str, *vms: Vm, **values: Any) -> Cloud:
 
     `values` override a host by its name: ``b=host('b', up=False)``.
     """
+    more = {k: values.pop(k) for k in ('links', 'groups') if k in values}
     return Cloud(
-        hosts=tuple(values.get(n, host(n)) for n in hosts.split()), vms=vms
+        hosts=tuple(values.get(n, host(n)) for n in hosts.split()),
+        vms=vms,
+        **more,
+    )
+
+
+def idle(name: str, at: str, **values: Any) -> Vm:
+    """A VM as `vm`, that writes nothing and sends nothing."""
+    return vm(name, at, **{'working_set': writes(0.0), **values})
+
+
+def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
+    """A migration of an `idle` VM at 50 MB/s, written by hand.
+
+    :param way: source and destination, as ``a>b``
+    """
+    source, destination = way.split('>')
+    post = values.get('mode') is Mode.POST_COPY
+    cap = values.get('cap', 50e6)
+    takes = values.get('takes', lasts(cap))
+    given: dict[str, Any] = {
+        'mode': Mode.PRE_COPY,
+        'cap': cap,
+        'lcb': 0.0 if post else 1e3,
+        'slot': 1,
+        'takes': takes,
+        'takes_low': takes,
+        'takes_high': takes,
+        'downtime': Rules().post_copy_outage if post else 0.0,
+        'data': 1e9,
+    }
+    return Migration(
+        vm=f'id-{name}',
+        name=name,
+        source=source,
+        destination=destination,
+        start=start,
+        reason=Reason.NO_CONTENTION,
+        because='',
+        runner_up='',
+        **{**given, **values},
+    )
+
+
+def lasts(cap: float) -> float:
+    """How long a `step` at that cap takes, s."""
+    rules = Rules()
+    return rules.overhead + 1e9 / rules.rate(cap)
+
+
+def plan(*steps: Migration, **asked: Any) -> Plan:
+    """The plan of these migrations, of VMs asked for by their ids."""
+    names = {step.vm for step in steps} - {
+        v for v, _ in asked.get('choices', ())
+    }
+    request = Request(**{'vms': tuple(sorted(names)), **asked})
+    return Plan(
+        request=request,
+        migrations=steps,
+        left_out=(),
+        lower_bound=0.0,
+        peak_load=0.0,
     )

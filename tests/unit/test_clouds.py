@@ -16,10 +16,12 @@ KIBI_PER_GIB = 1024.0**2
 
 
 class TraceCase(testtools.TestCase):
+    command = staticmethod(clouds.main)
+
     def run_main(self, *words):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = clouds.main(words)
+            code = self.command(words)
         return code, out.getvalue(), err.getvalue()
 
     def folder(self):

@@ -61,6 +61,7 @@ class TestRules(testtools.TestCase):
             {'downtime_steps': -1},
             {'streams': 0},
             {'stream_ceiling': 0.0},
+            {'stream_window': 0.0},
             {'page_header': -8.0},
             {'efficiency': 1.1},
             {'completion_timeout': math.nan},

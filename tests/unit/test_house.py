@@ -39,7 +39,7 @@ ARROWS = {
     # values are seen by those who never see the planner, so they see no one
     VALUES: (),
     # what judges shares nothing with what makes
-    'plan.check': ('model', VALUES),
+    'plan.check': ('model', VALUES, 'plan.check'),
     'simulate': ('forecast', 'model', VALUES),
     'telemetry': ('model', VALUES),
     'execute': ('model', VALUES),
@@ -344,6 +344,8 @@ class TestTheLint(unittest.TestCase):
             ('plan.check', 'plan.values.Plan', True),
             ('plan.check', 'plan.make', False),
             ('plan.check', 'plan.contention', False),
+            ('plan.check.times', 'plan.check.view', True),
+            ('plan.check.times', 'plan.order', False),
             ('plan.check', 'forecast', False),
             ('plan.values', 'model', False),
             ('execute.migration', 'plan.values.Mode', True),

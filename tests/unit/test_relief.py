@@ -359,4 +359,4 @@ class TestPlanned(unittest.TestCase):
             policies.request('balanced', choices=(('id-big', 'b'),)),
         )
         (stays,) = plan.left_out
-        self.assertIn('b, chosen for it', stays.because)
+        self.assertIn('b, which was chosen for it', stays.because)

@@ -1,5 +1,6 @@
 """The fluid model shares NICs fairly and agrees with the forecast."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,6 +12,9 @@ from tests.unit.builders import writes
 from watcher_tsmig import errors
 from watcher_tsmig import forecast
 from watcher_tsmig import simulate
+from watcher_tsmig.forecast.hybrid import Switch
+from watcher_tsmig.forecast.hybrid import hybrid
+from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
@@ -42,6 +46,37 @@ class TestMaxMin(testtools.TestCase):
         self.assertEqual(
             [30.0, 70.0], self.share([100, 30], path, [math.inf] * 2)
         )
+
+    def test_a_flow_of_two_connections_gets_twice_as_much(self):
+        path = np.array([(0, NOWHERE)] * 2)
+        self.assertEqual(
+            [20.0, 40.0],
+            max_min(
+                np.array([60.0]),
+                path,
+                np.array([math.inf, math.inf]),
+                np.array([1.0, 2.0]),
+            ).tolist(),
+        )
+
+    def test_no_flow_could_have_more_without_a_poorer_one_having_less(self):
+        random = np.random.default_rng(7)
+        for _ in range(20):
+            capacity = random.uniform(50, 200, 8)
+            path = np.array(
+                [random.permutation(8)[:3] for _ in range(40)], dtype=np.intp
+            )
+            path[random.random(40) < 0.5, 2] = NOWHERE
+            demand = random.uniform(1, 60, 40)
+            rate = max_min(capacity, path, demand)
+            used = np.zeros(9)
+            np.add.at(used, path.ravel(), np.repeat(rate, 3))
+            self.assertTrue((used[:8] <= capacity * (1 + 1e-6)).all())
+            for flow in np.flatnonzero(rate < demand * (1 - 1e-6)):
+                nodes = path[flow][path[flow] != NOWHERE]
+                full = nodes[used[nodes] >= capacity[nodes] * (1 - 1e-6)]
+                most = [rate[(path == n).any(axis=1)].max() for n in full]
+                self.assertTrue(min(most) <= rate[flow] * (1 + 1e-6))
 
     def test_no_demand_no_rate(self):
         self.assertEqual([0.0], self.share([100], [(0, NOWHERE)], [0]))
@@ -76,9 +111,51 @@ class TestWorld(testtools.TestCase):
                 self.assertAlmostEqual(
                     float(said.data[0]), done.data, delta=2.0
                 )
-                self.assertAlmostEqual(
-                    float(said.t_downtime[0]), done.downtime, places=6
-                )
+                if not post:
+                    self.assertAlmostEqual(
+                        float(said.t_downtime[0]), done.downtime, places=6
+                    )
+
+    def test_the_outage_of_a_post_copy_is_the_forecast_s(self):
+        rules = Rules()
+        a_vm = vm('v', 'a', working_set=writes(2e7))
+        curves = forecast.fit([a_vm.working_set])
+        said = hybrid(curves, 1e8, rules, Switch.AT_ONCE).forecasts
+        done = self.run_alone(a_vm, 1e8, post=True)
+        self.assertAlmostEqual(float(said.t_downtime[0]), done.downtime)
+
+    def test_of_a_vm_that_nobody_measured_the_outage_is_the_flat_one(self):
+        done = self.run_alone(vm('v', 'a', working_set=None), 1e8, post=True)
+        self.assertEqual(Rules().post_copy_outage, done.downtime)
+
+    def test_it_follows_nova_s_rules_as_the_forecast_does(self):
+        rules = dataclasses.replace(NOVA, downtime_delay=2.0)
+        for rate in (1e6, 2e7, 4e7):
+            a_vm = vm('v', 'a', working_set=writes(rate))
+            said = forecast.pre_copy(
+                forecast.fit([a_vm.working_set]),
+                1e8,
+                rules,
+                terms=forecast.Terms(memory=a_vm.memory),
+            )
+            world = self.world(a_vm, rules=rules)
+            world.start('id-v', 'b', cap=1e8)
+            world.advance(1000.0)
+            done = world.done['id-v']
+            self.assertAlmostEqual(float(said.t_sum[0]), done.ended, 3)
+            self.assertAlmostEqual(
+                float(said.data[0]) / done.data, 1.0, places=6
+            )
+
+    def test_the_completion_timeout_ends_what_does_not_end(self):
+        rules = dataclasses.replace(NOVA, completion_timeout=50.0)
+        world = self.world(vm('v', 'a', working_set=writes(2e8)), rules=rules)
+        world.start('id-v', 'b')
+        events = world.advance(1000.0)
+        self.assertEqual('aborted', events[-1].kind)
+        self.assertAlmostEqual(50 * 4e9 / 1024**3, events[-1].time)
+        self.assertEqual('a', world.host_of('id-v'))
+        self.assertEqual(1, len(world.broken))
 
     def test_traffic_the_same_way_competes_and_the_other_way_does_not(self):
         ends = {

@@ -14,6 +14,7 @@ from tests.unit.test_telemetry_gnocchi import SmallGnocchi
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import declarations
 from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry import read_cloud
 
@@ -76,9 +77,10 @@ def instance(name, **values):
 class SmallCompute:
     """openstacksdk's compute proxy in front of lists."""
 
-    def __init__(self, servers=(), aggregates=(), services=None):
+    def __init__(self, servers=(), aggregates=(), services=None, groups=()):
         self._servers = servers
         self._aggregates = aggregates
+        self._groups = groups
         self._services = services or [
             thing(host=h, binary='nova-compute', status='enabled', state='up')
             for h in 'ab'
@@ -92,6 +94,11 @@ class SmallCompute:
 
     def servers(self, details, all_projects):
         return self._servers
+
+    def server_groups(self, all_projects, base_path):
+        # as Nova: two at once, and from an offset on
+        first = int(base_path.partition('?offset=')[2])
+        return iter(self._groups[first : first + 2])
 
     def get_server(self, vm):
         (found,) = [s for s in self._servers if s.id == vm]
@@ -212,7 +219,7 @@ class TestInventory(unittest.TestCase):
             ],
             [aggregate('ab', post_copy='true')],
         )
-        permitted = inventory.post_copy_permitted
+        permitted = declarations.post_copy_permitted
         self.assertTrue(permitted(compute, 'id-one', 'a', 'b'))
         self.assertFalse(permitted(compute, 'id-one', 'a', 'c'))
         self.assertFalse(permitted(compute, 'id-no', 'a', 'b'))

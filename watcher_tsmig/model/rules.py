@@ -50,6 +50,10 @@ class Rules:
         live_migration_parallel_connections, QEMU's multifd channels)
     :ivar stream_ceiling: bytes/s on the wire that one of them can carry,
         which one CPU or one TCP window limits; inf where nobody measured
+    :ivar stream_window: bytes that one of them may have under way, so that
+        over a path with a round-trip time it carries at most the window
+        each time (TCP's window, Linux' tcp_wmem maximum of 4 MiB unless
+        tuned); inf where nobody said
     :ivar setup: s that a migration takes beside its transfer, without
         load on the NIC: 1 to 5 s until a record exists and up to 2 s at
         the end, measured with Nova 34
@@ -82,6 +86,7 @@ class Rules:
     zero_page: float = 9.0
     streams: int = 1
     stream_ceiling: float = math.inf
+    stream_window: float = math.inf
     setup: float = 3.0
     teardown: float = 0.0
     switchover: float = 0.039
@@ -112,6 +117,12 @@ class Rules:
     def ceiling(self) -> float:
         """Bytes/s on the wire that memory can use, whatever the link."""
         return self.streams * self.stream_ceiling
+
+    def reach(self, rtt: float) -> float:
+        """Bytes/s on the wire over a path with that round-trip time, s."""
+        if rtt <= 0 or self.stream_window == math.inf:
+            return self.ceiling
+        return min(self.ceiling, self.streams * self.stream_window / rtt)
 
     @property
     def carried(self) -> float:
@@ -150,6 +161,7 @@ POSITIVE = (
     'efficiency',
     'page',
     'stream_ceiling',
+    'stream_window',
 )
 NOT_NEGATIVE = (
     'downtime_steps',

@@ -1,55 +1,134 @@
 """Modes: pre-copy or post-copy for each VM, by least contention.
 
-Hosts that share no migration are decided apart. A part with one pair of
-hosts is exact: all combinations up to `ENUMERATE` VMs, beyond that the
-Pareto front. A part with several pairs is exact up to `MANY` VMs, and
-searched beyond. What is minimised is in game.py.
+VMs that share no link, directly or by others, are decided apart. A part
+is exact up to `ENUMERATE` VMs, and with two links (one pair of hosts) at
+any number that its Pareto front allows. Beyond, the linear relaxation
+gives a bound and a start; branch and bound is tried where few links hold
+the bound, annealing where many do; a descent sees to the rest of the
+sorted loads. What is minimised is in game.py.
 """
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from watcher_tsmig.plan import anneal
 from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
+from watcher_tsmig.plan import relax
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.effort import Effort
+from watcher_tsmig.plan.game import Choice
 from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.game import take
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
+from watcher_tsmig.plan.game import better
+from watcher_tsmig.plan.game import decided
+from watcher_tsmig.plan.game import key
+from watcher_tsmig.plan.game import loads
+from watcher_tsmig.plan.game import part
 
 ENUMERATE = 20
-MANY = 14
+# Branch and bound closes nearly always where at most so many links hold
+# the relaxation's bound, and nearly never where hundreds do.
+FEW = 40
+# The share of the time that searches may take; the rest is the descent's.
+SEARCH = 0.85
 
 
-def modes(game: Game) -> BoolArray:
-    """Which VMs are post-copied; shape (n,).
+def modes(game: Game, effort: Effort | None = None) -> Choice:
+    """Which VMs are post-copied, and how good that provably is.
 
-    Hosts that share no migration do not meet in the sorted vector of
-    loads, so every connected part of the graph of hosts is on its own.
+    VMs with one mode only are constraints: their loads are background to
+    the choice of the others.
     """
-    post = np.zeros(len(game.source), dtype=bool)
-    for rows in _parts(game):
-        part = take(game, rows)
-        pairs = set(zip(part.source, part.destination, strict=True))
-        if len(pairs) == 1:
-            choose = exact.one_pair if len(rows) <= ENUMERATE else exact.front
-        else:
-            choose = (
-                exact.several_pairs if len(rows) <= MANY else descent.search
-            )
-        post[rows] = choose(part)
-    return post
+    effort = effort or Effort()
+    post = game.may_post & ~game.may_pre
+    rest = decided(game)
+    rows_of_rest = np.flatnonzero(game.free)
+    lower = float((rest.base / rest.capacity).max(initial=0.0))
+    done = 0.0
+    for rows, links in _parts(rest):
+        share = len(rows) / len(rows_of_rest)
+        mine = effort.part(done, done + share)
+        post[rows_of_rest[rows]], bound = _choose(
+            part(rest, rows, links), mine
+        )
+        lower = max(lower, bound)
+        done += share
+    post = descent.undo(game, post)
+    value = float(loads(game, post).max(initial=0.0))
+    return Choice(post=post, value=value, lower_bound=min(lower, value))
 
 
-def _parts(game: Game) -> list[IntArray]:
-    """Rows of each connected part of the graph of hosts."""
-    n, h = len(game.source), len(game.capacity)
+def _parts(game: Game) -> list[tuple[IntArray, IntArray]]:
+    """(VMs, links) of each connected part that has VMs."""
+    m, n = game.pre.shape
     if n == 0:
         return []
+    uses = sparse.coo_array(abs(game.pre) + abs(game.post))
     edges = sparse.coo_array(
-        (np.ones(n), (game.source, h + game.destination)),
-        shape=(2 * h, 2 * h),
+        (np.ones(uses.nnz), (uses.row, m + uses.col)), shape=(m + n, m + n)
     )
     _, label = csgraph.connected_components(edges, directed=False)
-    mine = label[game.source]
-    return [np.flatnonzero(mine == part) for part in np.unique(mine)]
+    vms, links = _groups(label[m:]), _groups(label[:m])
+    none = np.zeros(0, dtype=np.intp)
+    return [(rows, links.get(at, none)) for at, rows in vms.items()]
+
+
+def _groups(label: IntArray) -> dict[int, IntArray]:
+    """Places of each label."""
+    order = np.argsort(label, kind='stable')
+    values, starts = np.unique(label[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    return dict(zip(values.tolist(), parts, strict=True))
+
+
+def _choose(game: Game, effort: Effort) -> tuple[BoolArray, float]:
+    """(modes, bound) of one part, all of whose VMs have a choice."""
+    m, n = game.pre.shape
+    if n <= ENUMERATE:
+        post = exact.enumerate_all(game)
+        return post, _value(game, post)
+    if m == 2:
+        post, proven = exact.front(game)
+        if proven:
+            return post, _value(game, post)
+        bound = relax.bound(relax.shares(game), _value(game, post)).bound
+        return post, bound
+    return _search(game, effort)
+
+
+def _value(game: Game, post: BoolArray) -> float:
+    return float(loads(game, post).max(initial=0.0))
+
+
+def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
+    """(modes, bound) of a part that is too large to enumerate."""
+    parts = relax.shares(game)
+
+    def descended(start: BoolArray) -> BoolArray:
+        return descent.descend(game, parts, start, effort)
+
+    best = descended(descent.own_direction(parts))
+    relaxed = relax.bound(parts, _value(game, best))
+    best = _better(game, best, descended(relaxed.x > 0.5))
+    lower, searching = relaxed.bound, effort.part(0.0, SEARCH)
+    if _open(game, best, lower) and (relaxed.price > relax.TRUST).sum() <= FEW:
+        found, bound = relax.milp(
+            parts, _value(game, best), effort.nodes, searching.seconds
+        )
+        lower = max(lower, bound)
+        if found is not None:
+            best = _better(game, best, descended(found))
+    if _open(game, best, lower):
+        found = anneal.anneal(parts, relaxed, searching, effort.sweeps)
+        best = _better(game, best, descended(found))
+    return best, lower
+
+
+def _open(game: Game, post: BoolArray, lower: float) -> bool:
+    return _value(game, post) > lower * (1 + relax.TRUST)
+
+
+def _better(game: Game, one: BoolArray, other: BoolArray) -> BoolArray:
+    return other if better(key(game, other), key(game, one)) else one

@@ -1,30 +1,34 @@
-"""Modes by exact methods: few VMs, or one pair of hosts.
+"""Modes by exact methods: few VMs, or two links.
 
-All combinations, by doubling or as a table, and for one pair with many
-VMs dynamic programming over the Pareto front of (load_tx, load_rx). What
-"best" means is in game.py.
+All combinations in blocks, and for two links with many VMs dynamic
+programming over the Pareto front of their loads. Every VM here has a
+choice. What "best" means is in game.py.
 """
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.game import EQUAL
 from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
+
+# Combinations of the VMs of one half, and halves that are joined at once:
+# together they bound the memory, not the result.
+HALF = 10
+BLOCK = 32
 
 # States kept by the dynamic programme; beyond it, states that share a cell
 # of a grid this fine are merged, which costs at most 1 / FRONT per VM.
 FRONT = 200_000
 
 
-def _pair_ratios(game: Game) -> tuple[float, float, FloatArray, FloatArray]:
-    s, d = game.source[0], game.destination[0]
+def _shares(game: Game) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(base (m,), pre (n, m), post (n, m)), as shares of capacities."""
     return (
-        float(game.base_tx[s] / game.capacity[s]),
-        float(game.base_rx[d] / game.capacity[d]),
-        game.tx / game.capacity[s],
-        game.rx / game.capacity[d],
+        game.base / game.capacity,
+        (game.pre.toarray() / game.capacity[:, None]).T,
+        (game.post.toarray() / game.capacity[:, None]).T,
     )
 
 
@@ -33,108 +37,112 @@ def _first(keys: list[FloatArray]) -> int:
     rows = np.arange(len(keys[0]))
     for key in keys:
         values = key[rows]
-        rows = rows[values <= values.min() + EQUAL]
+        least = values.min()
+        rows = rows[values <= least + EQUAL * max(1.0, abs(least))]
+        if len(rows) == 1:
+            break
     return int(rows[0])
 
 
-def one_pair(game: Game) -> BoolArray:
-    """The best of all 2^n combinations, by doubling."""
-    base_tx, base_rx, tx, rx = _pair_ratios(game)
-    n = len(tx)
-    scale = max(float(game.extra.max(initial=0.0)), 1.0)
-    sums = {
-        'tx': np.array([base_tx]),
-        'rx': np.array([base_rx]),
-        'posts': np.array([0.0]),
-        'extra': np.array([0.0]),
-    }
-    codes = np.array([0], dtype=np.int64)
-    for i in range(n):
-        steps = []
-        if game.may_pre[i]:
-            steps.append((tx[i], 0.0, 0.0, game.extra[i] / scale, 0))
-        if game.may_post[i]:
-            steps.append((0.0, rx[i], 1.0, 0.0, 1 << i))
-        sums = {
-            name: np.concatenate([sums[name] + step[j] for step in steps])
-            for j, name in enumerate(sums)
-        }
-        codes = np.concatenate([codes | step[4] for step in steps])
-    high = np.maximum(sums['tx'], sums['rx'])
-    low = np.minimum(sums['tx'], sums['rx'])
-    best = int(codes[_first([high, low, sums['posts'], sums['extra']])])
+def _sums(pre: FloatArray, post: FloatArray) -> FloatArray:
+    """What all combinations of these VMs add; row c has the modes c.
+
+    :param pre: shape (k, q), what VM i adds if its bit is 0
+    :param post: shape (k, q), what it adds if its bit is 1
+    :returns: shape (2^k, q)
+    """
+    out: FloatArray = np.zeros((1, pre.shape[1]))
+    for as_pre, as_post in zip(pre, post, strict=True):
+        out = np.concatenate((out + as_pre, out + as_post))
+    return out
+
+
+def enumerate_all(game: Game) -> BoolArray:
+    """The best of all 2^n combinations.
+
+    Low VMs and high VMs make a table each; a block of their sums at a
+    time is cut down to the smallest largest load, and only what is left
+    of it is sorted.
+    """
+    base, pre, post = _shares(game)
+    n, m = len(pre), len(base)
+    none = np.zeros(n)
+    scale = max(float(game.extra.sum()), 1.0)
+    pre = np.column_stack((pre, none, game.extra / scale))
+    post = np.column_stack((post, game.risk, none))
+    low = _sums(pre[:HALF], post[:HALF]) + np.append(base, (0.0, 0.0))
+    high = _sums(pre[HALF:], post[HALF:])
+    # Contiguous links make the largest load a few passes over memory.
+    low_links, high_links = low[:, :m].T.copy(), high[:, :m].T.copy()
+    found: list[FloatArray] = []
+    codes: list[int] = []
+    least = np.inf
+    for start in range(0, len(high), BLOCK):
+        chunk = slice(start, start + BLOCK)
+        peak = np.full((len(high[chunk]), len(low)), -np.inf)
+        for link in range(m):
+            joined = high_links[link, chunk, None] + low_links[link]
+            np.maximum(peak, joined, out=peak)
+        least = min(least, float(peak.min()))
+        i, j = np.nonzero(peak <= least + EQUAL)
+        if len(i):
+            row, sums = _best_row(high[start + i] + low[j], m)
+            found.append(sums)
+            codes.append(int((start + i[row]) * len(low) + j[row]))
+    best = codes[_best_row(np.array(found), m)[0]]
     return np.array([bool(best >> i & 1) for i in range(n)])
 
 
-def several_pairs(game: Game) -> BoolArray:
-    """The best of all combinations, for VMs of several hosts."""
-    n = len(game.source)
-    codes = np.arange(1 << n)
-    post = (codes[:, None] >> np.arange(n) & 1).astype(bool)
-    legal = np.where(post, game.may_post, game.may_pre).all(axis=1)
-    post = post[legal]
-    sources, s = np.unique(game.source, return_inverse=True)
-    destinations, d = np.unique(game.destination, return_inverse=True)
-    out = np.where(post, 0.0, game.tx) @ np.eye(len(sources))[s]
-    into = np.where(post, game.rx, 0.0) @ np.eye(len(destinations))[d]
-    load = np.concatenate(
-        (
-            (out + game.base_tx[sources]) / game.capacity[sources],
-            (into + game.base_rx[destinations]) / game.capacity[destinations],
-        ),
-        axis=1,
-    )
-    load.sort(axis=1)
-    keys = [load[:, -1 - j] for j in range(load.shape[1])]
-    keys += [post.sum(axis=1), np.where(post, 0.0, game.extra).sum(axis=1)]
-    out_row: BoolArray = post[_first(keys)]
-    return out_row
+def _best_row(sums: FloatArray, m: int) -> tuple[int, FloatArray]:
+    """The best row of (loads (m), risk, bytes), and what it holds."""
+    load = np.sort(sums[:, :m], axis=1)
+    keys = [load[:, -1 - j] for j in range(m)]
+    row = _first([*keys, sums[:, m], sums[:, m + 1]])
+    return row, sums[row]
 
 
-def front(game: Game) -> BoolArray:
-    """The best combination by the Pareto front of (load_tx, load_rx).
+def front(game: Game) -> tuple[BoolArray, bool]:
+    """The best combination by the Pareto front of two links' loads.
 
-    A state with less on both NICs stays better whatever is added, so only
-    the front is kept (Nemhauser and Ullmann); among equal loads the one
-    with fewer post-copies, then fewer bytes.
+    A state with less on both stays better whatever is added, so only the
+    front is kept (Nemhauser and Ullmann); among equal loads the one with
+    less risk, then fewer bytes.
+
+    :returns: (the modes, whether no states had to be merged)
     """
-    base_tx, base_rx, tx, rx = _pair_ratios(game)
-    order = np.argsort(-(tx + rx), kind='stable')
-    state = np.array([[base_tx, base_rx, 0.0, 0.0]])
+    base, pre, post = _shares(game)
+    order = np.argsort(-np.maximum(pre, post).sum(axis=1), kind='stable')
+    state = np.array([[*base, 0.0, 0.0]])
     history: list[tuple[IntArray, BoolArray]] = []
+    proven = True
     for i in order:
-        grown, parent, posted = [], [], []
-        here = np.arange(len(state))
-        if game.may_pre[i]:
-            grown.append(state + [tx[i], 0.0, 0.0, game.extra[i]])
-            parent.append(here)
-            posted.append(np.zeros(len(state), dtype=bool))
-        if game.may_post[i]:
-            grown.append(state + [0.0, rx[i], 1.0, 0.0])
-            parent.append(here)
-            posted.append(np.ones(len(state), dtype=bool))
-        both = np.concatenate(grown)
+        here = len(state)
+        both = np.concatenate(
+            (
+                state + [*pre[i], 0.0, game.extra[i]],
+                state + [*post[i], game.risk[i], 0.0],
+            )
+        )
+        proven &= len(both) <= FRONT
         keep = _pareto(both)
         state = both[keep]
-        history.append(
-            (np.concatenate(parent)[keep], np.concatenate(posted)[keep])
-        )
+        history.append((keep % here, keep >= here))
     high = np.maximum(state[:, 0], state[:, 1])
     low = np.minimum(state[:, 0], state[:, 1])
     row = _first([high, low, state[:, 2], state[:, 3]])
-    post = np.zeros(len(tx), dtype=bool)
+    chosen = np.zeros(len(pre), dtype=bool)
     for i, (parents, posts) in zip(order[::-1], history[::-1], strict=True):
-        post[i] = posts[row]
+        chosen[i] = posts[row]
         row = int(parents[row])
-    return post
+    return chosen, proven
 
 
 def _pareto(state: FloatArray) -> IntArray:
     """Rows that no other row beats on both loads."""
     cell = EQUAL if len(state) <= FRONT else 1.0 / FRONT
-    tx = np.round(state[:, 0] / cell)
-    order = np.lexsort((state[:, 3], state[:, 2], state[:, 1], tx))
-    rx = np.round(state[order, 1] / cell)
-    before = np.concatenate(([np.inf], np.minimum.accumulate(rx)[:-1]))
-    out: IntArray = order[rx < before]
+    one = np.round(state[:, 0] / cell)
+    order = np.lexsort((state[:, 3], state[:, 2], state[:, 1], one))
+    other = np.round(state[order, 1] / cell)
+    before = np.concatenate(([np.inf], np.minimum.accumulate(other)[:-1]))
+    out: IntArray = order[other < before]
     return out

@@ -1,4 +1,4 @@
-"""Why each VM got its mode, in one sentence, and what the other had cost.
+"""Why each VM got its mode, what binds it, and what the other had cost.
 
 Reasons are decided by a table, first match wins; the sentences say the
 numbers that decided.
@@ -6,29 +6,43 @@ numbers that decided.
 
 import dataclasses
 from collections.abc import Callable
+from collections.abc import Sequence
 
-import numpy as np
+from scipy import sparse
 
 from watcher_tsmig import units
-from watcher_tsmig.plan import bound
 from watcher_tsmig.plan import game as game_module
-from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.lists import Booking
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import Problem
+from watcher_tsmig.plan.tasks import Booking
+from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Objective
+from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
+
+# A migration starts right when another ends within this share of its start.
+AT_ONCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What decides one VM's reason; rates in bytes/s, loads as shares.
 
-    :ivar fell_back: post-copied because no turn left enough for pre-copy
+    :ivar post: its mode
+    :ivar wanted: whether contention alone would have post-copied it
+    :ivar shorter: modes may differ from that for a shorter plan
     :ivar resend: times its memory that pre-copy would send at best
+    :ivar load: of the busiest link that it could add to, in this mode
+    :ivar longer: s that the other mode would take longer at the same cap;
+        None where it is not possible
     """
 
     post: bool
-    fell_back: bool
+    wanted: bool
+    shorter: bool
     forced: bool
     may_pre: bool
     may_post: bool
@@ -39,11 +53,17 @@ class Case:
     room: float
     load: float
     other_load: float
+    longer: float | None
 
     @property
     def near_equal(self) -> bool:
         """Neither mode's load differs by more than a percent of a NIC."""
         return abs(self.load - self.other_load) < 0.01
+
+    @property
+    def fell_back(self) -> bool:
+        """Post-copied because no turn left enough for pre-copy."""
+        return self.post and not self.wanted and not self.shorter
 
 
 def _traffic(case: Case) -> str:
@@ -52,6 +72,8 @@ def _traffic(case: Case) -> str:
 
 
 def _needs(case: Case) -> str:
+    if case.fell_back:
+        return f'pre-copy needs {units.human_rate(case.lcb)}, no turn left it'
     if not case.may_pre and case.lcb <= case.room:
         return f'pre-copy would send its memory {case.resend:.1f} times'
     return (
@@ -77,6 +99,11 @@ REASONS: tuple[Row, ...] = (
         Reason.ONLY_PRE_COPY,
         lambda c: not c.post and not c.may_post,
         lambda c: f'post-copy not permitted; {_traffic(c)}',
+    ),
+    (
+        Reason.MAKES_IT_SHORTER,
+        lambda c: c.post != c.wanted,
+        lambda c: f'makes the plan shorter; {_traffic(c)}',
     ),
     (
         Reason.NO_CONTENTION,
@@ -110,61 +137,159 @@ def reason(case: Case) -> tuple[Reason, str]:
 
 
 def runner_up(case: Case) -> str:
-    """What the other mode would have meant, for people."""
+    """What the other mode would have meant, for people, with its price."""
     other = Mode.PRE_COPY if case.post else Mode.POST_COPY
     if not case.post and not case.may_post:
-        return 'post-copy is not permitted by its owner, host or request'
+        return (
+            'post-copy is not permitted by its owner, its service class, '
+            'its hosts or the request'
+        )
     if case.post and (case.fell_back or not case.may_pre):
         return _needs(case)
     if case.near_equal:
-        return f'{other} would load the NICs about as much'
-    return (
-        f'{other} would load the busier NIC to {case.other_load:.0%} '
-        f'instead of {case.load:.0%}'
-    )
+        load = f'{other} would load the NICs about as much'
+    else:
+        load = (
+            f'{other} would load the busier NIC to {case.other_load:.0%} '
+            f'instead of {case.load:.0%}'
+        )
+    return f'{load}{_price(case)}'
+
+
+def _price(case: Case) -> str:
+    if case.longer is None or abs(case.longer) < 1.0:
+        return ''
+    much = units.human_time(abs(case.longer))
+    return f', and take {much} {"longer" if case.longer > 0 else "less"}'
+
+
+def loads(
+    settled: Settled, tasks: Tasks, bookings: Sequence[Booking]
+) -> FloatArray:
+    """Contention on each link, in the modes booked, shape (m,)."""
+    return game_module.loads(settled.game, _booked(settled, tasks, bookings))
+
+
+def _booked(
+    settled: Settled, tasks: Tasks, bookings: Sequence[Booking]
+) -> BoolArray:
+    """The choice, with the modes booked where they differ, shape (k,)."""
+    post = settled.choice.post.copy()
+    for b in bookings:
+        if b.task < len(post):
+            post[b.task] = tasks.tasks[b.task].ways[b.way].early
+    return post
 
 
 def cases(
-    problem: Problem, game: Game, bookings: tuple[Booking, ...]
+    problem: Problem,
+    settled: Settled,
+    moves: Moves,
+    tasks: Tasks,
+    bookings: Sequence[Booking],
 ) -> list[Case]:
-    """One case for each booking; `game` has the bookings' rows in order.
-
-    The room is the most that the VM's NICs ever leave, or what they left
-    when it had to fall back.
-    """
-    post = np.array([b.job.post for b in bookings], dtype=bool)
-    out_of, into = bound.best_rooms(problem)
-    best = np.minimum(out_of[game.source], into[game.destination])
-    best = np.minimum(best, problem.request.ceiling)
-    tx, rx = game_module.loads(game, post)
+    """One case for each booking."""
+    game, choice = settled.game, _booked(settled, tasks, bookings)
+    load = game_module.loads(game, choice)
+    place = {int(row): i for i, row in enumerate(settled.rows)}
     out: list[Case] = []
-    for i, booking in enumerate(bookings):
-        row, s, d = (
-            booking.job.row,
-            booking.job.source,
-            booking.job.destination,
-        )
-        fell_to = booking.job.left
-        own_tx = game.tx[i] / game.capacity[s]
-        own_rx = game.rx[i] / game.capacity[d]
-        without_tx = tx[s] - (0.0 if post[i] else own_tx)
-        without_rx = rx[d] - (own_rx if post[i] else 0.0)
-        as_pre = max(without_tx + own_tx, without_rx)
-        as_post = max(without_tx, without_rx + own_rx)
+    for b in bookings:
+        row = int(moves.rows[b.task])
+        i = place[row]
+        ways = tasks.tasks[b.task].ways
+        way = ways[b.way]
+        others = [w for w in ways if w.early != way.early]
+        as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
+        longer = None
+        if others and b.rate >= others[0].least:
+            longer = others[0].takes(b.rate) - b.takes
         out.append(
             Case(
-                post=bool(post[i]),
-                fell_back=fell_to is not None,
+                post=way.early,
+                wanted=bool(settled.choice.post[i]),
+                shorter=problem.request.objective is Objective.FAST,
                 forced=problem.request.only_mode is not None,
                 may_pre=bool(game.may_pre[i]),
                 may_post=bool(game.may_post[i]),
-                tx=float(game.tx[i]),
-                rx=float(game.rx[i]),
+                tx=float(problem.tx[row]),
+                rx=float(problem.rx[row]),
                 lcb=float(problem.lcb[row]),
                 resend=1 + float(game.extra[i] / problem.curves.resident[row]),
-                room=float(best[i] if fell_to is None else fell_to),
-                load=float(as_post if post[i] else as_pre),
-                other_load=float(as_pre if post[i] else as_post),
+                room=float(settled.best[row]),
+                load=as_post if way.early else as_pre,
+                other_load=as_pre if way.early else as_post,
+                longer=longer,
             )
         )
     return out
+
+
+def _as_either(
+    settled: Settled, load: FloatArray, i: int, post: bool
+) -> tuple[float, float]:
+    """Load of the busiest link it could add to: (pre-copied, post-copied)."""
+    game = settled.game
+    adds = [_column(matrix, i) for matrix in (game.pre, game.post)]
+    links = sorted({link for part in adds for link in part})
+    mine = adds[int(post)]
+    found = []
+    for part in adds:
+        loads = [
+            load[link]
+            + (part.get(link, 0.0) - mine.get(link, 0.0)) / game.capacity[link]
+            for link in links
+        ]
+        found.append(float(max(loads, default=0.0)))
+    return found[0], found[1]
+
+
+def _column(matrix: sparse.csc_array, i: int) -> dict[int, float]:
+    begin, end = matrix.indptr[i], matrix.indptr[i + 1]
+    return dict(
+        zip(
+            matrix.indices[begin:end].tolist(),
+            matrix.data[begin:end].tolist(),
+            strict=True,
+        )
+    )
+
+
+def binding(
+    problem: Problem,
+    moves: Moves,
+    tasks: Tasks,
+    bookings: Sequence[Booking],
+    after: Sequence[tuple[int, ...]],
+) -> list[str]:
+    """What keeps each migration from an earlier start or a higher cap."""
+    ends = {b.task: b.end for b in bookings}
+    out = []
+    for b, before in zip(bookings, after, strict=True):
+        last = max(before, key=lambda task: ends[task], default=None)
+        task = tasks.tasks[b.task]
+        if last is not None and ends[last] >= b.start * (1 - AT_ONCE):
+            name = problem.vms[moves.rows[last]].name
+            shared = _shared(problem, tasks, b.task, last)
+            out.append(f'waits for {name}, which holds {shared}')
+        elif b.start > 0 and b.start <= task.release * (1 + AT_ONCE):
+            out.append('waits for a host to be released')
+        elif b.rate >= task.ways[b.way].most * (1 - AT_ONCE):
+            out.append('its bandwidth is the most that is permitted')
+        else:
+            link = min(task.ways[b.way].links, key=lambda k: tasks.capacity[k])
+            out.append(f'{problem.network.names[link]} limits its bandwidth')
+    return out
+
+
+def _shared(problem: Problem, tasks: Tasks, one: int, other: int) -> str:
+    """What two tasks both need, for people."""
+    mine, its = tasks.tasks[one].ways[0], tasks.tasks[other].ways[0]
+    for link in mine.links:
+        if link in its.links:
+            return problem.network.names[link]
+    if {s for s, _ in mine.claims} & {s for s, _ in its.frees}:
+        return 'the memory that it needs'
+    counters = set(mine.counters) & set(its.counters)
+    if any(c > 2 * len(problem.names) for c in counters):
+        return 'the turn of their server group'
+    return 'the slot'

@@ -12,9 +12,9 @@ import collections
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
-from watcher_tsmig.plan.problem import BoolArray
-from watcher_tsmig.plan.problem import IntArray
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 
 
 def critical(

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 from watcher_tsmig import errors
+from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Request
 
 
@@ -15,10 +16,12 @@ from watcher_tsmig.plan.values import Request
 class Policy:
     """How much a drain may take from the tenants, for how much speed.
 
+    :ivar objective: what comes first
     :ivar nic_share: share of what the applications leave on a NIC
     :ivar nic_floor: share of a NIC taken even if they leave less
     """
 
+    objective: Objective
     nic_share: float
     nic_floor: float
     max_per_source: int
@@ -31,6 +34,7 @@ class Policy:
 # fast: all there is, with a fifth of each NIC taken if need be.
 POLICIES = {
     'gentle': Policy(
+        objective=Objective.GENTLE,
         nic_share=0.5,
         nic_floor=0.05,
         max_per_source=1,
@@ -38,6 +42,7 @@ POLICIES = {
         max_in_cluster=4,
     ),
     'balanced': Policy(
+        objective=Objective.BALANCED,
         nic_share=0.9,
         nic_floor=0.1,
         max_per_source=2,
@@ -45,6 +50,7 @@ POLICIES = {
         max_in_cluster=16,
     ),
     'fast': Policy(
+        objective=Objective.FAST,
         nic_share=1.0,
         nic_floor=0.2,
         max_per_source=4,

@@ -1,33 +1,41 @@
 """From a cloud and a request to the arrays that the planner computes with.
 
 Here, and only here, unknowns become assumptions, and every one is written
-down with the VM that it concerns. Also here: which VMs cannot move at all.
+down with the VM that it concerns.
 """
 
 import dataclasses
+import math
 
 import numpy as np
-import numpy.typing as npt
 
-from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
-from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
-from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan import movers
+from watcher_tsmig.plan import network
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.movers import Apart
+from watcher_tsmig.plan.network import Network
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Request
+from watcher_tsmig.plan.values import ServiceClass
 from watcher_tsmig.reasons import Reason
 
-IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
+NOWHERE = -1
+# A time may be exceeded by rounding, not by another VM.
+SLACK = 1e-6
+# What a VM takes of a host, in this order.
+STORES = ('memory', 'vcpus', 'disk')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +43,21 @@ class Problem:
     """Hosts as arrays of shape (h,), VMs that could move of shape (n,).
 
     :ivar names: host names; a host is its index from here on
-    :ivar capacity: NIC capacity, bytes/s
-    :ivar app_tx: applications' and background tx before the plan, bytes/s
-    :ivar app_rx: likewise rx
-    :ivar receives: hosts that may be destinations
+    :ivar network: the m links
+    :ivar app: shape (m,), what applications use before the plan, bytes/s
+    :ivar free: shape (h, 3), of `STORES`, before the plan
+    :ivar release: s before which nothing leaves or enters the host
     :ivar post_capable: hosts declared able to post-copy
     :ivar vms: the VMs that could move, by id
     :ivar source: shape (n,), host of each
-    :ivar post_allowed: shape (n,), owner and request permit post-copy
+    :ivar chosen: shape (n,), the host that it must go to, or `NOWHERE`
+    :ivar admitted: shape (n, h), hosts that name and policy admit
+    :ivar stopover: shape (n, h), hosts that admit the VM on its way to the
+        host that was chosen for it; `admitted` for all others
+    :ivar groups: server groups with a policy about their hosts
+    :ivar size: shape (n, 3), of `STORES`
+    :ivar post_allowed: shape (n,), owner, class and request permit it
+    :ivar weight: shape (n,), of the VM's outage against that of others
     :ivar terms: what each migration has beside its curve: its flavor's
         memory, by which Nova counts delays
     :ivar lcb: shape (n,), bytes/s
@@ -52,93 +67,45 @@ class Problem:
     request: Request
     rules: Rules
     names: tuple[str, ...]
-    capacity: FloatArray
-    app_tx: FloatArray
-    app_rx: FloatArray
-    free_memory: FloatArray
-    free_vcpus: FloatArray
-    receives: BoolArray
+    network: Network
+    app: FloatArray
+    free: FloatArray
+    release: FloatArray
     post_capable: BoolArray
     vms: tuple[Vm, ...]
     source: IntArray
+    chosen: IntArray
+    admitted: BoolArray
+    stopover: BoolArray
+    groups: tuple[Apart, ...]
+    size: FloatArray
     tx: FloatArray
     rx: FloatArray
     curves: Curves
     terms: Terms
     lcb: FloatArray
     post_allowed: BoolArray
+    weight: FloatArray
     assumed: tuple[tuple[str, ...], ...]
     nic_assumed: BoolArray
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def receives(self) -> BoolArray:
+        """Hosts that are some VM's destination, shape (h,)."""
+        out: BoolArray = np.any(self.admitted, axis=0)
+        return out
 
-# Who stays, checked in this order: (reason, sentence, test on VM).
-_STAYS = (
-    (Reason.EXCLUDED, "the audit's scope excludes it", lambda v: v.excluded),
-    (
-        Reason.NOT_ACTIVE,
-        'it is not running, or paused: only an active VM moves live',
-        lambda v: not v.active,
-    ),
-    (
-        Reason.LOCKED,
-        'its owner locked it: unlock it, or move it by hand',
-        lambda v: v.locked,
-    ),
-)
+    def free_after(self) -> FloatArray:
+        """Free of each host once every VM that could move has left it.
 
-
-def _stays(vm: Vm, host_up: bool) -> LeftOut | None:
-    for reason, because, test in _STAYS:
-        if test(vm):
-            return LeftOut(
-                vm=vm.id,
-                name=vm.name,
-                host=vm.host,
-                reason=reason,
-                because=because,
-            )
-    if not host_up:
-        return LeftOut(
-            vm=vm.id,
-            name=vm.name,
-            host=vm.host,
-            reason=Reason.HOST_DOWN,
-            because=(
-                f'{vm.host} is down: nothing moves live from it, evacuate'
-            ),
-        )
-    return None
-
-
-def _check_names(cloud: Cloud, request: Request) -> None:
-    known = {host.name for host in cloud.hosts}
-    for field in ('hosts', 'destinations'):
-        for i, name in enumerate(getattr(request, field)):
-            if name not in known:
-                raise errors.InputError(
-                    f'{name!r} is not a host of this cloud; it has '
-                    f'{", ".join(sorted(known)[:8])}'
-                    f'{", ..." if len(known) > 8 else ""}',
-                    f'{field}[{i}]',
-                )
-    vms = {vm.id for vm in cloud.vms}
-    for i, vm_id in enumerate(request.vms):
-        if vm_id not in vms:
-            raise errors.InputError(
-                f'{vm_id!r} is not a VM of this cloud', f'vms[{i}]'
-            )
-    for i, (vm_id, name) in enumerate(request.choices):
-        if vm_id not in vms or name not in known:
-            raise errors.InputError(
-                f'{vm_id!r} to {name!r}: not a VM and a host of this cloud',
-                f'choices[{i}]',
-            )
-
-
-def _named(request: Request) -> set[str]:
-    """The VMs that move beside those of the hosts to empty, by id."""
-    return {*request.vms, *(vm for vm, _ in request.choices)}
+        Shape (h, 3). Only hosts that give VMs and get some differ from
+        `free`: whether the one is gone when the other comes is a matter of
+        time, and the schedule's.
+        """
+        out = self.free.copy()
+        np.add.at(out, self.source, self.size)
+        return out
 
 
 def _working_set(vm: Vm, request: Request) -> WorkingSet:
@@ -169,16 +136,6 @@ def _assumptions(vm: Vm) -> tuple[str, ...]:
     return tuple(name for name, missing in unknown if missing)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Hosts:
-    """What VMs use on each host; arrays of shape (h,)."""
-
-    app_tx: FloatArray
-    app_rx: FloatArray
-    free_memory: FloatArray
-    free_vcpus: FloatArray
-
-
 def _rates(vm: Vm, request: Request) -> tuple[float, float]:
     """(tx, rx) as measured or assumed, bytes/s."""
     if vm.traffic is None:
@@ -186,94 +143,102 @@ def _rates(vm: Vm, request: Request) -> tuple[float, float]:
     return vm.traffic.tx, vm.traffic.rx
 
 
+def _size(vm: Vm) -> tuple[float, float, float]:
+    return vm.memory, vm.vcpus, vm.disk
+
+
 def _used(
-    cloud: Cloud, hosts: list[Host], index: dict[str, int], request: Request
-) -> _Hosts:
-    nics = [h.nic or Nic(capacity=request.assume_nic) for h in hosts]
-    used = _Hosts(
-        app_tx=np.array([n.background_tx for n in nics]),
-        app_rx=np.array([n.background_rx for n in nics]),
-        free_memory=np.array([h.memory for h in hosts], dtype=np.float64),
-        free_vcpus=np.array([h.vcpus for h in hosts], dtype=np.float64),
-    )
+    cloud: Cloud,
+    hosts: list[Host],
+    index: dict[str, int],
+    links: Network,
+    request: Request,
+) -> tuple[FloatArray, FloatArray]:
+    """(applications on each link, free on each host) before the plan."""
+    app = links.background.copy()
+    free = np.array(
+        [
+            (h.memory, h.vcpus, math.inf if h.disk is None else h.disk)
+            for h in hosts
+        ],
+        dtype=np.float64,
+    ).reshape(len(hosts), len(STORES))
     for vm in cloud.vms:
-        where = index[vm.host]
+        at = index[vm.host]
         tx, rx = _rates(vm, request)
-        used.app_tx[where] += tx
-        used.app_rx[where] += rx
-        used.free_memory[where] -= vm.memory
-        used.free_vcpus[where] -= vm.vcpus
-    return used
+        app[list(links.sends[at])] += tx
+        app[list(links.receives[at])] += rx
+        free[at] -= _size(vm)
+    return app, free
 
 
-def _movers(
-    cloud: Cloud, request: Request
-) -> tuple[list[Vm], tuple[LeftOut, ...]]:
-    """The VMs that could move, by id, and those that stay."""
-    up = {host.name: host.up for host in cloud.hosts}
-    movers: list[Vm] = []
-    left_out: list[LeftOut] = []
-    named = _named(request)
-    for vm in sorted(cloud.vms, key=lambda v: v.id):
-        if vm.host not in request.hosts and vm.id not in named:
-            continue
-        stays = _stays(vm, up[vm.host])
-        if stays is None:
-            movers.append(vm)
-        else:
-            left_out.append(stays)
-    return movers, tuple(left_out)
+def _classes(moving: list[Vm], request: Request) -> list[ServiceClass]:
+    known = {c.name: c for c in request.classes}
+    plain = ServiceClass(name='none')
+    return [known.get(vm.sla or '', plain) for vm in moving]
 
 
-def _receives(host: Host, giving: set[str], request: Request) -> bool:
-    """Whether the host may be a destination."""
-    allowed = not request.destinations or host.name in request.destinations
-    return host.enabled and host.up and allowed and host.name not in giving
+def _unchosen(request: Request) -> Request:
+    # a request that names nothing is none, so its VMs are named instead
+    vms = (*request.vms, *(vm for vm, _ in request.choices))
+    return dataclasses.replace(request, vms=vms, choices=())
 
 
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     """The arrays of this cloud under this request.
 
-    :raises errors.InputError: the request names a host that is not there
+    :raises errors.InputError: the request names what is not there
     """
-    _check_names(cloud, request)
+    movers.check_names(cloud, request)
     hosts = sorted(cloud.hosts, key=lambda h: h.name)
     index = {host.name: i for i, host in enumerate(hosts)}
-    used = _used(cloud, hosts, index, request)
-    movers, left_out = _movers(cloud, request)
-    giving = {*request.hosts, *(vm.host for vm in movers)}
-    rates = [_rates(vm, request) for vm in movers]
-    curves = fit([_working_set(vm, request) for vm in movers])
-    terms = Terms(memory=np.array([v.memory for v in movers]))
+    links = network.network(hosts, cloud.links, request.assume_nic)
+    app, free = _used(cloud, hosts, index, links, request)
+    moving, left = movers.movers(cloud, request)
+    n = len(moving)
+    rates = np.array([_rates(vm, request) for vm in moving]).reshape(n, 2)
+    curves = fit([_working_set(vm, request) for vm in moving])
+    terms = Terms(memory=np.array([v.memory for v in moving]))
+    classes = _classes(moving, request)
+    outage = rules.post_copy_outage
+    choice = {vm: index[host] for vm, host in request.choices}
+    releases = dict(request.releases)
     return Problem(
         request=request,
         rules=rules,
         names=tuple(h.name for h in hosts),
-        capacity=np.array(
-            [h.nic.capacity if h.nic else request.assume_nic for h in hosts]
-        ),
-        app_tx=used.app_tx,
-        app_rx=used.app_rx,
-        free_memory=used.free_memory,
-        free_vcpus=used.free_vcpus,
-        receives=np.array(
-            [_receives(h, giving, request) for h in hosts], dtype=bool
-        ),
+        network=links,
+        app=app,
+        free=free,
+        release=np.array([releases.get(h.name, 0.0) for h in hosts]),
         post_capable=np.array([h.post_copy is True for h in hosts]),
-        vms=tuple(movers),
-        source=np.array([index[v.host] for v in movers], dtype=np.intp),
-        tx=np.array([tx for tx, _ in rates], dtype=np.float64),
-        rx=np.array([rx for _, rx in rates], dtype=np.float64),
+        vms=tuple(moving),
+        source=np.array([index[v.host] for v in moving], dtype=np.intp),
+        chosen=np.array(
+            [choice.get(v.id, NOWHERE) for v in moving], dtype=np.intp
+        ),
+        admitted=movers.admitted(cloud, hosts, moving, request),
+        stopover=movers.admitted(cloud, hosts, moving, _unchosen(request)),
+        groups=movers.groups(cloud, moving, index),
+        size=np.array([_size(v) for v in moving]).reshape(n, len(STORES)),
+        tx=rates[:, 0].copy(),
+        rx=rates[:, 1].copy(),
         curves=curves,
         terms=terms,
         lcb=least_convergent_bandwidth(curves, rules, terms=terms),
         post_allowed=np.array(
-            [v.post_copy and request.allow_post_copy for v in movers],
+            [
+                v.post_copy
+                and request.allow_post_copy
+                and c.max_outage >= outage
+                for v, c in zip(moving, classes, strict=True)
+            ],
             dtype=bool,
         ),
-        assumed=tuple(_assumptions(v) for v in movers),
+        weight=np.array([c.weight for c in classes]),
+        assumed=tuple(_assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
-        left_out=left_out,
+        left_out=left,
     )
 
 
@@ -281,26 +246,36 @@ def left_out(
     problem: Problem, row: int, reason: Reason, because: str
 ) -> LeftOut:
     """The VM of that row stays."""
-    vm = problem.vms[row]
-    return LeftOut(
-        vm=vm.id, name=vm.name, host=vm.host, reason=reason, because=because
-    )
+    return movers.left_out(problem.vms[row], reason, because)
 
 
-def room(
-    problem: Problem, capacity: FloatArray, app: FloatArray
-) -> FloatArray:
-    """What migrations may use of NICs on which applications run `app`.
+def room(problem: Problem, app: FloatArray) -> FloatArray:
+    """What migrations may use of each link on which applications run.
 
-    :param capacity: bytes/s
-    :param app: bytes/s, same shape
-    :returns: same shape, bytes/s, >= 0
+    :param app: shape (m,), bytes/s
+    :returns: shape (m,), bytes/s, >= 0
     """
-    request = problem.request
+    request, capacity = problem.request, problem.network.capacity
     left = request.nic_share * (capacity - app)
     return np.maximum(left, request.nic_floor * capacity)
 
 
+def best_room(problem: Problem) -> FloatArray:
+    """The most that migrations can ever have of each link, shape (m,).
+
+    Once every VM that could move has taken its traffic away from it and
+    before any has brought some.
+    """
+    app = problem.app.copy()
+    for row, host in enumerate(problem.source):
+        app[list(problem.network.sends[host])] -= problem.tx[row]
+        app[list(problem.network.receives[host])] -= problem.rx[row]
+    return room(problem, np.maximum(app, 0.0))
+
+
 def needs(vm: Vm) -> str:
     """What a destination must have free, for people."""
-    return f'{units.human_size(vm.memory)} and {vm.vcpus:g} vCPUs'
+    amounts = [units.human_size(vm.memory), f'{vm.vcpus:g} vCPUs']
+    if vm.disk:
+        amounts.append(f'{units.human_size(vm.disk)} of disk')
+    return ' and '.join(amounts)

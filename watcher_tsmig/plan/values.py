@@ -27,12 +27,47 @@ class Placement(enum.StrEnum):
     PACK = 'pack'
 
 
+class Objective(enum.StrEnum):
+    """What comes first once every VM that can move does."""
+
+    FAST = 'fast'  # the makespan
+    BALANCED = 'balanced'  # the makespan, by the modes that contend least
+    GENTLE = 'gentle'  # the applications: least contention, least outage
+
+
 class Enforcement(enum.StrEnum):
     """Who makes a choice come true: us, the host's own setting, nobody."""
 
     ENFORCED = 'enforced'
     HOST_DEFAULT = 'host default'
     ADVISORY = 'advisory'
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceClass:
+    """What the owner of a VM was promised; named by `Vm.sla`.
+
+    :ivar max_outage: s that the VM may hardly serve; post-copy is not
+        permitted where its outage is longer
+    :ivar weight: of its outage against that of other VMs, > 0
+    """
+
+    name: str
+    max_outage: float = math.inf
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.max_outage > 0:
+            raise errors.InputError('is not above 0', 'max_outage')
+        if not 0 < self.weight < math.inf:
+            raise errors.InputError('is not above 0', 'weight')
+
+
+CLASSES = (
+    ServiceClass(name='gold', max_outage=1.0, weight=10.0),
+    ServiceClass(name='silver'),
+    ServiceClass(name='bronze', weight=0.1),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +83,10 @@ class Request:
         nothing may leave or enter it)
     :ivar max_per_group: migrations of one server group at once; more can
         fail late, where Nova checks the group's policy again
+    :ivar objective: what comes first
+    :ivar grain: share of a NIC that a post-copy must spare to be worth it
+    :ivar classes: of service; a VM of a class that is not here, or of
+        none, has no limit of outage and weight 1
     :ivar nic_share: share of what the applications leave on a NIC that
         migrations may use, 0 < share <= 1
     :ivar nic_floor: share of a NIC that migrations get even where the
@@ -73,6 +112,9 @@ class Request:
     max_per_destination: int = 2
     max_in_cluster: int = 16
     max_per_group: int = 1
+    objective: Objective = Objective.BALANCED
+    grain: float = 0.01
+    classes: tuple[ServiceClass, ...] = CLASSES
     nic_share: float = 1.0
     nic_floor: float = 0.1
     ceiling: float = math.inf
@@ -106,6 +148,7 @@ class Request:
             ),
             ('max_in_cluster', self.max_in_cluster >= 1, 'is below 1'),
             ('max_per_group', self.max_per_group >= 1, 'is below 1'),
+            ('grain', 0 <= self.grain < 1, 'is not in [0, 1)'),
             ('nic_share', 0 < self.nic_share <= 1, 'is not in (0, 1]'),
             ('nic_floor', 0 <= self.nic_floor < 1, 'is not in [0, 1)'),
             ('ceiling', self.ceiling > 0, 'is not above 0'),
@@ -139,8 +182,13 @@ class Migration:
     :ivar runner_up: what the other mode would have cost, for people
     :ivar assumed: what nobody measured and was assumed (``traffic``,
         ``dirtying``, ``source nic``, ``destination nic``)
-    :ivar after: ids of the VMs whose migrations must end before this one
-        starts, because they hold a NIC or a slot that this one needs
+    :ivar after: ids of the migrations that must end before this one
+        starts, because they hold what it needs: a NIC, a slot, memory
+    :ivar hop: 1; or 2 where the VM goes through a third host first,
+        because it and others wait for each other's memory
+    :ivar crosses: names of the shared links on its path
+    :ivar binding: what limits it, for people: what a faster or earlier
+        migration would need more of
     """
 
     vm: str
@@ -162,8 +210,16 @@ class Migration:
     runner_up: str
     assumed: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    hop: int = 1
+    crosses: tuple[str, ...] = ()
+    binding: str = ''
     mode_enforcement: Enforcement = Enforcement.ENFORCED
     cap_enforcement: Enforcement = Enforcement.ADVISORY
+
+    @property
+    def id(self) -> str:
+        """Unique in a plan: the VM's id, with the hop if not the first."""
+        return self.vm if self.hop == 1 else f'{self.vm}#{self.hop}'
 
     @property
     def end(self) -> float:
@@ -183,12 +239,31 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """What more of something would do to a plan.
+
+    :ivar what: for people: ``1 Gbit/s more on cmp-07's outgoing NIC``
+    :ivar spares: s by which the makespan would fall
+    :ivar moves: VMs that would move beside those that do
+    """
+
+    what: str
+    spares: float
+    moves: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Migrations by start time, the VMs left out, and the bound.
 
     :ivar lower_bound: no plan for the same migrations can end sooner, s
     :ivar peak_load: largest contention of the design's model, as a share
         of a NIC's capacity (applications against migrations)
+    :ivar peak_bound: no choice of modes has a smaller one
+    :ivar critical: what binds the whole, for people
+    :ivar purchases: what one more of what binds it would do
+    :ivar shortfall: s by which the whole would miss the deadline; 0 where
+        it meets it or there is none
     """
 
     request: Request
@@ -196,6 +271,10 @@ class Plan:
     left_out: tuple[LeftOut, ...]
     lower_bound: float
     peak_load: float
+    peak_bound: float = 0.0
+    critical: str = ''
+    purchases: tuple[Purchase, ...] = ()
+    shortfall: float = 0.0
 
     @property
     def makespan(self) -> float:

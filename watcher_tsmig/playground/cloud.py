@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
+from watcher_tsmig.model import Vm
+from watcher_tsmig.playground import bonds
 from watcher_tsmig.playground.clock import Clock
 from watcher_tsmig.playground.migrations import Migrations
 from watcher_tsmig.playground.records import Fault
@@ -67,7 +69,13 @@ def with_uuids(cloud: Cloud) -> Cloud:
     vms = tuple(
         dataclasses.replace(vm, id=canonical(vm.id)) for vm in cloud.vms
     )
-    return dataclasses.replace(cloud, vms=vms)
+    groups = tuple(
+        dataclasses.replace(
+            group, members=tuple(map(canonical, group.members))
+        )
+        for group in cloud.groups
+    )
+    return dataclasses.replace(cloud, vms=vms, groups=groups)
 
 
 def ram_mb(size: float) -> int:
@@ -85,6 +93,7 @@ class SimCloud:
         self.clock = clock
         self.zero = time.time()
         self.migrations = Migrations(World(self.cloud), habits or Habits())
+        self.marks = bonds.marks_of(self.cloud)
         self.servers = {
             vm.id: Server(
                 vm,
@@ -92,6 +101,7 @@ class SimCloud:
                 number,
                 vm.locked,
                 'active' if vm.active else 'stopped',
+                extra_specs=self._extra_specs(vm),
             )
             for number, vm in enumerate(self.cloud.vms, 1)
         }
@@ -144,15 +154,27 @@ class SimCloud:
 
     def used(self, host: str) -> tuple[float, float]:
         """Memory (bytes) and vCPUs claimed on a host, arrivals included."""
-        here = [
-            s
-            for s in self.servers.values()
-            if host in (s.host, self._heading(s))
-        ]
+        here = self._claiming(host)
         return (
             sum(s.vm.memory for s in here),
             sum(s.vm.vcpus for s in here),
         )
+
+    def used_disk(self, host: str) -> float:
+        """Local disk (bytes) claimed on a host, arrivals included."""
+        return sum(s.vm.disk for s in self._claiming(host))
+
+    def _claiming(self, host: str) -> list[Server]:
+        return [
+            s
+            for s in self.servers.values()
+            if host in (s.host, self._heading(s))
+        ]
+
+    def _extra_specs(self, vm: Vm) -> dict[str, str]:
+        if vm.allowed is None:
+            return {}
+        return self.marks[vm.allowed].extra_specs
 
     def _heading(self, server: Server) -> str | None:
         waiting = self.migrations.pending.get(server.vm.id)
@@ -167,12 +189,17 @@ class SimCloud:
         """What Nova's scheduler asks of a destination."""
         service = self.services[name]
         memory, vcpus = self.used(name)
+        places = {
+            vm: self._heading(s) or s.host for vm, s in self.servers.items()
+        }
         return (
             name != server.host
             and service.enabled
             and service.up
             and memory + server.vm.memory <= service.host.memory
             and vcpus + server.vm.vcpus <= service.host.vcpus
+            and bonds.suits(server.vm, service.host, self.used_disk(name))
+            and bonds.grouped(server.vm.id, name, self.cloud.groups, places)
         )
 
     def live_migrate(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig.playground import nova_common as common
+from watcher_tsmig.playground import nova_groups
 from watcher_tsmig.playground import nova_hosts
 from watcher_tsmig.playground import nova_views as views
 from watcher_tsmig.playground import records
@@ -28,6 +29,7 @@ class Nova(common.NovaApp):
     ) -> None:
         self._sim = sim
         self._hosts = nova_hosts.Hosts(sim)
+        self._groups = nova_groups.Groups(sim, views.OWNER)
         super().__init__(identify)
 
     def routes(self) -> Sequence[web.Route]:
@@ -47,6 +49,7 @@ class Nova(common.NovaApp):
             route('DELETE', moves + '/{number}', self._abort),
             route('GET', v + '/os-migrations', self._migrations),
             *self._hosts.routes(),
+            *self._groups.routes(),
         )
 
     # -- versions

@@ -10,6 +10,7 @@ from watcher_tsmig.playground import nova_common as common
 from watcher_tsmig.playground import nova_views as views
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.nova_aggregates import aggregates
 
 
 class Hosts:
@@ -123,10 +124,10 @@ class Hosts:
         raise web.HttpError(404, f'Service {service_id} could not be found.')
 
     def _aggregates(self, request: web.Request) -> web.Response:
-        return web.Response(200, {'aggregates': views.aggregates(self._sim)})
+        return web.Response(200, {'aggregates': aggregates(self._sim)})
 
     def _aggregate(self, request: web.Request, number: str) -> web.Response:
-        for aggregate in views.aggregates(self._sim):
+        for aggregate in aggregates(self._sim):
             if str(aggregate['id']) == number:
                 return web.Response(200, {'aggregate': aggregate})
         raise web.HttpError(404, f'Aggregate {number} could not be found.')

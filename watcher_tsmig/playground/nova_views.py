@@ -4,11 +4,13 @@ Pure functions from the simulated cloud to dictionaries, by microversion.
 No request is looked at here and nothing is changed.
 """
 
-import collections
 import hashlib
+import math
 from typing import Any
 
 from watcher_tsmig import units
+from watcher_tsmig.model import Host
+from watcher_tsmig.model import Vm
 from watcher_tsmig.playground import records
 from watcher_tsmig.playground.cloud import Service
 from watcher_tsmig.playground.cloud import SimCloud
@@ -21,7 +23,7 @@ Version = tuple[int, int]
 Json = dict[str, Any]
 
 ZONE = 'nova'
-DISK_GB = 10
+DISK_GB = 1000  # of a host of unknown disk
 OWNER = identify('project', 'tenant').replace('-', '')
 STATUS = {'stopped': 'SHUTOFF', 'error': 'ERROR', 'paused': 'PAUSED'}
 POWER = {'stopped': 4, 'error': 0, 'paused': 3}
@@ -30,7 +32,19 @@ POWER = {'stopped': 4, 'error': 0, 'paused': 3}
 def flavor_id(server: Server) -> str:
     """A stable id for a flavor of the server's size."""
     text = f'{ram_mb(server.vm.memory)}:{server.vm.vcpus:g}'
+    if server.vm.disk or server.extra_specs:
+        text += f':{disk_gb(server)}:{sorted(server.extra_specs.items())}'
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def disk_gb(server: Server) -> int:
+    """Its local disk in whole GiB, as a flavor has it."""
+    return math.ceil(server.vm.disk / units.GIB)
+
+
+def host_disk_gb(host: Host) -> int:
+    """The local disk of a host in whole GiB."""
+    return DISK_GB if host.disk is None else int(host.disk // units.GIB)
 
 
 def flavor(server: Server) -> Json:
@@ -41,14 +55,14 @@ def flavor(server: Server) -> Json:
         'name': f'tsmig-{vcpus}x{ram}',
         'ram': ram,
         'vcpus': vcpus,
-        'disk': DISK_GB,
+        'disk': disk_gb(server),
         'OS-FLV-EXT-DATA:ephemeral': 0,
         'OS-FLV-DISABLED:disabled': False,
         'os-flavor-access:is_public': True,
         'rxtx_factor': 1.0,
         'swap': 0,
         'description': None,
-        'extra_specs': {},
+        'extra_specs': dict(server.extra_specs),
         'links': [],
     }
 
@@ -69,16 +83,15 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
     busy = which.task_state == 'migrating'
     status = STATUS.get(which.vm_state, 'MIGRATING' if busy else 'ACTIVE')
     power = 3 if which.paused else POWER.get(which.vm_state, 1)
-    permits = which.vm.post_copy
     body: Json = {
         'id': which.vm.id,
         'name': which.vm.name,
         'status': status,
         'tenant_id': OWNER,
         'user_id': OWNER,
-        'metadata': {} if permits else {'tsmig:post_copy': 'false'},
+        'metadata': _metadata(which.vm),
         'hostId': hashlib.sha224(which.host.encode()).hexdigest(),
-        'image': {'id': identify('image', 'demo'), 'links': []},
+        'image': _image(which),
         'flavor': _embedded_flavor(which, version),
         'created': sim.instant(0)[:19] + 'Z',
         'updated': sim.instant(which.updated)[:19] + 'Z',
@@ -90,9 +103,9 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         'key_name': None,
         'config_drive': '',
         'security_groups': [{'name': 'default'}],
-        'os-extended-volumes:volumes_attached': [],
+        'os-extended-volumes:volumes_attached': _volumes(which),
         'OS-DCF:diskConfig': 'AUTO',
-        'OS-EXT-AZ:availability_zone': ZONE,
+        'OS-EXT-AZ:availability_zone': zone_of(sim.services[which.host].host),
         'OS-EXT-STS:power_state': power,
         'OS-EXT-STS:vm_state': which.vm_state,
         'OS-EXT-STS:task_state': which.task_state,
@@ -115,9 +128,33 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         ((2, 63), 'trusted_image_certificates', None),
         ((2, 71), 'server_groups', []),
         ((2, 73), 'locked_reason', None),
-        ((2, 96), 'pinned_availability_zone', None),
+        ((2, 96), 'pinned_availability_zone', which.vm.zone),
     )
     return body | {k: v for since, k, v in later if version >= since}
+
+
+def zone_of(host: Host) -> str:
+    """A host without a zone is in Nova's default one."""
+    return host.zone or ZONE
+
+
+def _metadata(vm: Vm) -> dict[str, str]:
+    found = {} if vm.post_copy else {'tsmig:post_copy': 'false'}
+    return found if vm.sla is None else found | {'tsmig:sla': vm.sla}
+
+
+def _image(which: Server) -> Json | str:
+    # Without local disk it boots from a volume, and Nova shows no image
+    if not which.vm.disk:
+        return ''
+    return {'id': identify('image', 'demo'), 'links': []}
+
+
+def _volumes(which: Server) -> list[Json]:
+    if which.vm.disk:
+        return []
+    volume = identify('volume', which.vm.id)
+    return [{'id': volume, 'delete_on_termination': True}]
 
 
 def brief(which: Server) -> Json:
@@ -131,7 +168,7 @@ def service(which: Service, version: Version, now: str) -> Json:
         'id': which.id if version >= (2, 53) else which.number,
         'binary': 'nova-compute',
         'host': which.host.name,
-        'zone': ZONE,
+        'zone': zone_of(which.host),
         'status': 'enabled' if which.enabled else 'disabled',
         'state': 'up' if which.up else 'down',
         'updated_at': now,
@@ -163,16 +200,18 @@ def hypervisor(
     if version < (2, 88):
         memory, vcpus = sim.used(which.host.name)
         total = int(which.host.memory // units.MIB)
+        disk = host_disk_gb(which.host)
+        used = sum(map(disk_gb, here))
         body |= {
             'vcpus': int(which.host.vcpus),
             'vcpus_used': round(vcpus),
             'memory_mb': total,
             'memory_mb_used': ram_mb(memory) if memory else 0,
             'free_ram_mb': total - round(memory / units.MIB),
-            'local_gb': 1000,
-            'local_gb_used': DISK_GB * len(here),
-            'free_disk_gb': 1000 - DISK_GB * len(here),
-            'disk_available_least': 1000 - DISK_GB * len(here),
+            'local_gb': disk,
+            'local_gb_used': used,
+            'free_disk_gb': disk - used,
+            'disk_available_least': disk - used,
             'running_vms': len(here),
             'current_workload': 0,
             'cpu_info': {},
@@ -182,33 +221,6 @@ def hypervisor(
     if servers and here:
         body['servers'] = [{'uuid': s.vm.id, 'name': s.vm.name} for s in here]
     return body
-
-
-def aggregates(sim: SimCloud) -> list[Json]:
-    """Aggregates that declare the hosts' abilities, one for each value."""
-    groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
-    for host in sim.cloud.hosts:
-        if host.post_copy is not None:
-            value = 'true' if host.post_copy else 'false'
-            groups['tsmig:post_copy', value].append(host.name)
-        if host.nic is not None:
-            speed = f'{units.to_mbit_s(host.nic.capacity):g}'
-            groups['tsmig:nic_mbit_s', speed].append(host.name)
-    return [
-        {
-            'id': number,
-            'uuid': identify('aggregate', f'{key}={value}'),
-            'name': f'{key.partition(":")[2]}-{value}',
-            'availability_zone': None,
-            'hosts': hosts,
-            'metadata': {key: value},
-            'created_at': sim.instant(0),
-            'updated_at': None,
-            'deleted': False,
-            'deleted_at': None,
-        }
-        for number, ((key, value), hosts) in enumerate(groups.items(), 1)
-    ]
 
 
 def migration(sim: SimCloud, which: Record, version: Version) -> Json:

@@ -14,11 +14,11 @@ from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import Service
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.cloud import ram_mb
+from watcher_tsmig.playground.nova_aggregates import aggregates
 from watcher_tsmig.playground.records import Server
 
 LOWEST, HIGHEST = '1.0', '1.39'
-DISK_GB = 1000
-TRAITS = ['COMPUTE_NODE', 'HW_CPU_X86_VMX']
+TRAITS = {'COMPUTE_NODE', 'HW_CPU_X86_VMX'}
 
 
 class Placement(web.App):
@@ -82,12 +82,19 @@ class Placement(web.App):
 
     def _providers(self, request: web.Request) -> web.Response:
         name, wanted = request.arg('name'), request.arg('uuid')
+        text = request.arg('required')
+        required = set(text.split(',')) if text else set[str]()
         with self._sim.at_now() as sim:
+            unknown = required - _traits_of(sim)
+            if unknown:
+                names = ', '.join(sorted(unknown))
+                raise web.HttpError(400, f'No such trait(s): {names}.')
             shown = [
                 _show(s)
                 for s in sim.services.values()
                 if name in (None, s.host.name)
                 and wanted in (None, s.hypervisor)
+                and required <= _traits_of(sim, s.host.name)
             ]
         return web.Response(200, {'resource_providers': shown})
 
@@ -103,7 +110,7 @@ class Placement(web.App):
         totals = {
             'VCPU': int(host.vcpus),
             'MEMORY_MB': int(host.memory // units.MIB),
-            'DISK_GB': DISK_GB,
+            'DISK_GB': nova_views.host_disk_gb(host),
         }
         inventories = {
             kind: {
@@ -122,7 +129,7 @@ class Placement(web.App):
         with self._sim.at_now() as sim:
             name = self._find(sim, provider).host.name
             memory, vcpus = sim.used(name)
-            disk = nova_views.DISK_GB * len(sim.servers_on(name))
+            disk = sum(map(nova_views.disk_gb, sim.servers_on(name)))
         usages = {
             'VCPU': round(vcpus),
             'MEMORY_MB': ram_mb(memory) if memory else 0,
@@ -132,17 +139,14 @@ class Placement(web.App):
 
     def _traits(self, request: web.Request, provider: str) -> web.Response:
         with self._sim.at_now() as sim:
-            self._find(sim, provider)
-        return _versioned({'traits': TRAITS})
+            host = self._find(sim, provider).host.name
+            traits = sorted(_traits_of(sim, host))
+        return _versioned({'traits': traits})
 
     def _aggregates(self, request: web.Request, provider: str) -> web.Response:
         with self._sim.at_now() as sim:
             name = self._find(sim, provider).host.name
-            found = [
-                a['uuid']
-                for a in nova_views.aggregates(sim)
-                if name in a['hosts']
-            ]
+            found = [a['uuid'] for a in aggregates(sim) if name in a['hosts']]
         return _versioned({'aggregates': found})
 
     def _provider_claims(
@@ -173,6 +177,15 @@ class Placement(web.App):
         return web.Response(200, body)
 
 
+def _traits_of(sim: SimCloud, host: str | None = None) -> set[str]:
+    """Traits of a host, or all that there are."""
+    return TRAITS | {
+        mark.name
+        for mark in sim.marks.values()
+        if mark.is_trait and (host is None or host in mark.hosts)
+    }
+
+
 def _show(service: Service) -> dict[str, Any]:
     return {
         'uuid': service.hypervisor,
@@ -185,11 +198,13 @@ def _show(service: Service) -> dict[str, Any]:
 
 
 def _resources(server: Server) -> dict[str, int]:
-    return {
+    claims = {
         'VCPU': max(1, round(server.vm.vcpus)),
         'MEMORY_MB': ram_mb(server.vm.memory),
-        'DISK_GB': nova_views.DISK_GB,
+        'DISK_GB': nova_views.disk_gb(server),
     }
+    # nobody can claim nothing
+    return {kind: amount for kind, amount in claims.items() if amount}
 
 
 def _versioned(body: dict[str, Any]) -> web.Response:

@@ -6,6 +6,7 @@ when, is in migrations.
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Vm
@@ -82,7 +83,7 @@ class Habits:
 
 @dataclasses.dataclass(slots=True)
 class Server:
-    """A VM as Nova knows it."""
+    """A VM as Nova knows it; the extra specs are its flavor's."""
 
     vm: Vm
     host: str
@@ -93,6 +94,7 @@ class Server:
     paused: bool = False
     fault: str | None = None
     updated: float = 0.0
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)

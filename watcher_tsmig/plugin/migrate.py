@@ -29,7 +29,7 @@ from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import parameters
-from watcher_tsmig.telemetry.inventory import post_copy_permitted
+from watcher_tsmig.telemetry.declarations import post_copy_permitted
 
 LOG = log.getLogger(__name__)
 

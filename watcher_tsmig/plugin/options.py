@@ -161,6 +161,16 @@ working set changes slowly, so a day is a fair default.
 )
 
 READING = (
+    cfg.BoolOpt(
+        'keep_zone',
+        default=DATA.keep_zone,
+        help="""
+Keep every VM in its availability zone where Nova does not tell which VMs are
+bound to theirs, that is before its microversion 2.96 (Nova 2024.1). From then
+on exactly those that are bound stay in it, whatever this says. With false an
+older Nova may refuse migrations to another zone.
+""",
+    ),
     cfg.IntOpt(
         'gnocchi_batch',
         default=DATA.batch,
@@ -260,6 +270,7 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         dirty_age=config.dirty_max_age,
         batch=config.gnocchi_batch,
         total_time=config.gnocchi_time,
+        keep_zone=config.keep_zone,
     )
 
 

@@ -6,6 +6,7 @@ input's fault ends in an empty plan with a status message, never in a raise,
 because a CONTINUOUS audit that raised once is never run again.
 """
 
+import functools
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -139,6 +140,9 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 settings,
                 now=now,
                 scoped=bool(self.audit_scope),
+                placement=functools.partial(
+                    access.placement, self.osc, timeout
+                ),
             )
             self.remember(compute, now)
         reading = patterns.applied(reading, now)

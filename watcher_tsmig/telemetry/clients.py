@@ -4,6 +4,8 @@ Aliases only. None of these libraries gives its objects types that a checker
 could use, so the name is what a reader gets.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 Compute = Any  # openstacksdk's compute proxy, of an administrator
@@ -13,3 +15,9 @@ Node = Any  # a compute node of that model
 Instance = Any  # an instance of that model
 Server = Any  # openstacksdk's server
 Service = Any  # openstacksdk's compute service
+Aggregate = Any  # openstacksdk's host aggregate
+ServerGroup = Any  # openstacksdk's server group
+Placement = Any  # openstacksdk's placement proxy, of an administrator
+
+# Opened only where it is needed, and closed afterwards
+PlacementSource = Callable[[], AbstractContextManager[Placement]]

@@ -8,49 +8,40 @@ is used by the names of its methods only; nothing of Watcher is imported.
 
 import dataclasses
 import math
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from typing import TypeVar
 
-import requests
-from keystoneauth1 import exceptions as auth_errors
-from openstack import exceptions as sdk_errors
-
-from watcher_tsmig import errors
+from watcher_tsmig.model import Group
 from watcher_tsmig.model import Host
+from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Vm
+from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Instance
 from watcher_tsmig.telemetry.clients import Model
 from watcher_tsmig.telemetry.clients import Node
+from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.clients import Server
 from watcher_tsmig.telemetry.clients import Service
-from watcher_tsmig.units import from_mbit_s
+from watcher_tsmig.telemetry.declarations import POST_COPY
+from watcher_tsmig.telemetry.declarations import Declaration
+from watcher_tsmig.telemetry.declarations import declared_of
+from watcher_tsmig.telemetry.declarations import flag
+from watcher_tsmig.telemetry.declarations import links_of
+from watcher_tsmig.telemetry.declarations import read_aggregates
+from watcher_tsmig.telemetry.destinations import Destinations
+from watcher_tsmig.telemetry.destinations import required_traits
+from watcher_tsmig.telemetry.groups import read_groups
+from watcher_tsmig.telemetry.traits import read_traits
+from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
 
-T = TypeVar('T')
-
-# Metadata that operators set on host aggregates, owners on their servers
-POST_COPY = 'tsmig:post_copy'
-NIC_MBIT_S = 'tsmig:nic_mbit_s'
-YES = ('true', 'yes', '1', 'on')
-NO = ('false', 'no', '0', 'off')
-
-CLIENT_ERRORS = (
-    sdk_errors.SDKException,
-    auth_errors.ClientException,
-    requests.exceptions.RequestException,
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
-    """What operators declared of a host; None where they did not."""
-
-    post_copy: bool | None = None
-    nic: float | None = None
+# Metadata that owners set on their servers, besides POST_COPY
+SLA = 'tsmig:sla'
+# Since then a server's pinned zone is shown, as None where it has none
+PINNED_SINCE = (2, 96)
+MIB_PER_GIB = 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,92 +55,81 @@ class Inventory:
 
     hosts: tuple[Host, ...]
     vms: tuple[Vm, ...]
+    links: tuple[Link, ...]
+    groups: tuple[Group, ...]
     node_ids: Mapping[str, str]
     cpus: Mapping[str, float]
     notes: tuple[str, ...]
 
 
-def ask(what: str, call: Callable[[], T]) -> T:
-    """The answer of the compute API.
-
-    :raises errors.CloudError: there is none
-    """
-    try:
-        return call()
-    except CLIENT_ERRORS as error:
-        text = ' '.join(str(error).split())
-        raise errors.CloudError(f'Nova: {what}: {text}') from error
-
-
-def read_declarations(
-    compute: Compute,
-) -> tuple[dict[str, Declaration], list[str]]:
-    """What is declared of each host that is in an aggregate, and notes.
-
-    :raises errors.CloudError: Nova does not answer
-    """
-    aggregates = ask('aggregates', lambda: list(compute.aggregates()))
-    found: dict[str, Declaration] = {}
-    notes: list[str] = []
-    for aggregate in aggregates:
-        metadata = aggregate.metadata or {}
-        said = Declaration(
-            post_copy=_flag(metadata.get(POST_COPY), aggregate.name, notes),
-            nic=_nic(metadata.get(NIC_MBIT_S), aggregate.name, notes),
-        )
-        for host in aggregate.hosts or ():
-            found[host] = merged(found.get(host, Declaration()), said)
-    return found, notes
-
-
-def post_copy_permitted(
-    compute: Compute, vm: str, source: str, destination: str
-) -> bool:
-    """Whether both hosts and the VM's owner permit post-copy now.
-
-    :raises errors.CloudError: Nova does not answer
-    """
-    declared, notes = read_declarations(compute)
-    hosts = all(
-        declared.get(host, Declaration()).post_copy is True
-        for host in (source, destination)
-    )
-    if not hosts:
-        return False
-    server = ask('server', lambda: compute.get_server(vm))
-    owner = _flag((server.metadata or {}).get(POST_COPY), vm, notes)
-    return owner is not False
-
-
-def merged(one: Declaration, other: Declaration) -> Declaration:
-    """Both declarations; where they differ, the careful one."""
-    flags = [x for x in (one.post_copy, other.post_copy) if x is not None]
-    nics = [x for x in (one.nic, other.nic) if x is not None]
-    return Declaration(
-        post_copy=all(flags) if flags else None,
-        nic=min(nics) if nics else None,
-    )
-
-
 def read_inventory(
-    model: Model, compute: Compute, *, scoped: bool
+    model: Model,
+    compute: Compute,
+    *,
+    scoped: bool,
+    keep_zone: bool = True,
+    placement: PlacementSource | None = None,
 ) -> Inventory:
     """Hosts of the model and the VMs that Nova has on them.
 
     :param scoped: the audit has a scope, so that a VM which the model does
         not know may be out of it, and is left alone
+    :param keep_zone: a VM is bound to its zone where Nova does not tell
+    :param placement: opens openstacksdk's placement proxy
     :raises errors.CloudError: Nova does not answer
     """
-    declared, notes = read_declarations(compute)
+    notes: list[str] = []
+    aggregates = read_aggregates(compute)
+    nodes = list(model.get_all_compute_nodes().values())
+    hosts = _hosts(nodes, compute, declared_of(aggregates, notes))
+    servers = [
+        server
+        for server in ask(
+            'servers',
+            lambda: list(compute.servers(details=True, all_projects=True)),
+        )
+        if server.compute_host in hosts
+    ]
+    node_ids = {node.hostname: node.uuid for node in nodes}
+    traits = read_traits(
+        placement,
+        required_traits(servers),
+        {uuid: name for name, uuid in node_ids.items()},
+        notes,
+    )
+    known = _Known(
+        hosts=hosts,
+        instances=model.get_all_instances(),
+        destinations=Destinations(aggregates, hosts, traits),
+        scoped=scoped,
+        keep_zone=keep_zone,
+    )
+    vms = _vms(servers, known, notes)
+    return Inventory(
+        hosts=tuple(hosts[name] for name in sorted(hosts)),
+        vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
+        links=links_of(aggregates, hosts, notes),
+        groups=read_groups(compute, [vm.id for vm in vms], notes),
+        node_ids=node_ids,
+        cpus={node.hostname: _cpus(node) for node in nodes},
+        notes=tuple(notes),
+    )
+
+
+def _hosts(
+    nodes: Iterable[Node],
+    compute: Compute,
+    declared: Mapping[str, Declaration],
+) -> dict[str, Host]:
     services = {
         service.host: service
         for service in ask(
-            'services', lambda: list(compute.services(binary='nova-compute'))
+            'services',
+            lambda: list(compute.services(binary='nova-compute')),
         )
         if service.binary == 'nova-compute'
     }
-    nodes = list(model.get_all_compute_nodes().values())
-    hosts = {
+    return {
         node.hostname: _host(
             node,
             services.get(node.hostname),
@@ -157,18 +137,6 @@ def read_inventory(
         )
         for node in nodes
     }
-    servers = ask(
-        'servers',
-        lambda: list(compute.servers(details=True, all_projects=True)),
-    )
-    vms = _vms(servers, hosts, model.get_all_instances(), scoped, notes)
-    return Inventory(
-        hosts=tuple(hosts[name] for name in sorted(hosts)),
-        vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
-        node_ids={node.hostname: node.uuid for node in nodes},
-        cpus={node.hostname: _cpus(node) for node in nodes},
-        notes=tuple(notes),
-    )
 
 
 def _cpus(node: Node) -> float:
@@ -188,45 +156,64 @@ def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
         post_copy=declared.post_copy,
         enabled=status == 'enabled',
         up=state == 'up',
+        disk=None if declared.shared_disk else _disk_of_host(node),
+        zone=getattr(service, 'availability_zone', None) or None,
     )
 
 
+def _disk_of_host(node: Node) -> float | None:
+    # Watcher has 0 where neither Placement nor Nova knows of a local disk
+    if not getattr(node, 'disk', None):
+        return None
+    return max(float(node.disk_gb_capacity) * GIB, 0.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known before a VM is looked at."""
+
+    hosts: Mapping[str, Host]
+    instances: Mapping[str, Instance]
+    destinations: Destinations
+    scoped: bool
+    keep_zone: bool
+
+
 def _vms(
-    servers: Iterable[Server],
-    hosts: Mapping[str, Host],
-    instances: Mapping[str, Instance],
-    scoped: bool,
-    notes: list[str],
+    servers: Iterable[Server], known: _Known, notes: list[str]
 ) -> list[Vm]:
     vms = []
     for server in servers:
-        if server.compute_host not in hosts:
-            continue
-        instance = instances.get(server.id)
+        instance = known.instances.get(server.id)
         memory, vcpus = _size(server, instance)
         if not memory:
             notes.append(f'{server.name}: its size is unknown, it is ignored')
             continue
-        excluded = scoped
+        excluded = known.scoped
         if instance is not None:
             excluded = bool(instance.watcher_exclude)
-        elif scoped:
+        elif known.scoped:
             notes.append(f'{server.name}: too new for Watcher, left alone')
-        permitted = (server.metadata or {}).get(POST_COPY)
+        metadata, name = server.metadata or {}, server.name or server.id
+        local = known.hosts[server.compute_host].disk is not None
         vms.append(
             Vm(
                 id=server.id,
-                name=server.name or server.id,
+                name=name,
                 host=server.compute_host,
                 memory=memory,
                 vcpus=vcpus,
-                post_copy=_flag(permitted, server.name, notes) is not False,
+                post_copy=flag(metadata, POST_COPY, name, notes) is not False,
                 active=(
                     str(server.vm_state).lower() == 'active'
                     and not server.task_state
                 ),
                 locked=bool(server.is_locked),
                 excluded=excluded,
+                disk=_disk(server) if local else 0.0,
+                zone=_zone(server, known.keep_zone),
+                allowed=known.destinations.allowed(server),
+                sla=_sla(metadata, name, notes),
             )
         )
     return vms
@@ -243,31 +230,49 @@ def _size(server: Server, instance: Instance | None) -> tuple[float, float]:
     return from_mib(float(memory or 0)), float(vcpus or 0)
 
 
-def _flag(text: object, where: str, notes: list[str]) -> bool | None:
-    if text is None:
-        return None
-    word = str(text).strip().lower()
-    if word in YES:
-        return True
-    if word not in NO:
-        notes.append(
-            f'{where}: {POST_COPY}={text!r} is neither true nor false and '
-            'counts as false'
-        )
-    return False
+def _disk(server: Server) -> float:
+    """Bytes of local disk as Placement counts them: in whole GiB.
 
-
-def _nic(text: object, where: str, notes: list[str]) -> float | None:
-    if text is None:
-        return None
-    try:
-        speed = float(str(text))
-    except ValueError:
-        speed = math.nan
-    if 0 < speed < 1e9:
-        return from_mbit_s(speed)
-    notes.append(
-        f'{where}: {NIC_MBIT_S}={text!r} is not a number of Mbit/s and '
-        'is ignored'
+    A server without an image boots from a volume, which is not local; its
+    ephemeral disk and its swap are.
+    """
+    flavor = server.flavor
+    root, ephemeral, swap = (
+        float(getattr(flavor, name, None) or 0)
+        for name in ('disk', 'ephemeral', 'swap')
     )
-    return None
+    if not getattr(server, 'image', None):
+        root = 0.0
+    return (root + ephemeral + math.ceil(swap / MIB_PER_GIB)) * GIB
+
+
+def _zone(server: Server, keep: bool) -> str | None:
+    """The zone that the server must stay in.
+
+    Its owner asked for one, or Nova's default_schedule_zone did. Before
+    2.96 Nova shows only where the server is, not whether it must be there.
+    """
+    pinned = getattr(server, 'pinned_availability_zone', None)
+    if pinned or _version(server) >= PINNED_SINCE:
+        return pinned or None
+    zone = getattr(server, 'availability_zone', None)
+    return zone or None if keep else None
+
+
+def _version(server: Server) -> tuple[int, ...]:
+    """The microversion that the server was read with; empty if unknown."""
+    text = getattr(server, 'microversion', None) or ''
+    parts = str(text).split('.')
+    return tuple(int(p) for p in parts) if all(map(str.isdigit, parts)) else ()
+
+
+def _sla(
+    metadata: Mapping[str, str], where: str, notes: list[str]
+) -> str | None:
+    text = metadata.get(SLA)
+    if text is None:
+        return None
+    name = str(text).strip()
+    if not name:
+        notes.append(f'{where}: {SLA} is empty and is ignored')
+    return name or None

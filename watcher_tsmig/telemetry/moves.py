@@ -7,8 +7,8 @@ meanwhile; so nothing of ours has to.
 import datetime
 
 from watcher_tsmig.model.history import Moved
+from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
-from watcher_tsmig.telemetry.inventory import ask
 
 FAILED = ('error', 'failed')
 #: Somebody wanted the VM to stay, or to go back.

@@ -2,8 +2,9 @@
 
 The order of reading and what happens if a source is silent live here; how a
 source is read lives in its own module. Without Nova there is no cloud;
-without Gnocchi there is one with unknown traffic and memory writes, which
-the planner then treats conservatively.
+without Placement there is one whose traits are unknown; without Gnocchi there
+is one with unknown traffic and memory writes, which the planner then treats
+conservatively.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
+from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
@@ -65,6 +67,7 @@ def read_cloud(
     *,
     now: float,
     scoped: bool = False,
+    placement: PlacementSource | None = None,
 ) -> Reading:
     """The cloud of Watcher's model, with what is measured of it.
 
@@ -73,9 +76,16 @@ def read_cloud(
     :param gnocchi: gnocchiclient, or None if there is no Gnocchi
     :param now: seconds since the epoch
     :param scoped: the audit has a scope
+    :param placement: opens openstacksdk's placement proxy
     :raises errors.CloudError: Nova does not answer
     """
-    inventory = read_inventory(model, compute, scoped=scoped)
+    inventory = read_inventory(
+        model,
+        compute,
+        scoped=scoped,
+        keep_zone=settings.keep_zone,
+        placement=placement,
+    )
     notes = list(inventory.notes)
     measured = Measured(vms={vm.id: vm for vm in inventory.vms})
     questions = 0
@@ -92,6 +102,8 @@ def read_cloud(
             hosts=inventory.hosts,
             vms=tuple(measured.vms.values()),
             taken_at=now,
+            links=inventory.links,
+            groups=inventory.groups,
         ),
         node_ids=inventory.node_ids,
         notes=tuple(notes),

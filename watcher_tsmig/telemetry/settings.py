@@ -33,6 +33,8 @@ class Settings:
     :ivar dirty_age: dirtying measured before this is unknown, s
     :ivar batch: VMs or metrics in one question
     :ivar total_time: for all questions to Gnocchi together, s
+    :ivar keep_zone: where Nova does not tell whether a VM is bound to its
+        availability zone, take it to be
     """
 
     tx_metric: str = 'network.outgoing.bytes'
@@ -50,6 +52,7 @@ class Settings:
     dirty_age: float = 86400.0
     batch: int = 200
     total_time: float = 60.0
+    keep_zone: bool = True
 
     def __post_init__(self) -> None:
         for field in (

@@ -1,0 +1,135 @@
+"""Modes for many VMs at once: how near to the best, and how fast.
+
+    python -m benchmarks.modes --vms 1000 --nics 100 --family uniform
+
+Draws VMs between random pairs of NICs, chooses pre-copy or post-copy for
+each and prints one JSON object. Invented: everything; `heavy` draws rates
+as skewed as measured ones (lognormal, sigma 2), `uniform` draws them all
+alike (50 to 150), which is the hardest. All NICs have the same capacity
+and no background; loads are printed in the rates' units.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import numpy as np
+
+from watcher_tsmig import errors
+from watcher_tsmig.plan import contention
+from watcher_tsmig.plan.effort import Effort
+from watcher_tsmig.plan.game import Game
+from watcher_tsmig.plan.game import loads
+from watcher_tsmig.plan.game import of_pairs
+
+FAMILIES = ('heavy', 'uniform')
+SIDES = ('both', 'one')
+# So many sweeps that the clock ends the annealing.
+ENDLESS = 1_000_000
+
+
+def game(vms: int, nics: int, family: str, seed: int, sides: str) -> Game:
+    """Random VMs between random pairs of NICs of capacity 1.
+
+    :param sides: `both`: every NIC sends and receives; `one`: the first
+        half of the NICs only sends, the others only receive
+    """
+    random = np.random.default_rng(seed)
+    if sides == 'both':
+        source = random.integers(0, nics, vms)
+        destination = (source + random.integers(1, nics, vms)) % nics
+    else:
+        source = random.integers(0, nics // 2, vms)
+        destination = random.integers(nics // 2, nics, vms)
+    if family == 'heavy':
+        tx, rx = random.lognormal(0.0, 2.0, (2, vms))
+    else:
+        tx, rx = random.uniform(50.0, 150.0, (2, vms))
+    return of_pairs(
+        source=source,
+        destination=destination,
+        tx=tx,
+        rx=rx,
+        capacity=np.ones(nics),
+        base_tx=np.zeros(nics),
+        base_rx=np.zeros(nics),
+        may_pre=np.ones(vms, dtype=bool),
+        may_post=np.ones(vms, dtype=bool),
+        extra=np.ones(vms),
+    )
+
+
+def clock(seconds: float) -> Callable[[], float]:
+    """The share of these seconds that is over, from now."""
+    began = time.perf_counter()
+    return lambda: (time.perf_counter() - began) / seconds
+
+
+def solve(drawn: Game, seconds: float, seed: int) -> dict[str, object]:
+    """Choose modes within about so many seconds; tell how good they are."""
+    n = len(drawn.risk)
+    began, worked = time.perf_counter(), time.process_time()
+    found = contention.modes(
+        drawn,
+        Effort(
+            sweeps=ENDLESS, seed=seed, seconds=seconds, spent=clock(seconds)
+        ),
+    )
+    took, cpu = time.perf_counter() - began, time.process_time() - worked
+    return {
+        'value': round(found.value, 6),
+        'lower_bound': round(found.lower_bound, 6),
+        'gap': round(found.gap, 6),
+        'seconds': round(took, 3),
+        'cpu_seconds': round(cpu, 3),
+        'all_pre': round(float(loads(drawn, np.zeros(n, bool)).max()), 6),
+        'all_post': round(float(loads(drawn, np.ones(n, bool)).max()), 6),
+        'post_copies': int(found.post.sum()),
+    }
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    out = argparse.ArgumentParser(
+        prog='python -m benchmarks.modes',
+        description='Choose modes for random VMs between random NICs.',
+    )
+    out.add_argument('--vms', type=int, default=1000)
+    out.add_argument('--nics', type=int, default=100)
+    out.add_argument('--family', choices=FAMILIES, default='uniform')
+    out.add_argument('--seed', type=int, default=1)
+    out.add_argument('--seconds', type=float, default=20.0)
+    out.add_argument(
+        '--sides',
+        choices=SIDES,
+        default='both',
+        help='both: every NIC sends and receives, 2 x --nics loads; one: '
+        'half of the NICs send and half receive, --nics loads',
+    )
+    return out
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print one JSON object."""
+    args = parser().parse_args(argv)
+    try:
+        if args.vms < 1 or args.nics < 2:
+            raise errors.InputError(
+                'must be at least 1 and 2', '--vms and --nics'
+            )
+        if args.seconds <= 0 or args.seed < 0:
+            raise errors.InputError('must be positive', '--seconds and --seed')
+    except errors.TsmigError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    drawn = game(args.vms, args.nics, args.family, args.seed, args.sides)
+    found = solve(drawn, args.seconds, args.seed)
+    print(json.dumps({**vars(args), **found}, indent=1))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The judge's own forecasts: the rounds of every migration, walked here.
+
+Shares no line with `forecast`: other arithmetic, one VM at a time. Here
+too what limits one cap by itself; what several share is in rates.py.
+"""
+
+import bisect
+import math
+from collections.abc import Iterator
+
+from watcher_tsmig.model import Vm
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.check.view import AGREE
+from watcher_tsmig.plan.check.view import View
+from watcher_tsmig.plan.values import Migration
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Request
+
+WAITING_ROUNDS = 256  # that wait for a step of the limit; then all are alike
+# One that holds this much less than its LCB, relatively, must not converge.
+BELOW_LCB = 1e-3
+Totals = tuple[float, float, float]
+Points = list[tuple[float, float]]
+
+
+class Written:
+    """What a VM writes: distinct bytes dirtied within some seconds."""
+
+    def __init__(self, vm: Vm, request: Request) -> None:
+        known = vm.working_set
+        self.memory = vm.memory
+        self.resident = known.resident if known else vm.memory
+        samples = list(known.samples) if known else []
+        if not samples:
+            rate = min(request.assume_dirty_rate, self.resident)
+            samples = [(1.0, rate)]
+        self._upper = _majorant(
+            [(0.0, 0.0)] + [(t, min(d, self.resident)) for t, d in samples]
+        )
+        self._times = [t for t, _ in self._upper]
+
+    def within(self, seconds: float) -> float:
+        """Distinct bytes dirtied within so many s."""
+        upper = self._upper
+        if len(upper) == 1:
+            return 0.0
+        i = bisect.bisect_left(self._times, seconds)
+        i = min(max(i, 1), len(upper) - 1)
+        (t0, d0), (t1, d1) = upper[i - 1], upper[i]
+        value = d0 + (seconds - t0) * (d1 - d0) / (t1 - t0)
+        return min(value, self.resident)
+
+
+def _majorant(points: Points) -> Points:
+    """Gift wrapping from the left: always the steepest next point."""
+    out, i = [points[0]], 0
+    while i < len(points) - 1:
+        slopes = [
+            (points[j][1] - points[i][1]) / (points[j][0] - points[i][0])
+            for j in range(i + 1, len(points))
+        ]
+        steepest = max(slopes)
+        i += 1 + max(k for k, s in enumerate(slopes) if s == steepest)
+        out.append(points[i])
+    return out
+
+
+def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
+    """(total s, downtime s, bytes) of a pre-copy; None if it never ends."""
+    if bandwidth <= 0:
+        return None
+    rate, gib = rules.rate(bandwidth), rules.weight(writes.memory)
+    total, sent, rest = 0.0, 0.0, writes.resident * rules.carried
+    rounds, waited = 0, 0
+    while rounds < rules.max_rounds:
+        seconds, now = rest / rate, rules.limit_at(total, gib)
+        fits = seconds <= rules.downtime_limit * (1 + AGREE)
+        if fits and waited >= WAITING_ROUNDS:
+            while seconds > rules.limit_at(total, gib) * (1 + AGREE):
+                total, sent = total + seconds, sent + rest
+        total, sent = total + seconds, sent + rest
+        if fits and (waited >= WAITING_ROUNDS or seconds <= now * (1 + AGREE)):
+            late = total > rules.completion_timeout * gib
+            return None if late else (total, seconds, sent)
+        rounds, waited = rounds + (not fits), waited + fits
+        rest = writes.within(seconds) * rules.carried
+    return None
+
+
+def forecasts(view: View) -> Iterator[str]:
+    """Caps hold their LCBs and limits; the forecasts are right."""
+    for m in view.moves:
+        writes = Written(view.vms[m.vm], view.plan.request)
+        yield from _cap(view, m)
+        if m.mode is Mode.PRE_COPY:
+            yield from _lcb(view, m, writes)
+        yield from _said(view.rules, m, writes)
+
+
+def _cap(view: View, m: Migration) -> Iterator[str]:
+    """The cap is not below the LCB, nor above what a path carries.
+
+    A stream has at most its window under way, so over a path with some
+    round-trip time it carries window / time.
+    """
+    rules = view.rules
+    if m.cap > view.plan.request.ceiling * (1 + AGREE):
+        yield f'{m.id}: cap above the ceiling'
+    if m.cap < m.lcb * (1 - AGREE):
+        yield f'{m.id}: cap below its LCB'
+    rtt = sum(k.rtt for k in view.links_between(m.source, m.destination))
+    if m.cap * rtt > rules.streams * rules.stream_window * (1 + AGREE):
+        yield (
+            f'{m.id}: cap above what {rules.streams} streams carry over a '
+            f'path of {rtt:g} s'
+        )
+
+
+def _lcb(view: View, m: Migration, writes: Written) -> Iterator[str]:
+    """It converges at its LCB, and at nothing less."""
+    rules = view.rules
+    if _walk(writes, rules, m.lcb * (1 + AGREE)) is None:
+        yield f'{m.id}: does not converge at its LCB'
+    # a timeout is kept with a round to spare; no writer needs no LCB
+    timed = rules.downtime_steps and rules.completion_timeout < math.inf
+    if timed or writes.within(rules.downtime_limit) <= 0:
+        return
+    if _walk(writes, rules, m.lcb * (1 - BELOW_LCB)) is not None:
+        yield f'{m.id}: would converge below its LCB'
+
+
+def _said(rules: Rules, m: Migration, writes: Written) -> Iterator[str]:
+    """Times, bytes and downtime agree with the rounds walked here."""
+    walked: Totals | None
+    if m.mode is Mode.POST_COPY:
+        sent = writes.resident * rules.carried
+        walked = (sent / rules.rate(m.cap), rules.post_copy_outage, sent)
+    else:
+        walked = _walk(writes, rules, m.cap)
+    if walked is None:
+        yield f'{m.id}: does not converge at its cap'
+        return
+    mine = (m.takes - rules.overhead, m.downtime, m.data)
+    names = ('duration', 'downtime', 'data')
+    # a step of the limit is met or missed by a hair, which is a round
+    slack = rules.downtime_limit if rules.downtime_steps else 0.0
+    for name, one, other in zip(names, mine, walked, strict=True):
+        by = max(slack * (m.cap if name == 'data' else 1.0), AGREE)
+        if not math.isclose(one, other, rel_tol=AGREE, abs_tol=by):
+            yield f'{m.id}: {name} is {one:g}, replayed {other:g}'
+    if not m.takes_low * (1 - AGREE) <= m.takes:
+        yield f'{m.id}: duration below its interval'
+    if not m.takes <= m.takes_high * (1 + AGREE):
+        yield f'{m.id}: duration above its interval'

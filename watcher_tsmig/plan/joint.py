@@ -1,0 +1,259 @@
+"""Destinations and modes together: less contention by going elsewhere.
+
+Modes are chosen for the destinations at hand (contention.py); then VMs on
+the busiest links look for a destination, and a mode, that loads them less,
+without making any link's incoming volume take longer; then modes are chosen
+anew. It ends when that no longer helps.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import sparse
+
+from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import contention
+from watcher_tsmig.plan import game as game_module
+from watcher_tsmig.plan import problem as problem_module
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.game import Choice
+from watcher_tsmig.plan.game import Game
+from watcher_tsmig.plan.place import State
+from watcher_tsmig.plan.problem import NOWHERE
+from watcher_tsmig.plan.problem import Problem
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Placement
+
+# Times that all VMs look elsewhere; each must have helped.
+ROUNDS = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """Destinations and modes of those that can move.
+
+    :ivar destination: shape (n,), host or `NOWHERE`
+    :ivar best: shape (n,), the most that each migration's path ever leaves
+    :ivar rows: shape (k,), the VMs that have a destination and a mode
+    :ivar game: of these
+    :ivar choice: their modes
+    """
+
+    destination: IntArray
+    best: FloatArray
+    rows: IntArray
+    game: Game
+    choice: Choice
+
+    def key(self) -> tuple[int, game_module.Key]:
+        """Less is better: VMs that cannot move, then contention."""
+        return -len(self.rows), game_module.key(self.game, self.choice.post)
+
+
+def settle(problem: Problem, destination: IntArray) -> Settled:
+    """The best destinations and modes found, from these destinations on.
+
+    :param destination: shape (n,), host or `NOWHERE`
+    """
+    best = _settled(problem, destination)
+    for _ in range(ROUNDS if len(best.rows) else 0):
+        elsewhere = _elsewhere(problem, best)
+        if (elsewhere == best.destination).all():
+            break
+        other = _settled(problem, elsewhere)
+        if not _better(other, best):
+            break
+        best = other
+    return best
+
+
+def _better(one: Settled, other: Settled) -> bool:
+    if len(one.rows) != len(other.rows):
+        return len(one.rows) > len(other.rows)
+    return game_module.better(one.key()[1], other.key()[1])
+
+
+def _settled(problem: Problem, destination: IntArray) -> Settled:
+    placed = destination != NOWHERE
+    paths = [
+        problem.network.path(int(s), int(d)) if d != NOWHERE else ()
+        for s, d in zip(problem.source, destination, strict=True)
+    ]
+    best = _best(problem, paths)
+    may_pre, may_post, extra = _modes(problem, destination, best)
+    rows = np.flatnonzero(placed & (may_pre | may_post))
+    game = _game(problem, paths, rows, may_pre, may_post, extra)
+    return Settled(destination, best, rows, game, contention.modes(game))
+
+
+def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:
+    """The most that each path ever leaves, shape (n,); 0 without one."""
+    rooms = problem_module.best_room(problem)
+    rules, links = problem.rules, problem.network
+    out = np.zeros(len(paths))
+    for row, path in enumerate(paths):
+        if path:
+            out[row] = min(
+                rooms[list(path)].min(), rules.reach(links.delay(path))
+            )
+    return np.minimum(out, problem.request.ceiling)
+
+
+def _modes(
+    problem: Problem, destination: IntArray, best: FloatArray
+) -> tuple[BoolArray, BoolArray, FloatArray]:
+    """(may pre-copy, may post-copy, bytes pre-copy sends beyond post)."""
+    only = problem.request.only_mode
+    placed = destination != NOWHERE
+    may_post = (
+        placed
+        & problem.post_allowed
+        & problem.post_capable[problem.source]
+        & problem.post_capable[destination]
+        & (only is not Mode.PRE_COPY)
+    )
+    converges = placed & (problem.lcb <= best)
+    data = pre_copy(
+        problem.curves,
+        np.where(converges, best, 1.0),
+        problem.rules,
+        terms=problem.terms,
+    ).data
+    once = problem.curves.resident * problem.rules.carried
+    extra = np.where(converges & np.isfinite(data), data - once, 0.0)
+    resent = extra > (problem.request.max_resend - 1) * problem.curves.resident
+    may_pre = converges & ~(resent & may_post) & (only is not Mode.POST_COPY)
+    return may_pre, may_post, extra
+
+
+def _game(
+    problem: Problem,
+    paths: list[tuple[int, ...]],
+    rows: IntArray,
+    may_pre: BoolArray,
+    may_post: BoolArray,
+    extra: FloatArray,
+) -> Game:
+    """What mode choice sees of these rows.
+
+    A pre-copied VM's source still sends for it, beside the migration, on
+    every outgoing link of the path; a post-copied one's destination
+    receives for it already, on every incoming link.
+    """
+    links = problem.network
+    base = problem.app.copy()
+    for row, host in enumerate(problem.source):
+        base[list(links.sends[host])] -= problem.tx[row]
+    pre = _Entries()
+    post = _Entries()
+    for column, row in enumerate(rows):
+        for link in paths[row]:
+            if links.is_out(link):
+                pre.add(link, column, problem.tx[row])
+            else:
+                post.add(link, column, problem.rx[row])
+    shape = (len(base), len(rows))
+    return Game(
+        capacity=links.capacity,
+        base=np.maximum(base, 0.0),
+        pre=pre.matrix(shape),
+        post=post.matrix(shape),
+        may_pre=may_pre[rows],
+        may_post=may_post[rows],
+        risk=problem.weight[rows] * problem.rules.post_copy_outage,
+        extra=extra[rows],
+        grain=problem.request.grain,
+    )
+
+
+class _Entries:
+    """A sparse matrix in the making."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.columns: list[int] = []
+        self.values: list[float] = []
+
+    def add(self, row: int, column: int, value: float) -> None:
+        self.rows.append(row)
+        self.columns.append(column)
+        self.values.append(float(value))
+
+    def matrix(self, shape: tuple[int, int]) -> sparse.csc_array:
+        return sparse.csc_array(
+            (self.values, (self.rows, self.columns)), shape=shape
+        )
+
+
+def _elsewhere(problem: Problem, settled: Settled) -> IntArray:
+    """Destinations after each VM on a busy link looked for a better one."""
+    state = State(problem)
+    destination = settled.destination.copy()
+    for placed in np.flatnonzero(destination != NOWHERE):
+        state.put(int(placed), int(destination[placed]))
+    load = game_module.loads(settled.game, settled.choice.post)
+    used = np.zeros(len(problem.names), dtype=bool)
+    used[destination[destination != NOWHERE]] = True
+    spread = problem.request.placement is not Placement.PACK
+    open_hosts = problem.post_capable & (used | spread)
+    soft = frozenset[int]().union(
+        *(g.rows for g in problem.groups if np.isinf(g.most))
+    )
+    burden = _burden(problem, settled, load)
+    longest = float(state.times().max())
+    for i in np.argsort(-burden, kind='stable'):
+        row = int(settled.rows[i])
+        if burden[i] <= 0 or not settled.game.may_post[i] or row in soft:
+            continue
+        _look(problem, settled, int(i), state, load, open_hosts, longest)
+        destination[row] = state.at[row]
+    return destination
+
+
+def _burden(
+    problem: Problem, settled: Settled, load: FloatArray
+) -> FloatArray:
+    """Load of the busiest link that each VM adds to, shape (k,)."""
+    out = np.zeros(len(settled.rows))
+    h = len(problem.names)
+    for i, row in enumerate(settled.rows):
+        post = settled.choice.post[i]
+        rate = problem.rx[row] if post else problem.tx[row]
+        link = h + settled.destination[row] if post else problem.source[row]
+        out[i] = load[link] if rate > 0 else 0.0
+    return out
+
+
+def _look(
+    problem: Problem,
+    settled: Settled,
+    i: int,
+    state: State,
+    load: FloatArray,
+    open_hosts: BoolArray,
+    longest: float,
+) -> None:
+    """Move one VM, as a post-copy, where that lessens its burden."""
+    h = len(problem.names)
+    row, post = int(settled.rows[i]), bool(settled.choice.post[i])
+    old = state.at[row]
+    capacity = problem.network.capacity
+    here = h + old if post else int(problem.source[row])
+    rate = float(problem.rx[row] if post else problem.tx[row])
+    burden = load[here]
+    state.take(row)
+    fits = state.fits(row) & open_hosts
+    fits &= state.busy(row) <= longest * (1 + problem_module.SLACK)
+    fits[old] = False
+    best = old
+    if fits.any():
+        rows = np.flatnonzero(fits)
+        then = load[h + rows] + problem.rx[row] / capacity[h + rows]
+        j = int(then.argmin())
+        if then[j] < burden - max(problem.request.grain, game_module.EQUAL):
+            best = int(rows[j])
+            load[here] -= rate / capacity[here]
+            load[h + best] = then[j]
+    state.put(row, best)

@@ -1,0 +1,203 @@
+"""From placed VMs with their modes to the scheduler's tasks.
+
+Each VM becomes a task with one way for each mode that it may have, the
+chosen one first. What a way uses, claims and moves is said here in links,
+stores and counters (tasks.py); when it does so is the scheduler's.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from watcher_tsmig.forecast import post_copy
+from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import problem as problem_module
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.problem import STORES
+from watcher_tsmig.plan.problem import Problem
+from watcher_tsmig.plan.tasks import Amounts
+from watcher_tsmig.plan.tasks import Task
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Way
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """Migrations to schedule; arrays of shape (k,), one for each.
+
+    :ivar rows: of the problem; a VM with two hops has two
+    :ivar source: host
+    :ivar destination: host
+    :ivar post: the mode chosen
+    :ivar may_pre: pre-copy is possible
+    :ivar may_post: post-copy is permitted
+    :ivar after: indices of the moves that must end before it, for each
+    """
+
+    rows: IntArray
+    source: IntArray
+    destination: IntArray
+    post: BoolArray
+    may_pre: BoolArray
+    may_post: BoolArray
+    after: tuple[tuple[int, ...], ...]
+
+
+def duration(problem: Problem, row: int, post: bool) -> Callable[..., float]:
+    """Forecast time of a VM's migration with its set-up, s, by bandwidth."""
+    rows = np.array([row], dtype=np.intp)
+    curve = problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms))
+    model = post_copy if post else pre_copy
+    known: dict[float, float] = {}
+
+    def takes(bandwidth: float) -> float:
+        if bandwidth not in known:
+            found = model(curve, bandwidth, problem.rules, terms=terms)
+            known[bandwidth] = float(found.t_sum[0]) + problem.rules.overhead
+        return known[bandwidth]
+
+    return takes
+
+
+def tasks(problem: Problem, moves: Moves) -> Tasks:
+    """The moves as tasks, in their order."""
+    request, links = problem.request, problem.network
+    rooms = problem_module.best_room(problem)
+    paths = [
+        links.path(int(s), int(d))
+        for s, d in zip(moves.source, moves.destination, strict=True)
+    ]
+    most = np.array([_most(problem, path) for path in paths])
+    best = np.array([rooms[list(path)].min() for path in paths])
+    volumes = _volumes(problem, moves, np.minimum(most, best))
+    counted = _counters(problem, moves)
+    gets = set(map(int, moves.destination))
+    made = []
+    for i, path in enumerate(paths):
+        row = int(moves.rows[i])
+        chosen = bool(moves.post[i])
+        may = (bool(moves.may_pre[i]), bool(moves.may_post[i]))
+        modes = [post for post in (chosen, not chosen) if may[post]]
+        shared = _shared(problem, moves, i, gets)
+        made.append(
+            Task(
+                ways=tuple(
+                    Way(
+                        links=path,
+                        takes=duration(problem, row, post),
+                        least=0.0 if post else float(problem.lcb[row]),
+                        most=float(most[i]),
+                        setup=problem.rules.overhead,
+                        volume=float(volumes[int(post), i]),
+                        early=post,
+                        counters=counted[i],
+                        cost=_cost(problem, row, post),
+                        **shared,
+                    )
+                    for post in modes
+                ),
+                release=float(
+                    problem.release[
+                        [moves.source[i], moves.destination[i]]
+                    ].max()
+                ),
+                after=moves.after[i],
+            )
+        )
+    return Tasks(
+        tasks=tuple(made),
+        capacity=links.capacity,
+        app=problem.app,
+        share=request.nic_share,
+        floor=request.nic_floor,
+        stores=problem.free.reshape(-1),
+        limits=_limits(problem),
+        deadline=request.deadline,
+    )
+
+
+def _most(problem: Problem, path: tuple[int, ...]) -> float:
+    reach = problem.rules.reach(problem.network.delay(path))
+    return min(problem.request.ceiling, reach)
+
+
+def _volumes(problem: Problem, moves: Moves, best: FloatArray) -> FloatArray:
+    """Bytes on the wire at the best bandwidth; shape (2, k): pre, post."""
+    rules = dataclasses.replace(
+        problem.rules, downtime_steps=0, completion_timeout=np.inf
+    )
+    curves = problem.curves.take(moves.rows)
+    data = pre_copy(curves, best, rules).data
+    once = curves.resident * rules.carried
+    return np.array([np.where(np.isfinite(data), data, once), once]) / (
+        rules.efficiency
+    )
+
+
+def _cost(problem: Problem, row: int, post: bool) -> float:
+    """Weighed seconds in which the VM does not serve."""
+    rules = problem.rules
+    outage = rules.post_copy_outage if post else rules.downtime_limit
+    return float(problem.weight[row]) * outage
+
+
+def _shared(
+    problem: Problem, moves: Moves, i: int, gets: set[int]
+) -> dict[str, Amounts]:
+    """What moves with the VM, whatever its mode."""
+    row = int(moves.rows[i])
+    source, destination = int(moves.source[i]), int(moves.destination[i])
+    leaves: list[tuple[int, float]] = []
+    brings: list[tuple[int, float]] = []
+    for sides, rate in (
+        (problem.network.sends, float(problem.tx[row])),
+        (problem.network.receives, float(problem.rx[row])),
+    ):
+        if rate <= 0:
+            continue
+        there, then = sides[source], sides[destination]
+        leaves += [(link, rate) for link in there if link not in then]
+        brings += [(link, rate) for link in then if link not in there]
+    size = [(k, float(x)) for k, x in enumerate(problem.size[row]) if x > 0]
+    width = len(STORES)
+    return {
+        'leaves': tuple(leaves),
+        'brings': tuple(brings),
+        'claims': tuple((destination * width + k, x) for k, x in size),
+        # nobody waits for what becomes free where nobody goes
+        'frees': tuple((source * width + k, x) for k, x in size)
+        if source in gets
+        else (),
+    }
+
+
+# Counters: migrations out of each host, into each host, in all, and of each
+# server group.
+def _limits(problem: Problem) -> FloatArray:
+    request, h = problem.request, len(problem.names)
+    return np.array(
+        [request.max_per_source] * h
+        + [request.max_per_destination] * h
+        + [request.max_in_cluster]
+        + [request.max_per_group] * len(problem.groups),
+        dtype=np.float64,
+    )
+
+
+def _counters(problem: Problem, moves: Moves) -> list[tuple[int, ...]]:
+    h = len(problem.names)
+    out = []
+    for row, s, d in zip(
+        moves.rows, moves.source, moves.destination, strict=True
+    ):
+        mine = [
+            2 * h + 1 + g
+            for g, group in enumerate(problem.groups)
+            if int(row) in group.rows
+        ]
+        out.append((int(s), h + int(d), 2 * h, *mine))
+    return out

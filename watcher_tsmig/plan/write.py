@@ -1,0 +1,154 @@
+"""The plan's migrations, from what was decided: numbers and sentences.
+
+Nothing is decided here. Bookings become migrations with their forecasts,
+slots, predecessors and reasons (explain.py).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from watcher_tsmig.forecast import Bracket
+from watcher_tsmig.forecast import post_copy
+from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import explain
+from watcher_tsmig.plan import precedence
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.joint import Settled
+from watcher_tsmig.plan.problem import Problem
+from watcher_tsmig.plan.tasks import Booking
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Timetable
+from watcher_tsmig.plan.values import Migration
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.ways import Moves
+
+
+def migrations(
+    problem: Problem,
+    settled: Settled,
+    moves: Moves,
+    tasks: Tasks,
+    found: Timetable,
+) -> tuple[Migration, ...]:
+    """One migration for each booking, by start."""
+    cluster = 2 * len(problem.names)
+    slot = precedence.lanes(tasks, found.bookings, cluster)
+    bookings = sorted(found.bookings, key=lambda b: (b.start, slot[b.task]))
+    if not bookings:
+        return ()
+    after = precedence.predecessors(tasks, bookings)
+    said = _forecasts(problem, moves, tasks, bookings)
+    cases = explain.cases(problem, settled, moves, tasks, bookings)
+    binding = explain.binding(problem, moves, tasks, bookings, after)
+    ids = _ids(problem, moves)
+    out: list[Migration] = []
+    for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
+        vm = problem.vms[moves.rows[booking.task]]
+        way = tasks.tasks[booking.task].ways[booking.way]
+        source = int(moves.source[booking.task])
+        destination = int(moves.destination[booking.task])
+        code, because = explain.reason(case)
+        out.append(
+            Migration(
+                vm=vm.id,
+                name=vm.name,
+                hop=_hop(moves, booking.task),
+                source=problem.names[source],
+                destination=problem.names[destination],
+                mode=Mode.POST_COPY if way.early else Mode.PRE_COPY,
+                cap=booking.rate,
+                lcb=way.least,
+                slot=slot[booking.task],
+                start=booking.start,
+                takes=booking.takes,
+                takes_low=float(said['low'][i]),
+                takes_high=float(said['high'][i]),
+                downtime=float(said['downtime'][i]),
+                data=float(said['data'][i]),
+                reason=code,
+                because=because,
+                runner_up=explain.runner_up(case),
+                binding=binding[i],
+                assumed=_assumed(problem, moves, booking.task),
+                after=tuple(ids[task] for task in after[i]),
+                crosses=problem.network.crosses(way.links),
+            )
+        )
+    return tuple(out)
+
+
+def _hop(moves: Moves, task: int) -> int:
+    return 1 + int((moves.rows[:task] == moves.rows[task]).any())
+
+
+def _ids(problem: Problem, moves: Moves) -> list[str]:
+    """The id that each move's migration has."""
+    out = []
+    seen: set[int] = set()
+    for row in map(int, moves.rows):
+        vm = problem.vms[row].id
+        out.append(f'{vm}#2' if row in seen else vm)
+        seen.add(row)
+    return out
+
+
+def _assumed(problem: Problem, moves: Moves, task: int) -> tuple[str, ...]:
+    nics = (
+        ('source nic', problem.nic_assumed[moves.source[task]]),
+        ('destination nic', problem.nic_assumed[moves.destination[task]]),
+    )
+    return problem.assumed[moves.rows[task]] + tuple(
+        name for name, assumed in nics if assumed
+    )
+
+
+def _forecasts(
+    problem: Problem, moves: Moves, tasks: Tasks, bookings: list[Booking]
+) -> dict[str, FloatArray]:
+    """What the plan says of each booking; arrays of shape (k,).
+
+    :returns: `low`, `high` (interval of the total time with set-up, s; an
+        upper end that may not converge is inf), `downtime` (s), `data`
+        (bytes)
+    """
+    rows = moves.rows[[b.task for b in bookings]]
+    caps = np.array([b.rate for b in bookings])
+    post: BoolArray = np.array(
+        [tasks.tasks[b.task].ways[b.way].early for b in bookings], dtype=bool
+    )
+    curves = problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms))
+    setup = problem.rules.overhead
+    after = post_copy(curves, caps, problem.rules, terms)
+    by_bracket = {
+        bracket: pre_copy(curves, caps, problem.rules, bracket, terms)
+        for bracket in Bracket
+    }
+    before = by_bracket[Bracket.EXPECTED]
+
+    def pick(a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.where(post, a, b)
+
+    return {
+        'low': pick(after.t_sum, by_bracket[Bracket.LOWER].t_sum) + setup,
+        'high': pick(after.t_sum, by_bracket[Bracket.UPPER].t_sum) + setup,
+        'downtime': pick(after.t_downtime, before.t_downtime),
+        'data': pick(after.data, before.data),
+    }
+
+
+def peak_load(
+    settled: Settled, tasks: Tasks, bookings: Sequence[Booking]
+) -> float:
+    """The largest contention on a link that a booked migration crosses."""
+    if not bookings:
+        return 0.0
+    load = explain.loads(settled, tasks, bookings)
+    crossed = {
+        link
+        for b in bookings
+        for link in tasks.tasks[b.task].ways[b.way].links
+    }
+    return float(load[sorted(crossed)].max())

@@ -1,0 +1,164 @@
+"""One running migration: its round, what is left of it, when it may stop.
+
+Only the arithmetic of one migration lives here; at which rate its bytes go
+is told from outside. Rounds follow the forecast's recursion (MigVisor,
+equations 1-5) under the same `Rules`, but at the bandwidth that they get.
+Rounds that stand still are not walked one by one: they go as one long
+round, until the rate or the downtime limit changes.
+"""
+
+import dataclasses
+import math
+
+from watcher_tsmig.forecast.curves import Line
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.values import Mode
+
+# Bytes below this are rounding, not work.
+LAST_BYTE = 0.5
+# A round that differs from the one before by less stands still.
+STANDS_STILL = 1e-6
+SAME = 1e-9
+# So many rounds stand for all that come, where nothing ends them.
+FOR_EVER = 1e7
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Running:
+    """A migration under way; bytes in the stream, s.
+
+    :ivar line: the VM's working-set curve
+    :ivar known: its writing was measured
+    :ivar weight: GiB that Nova counts
+    :ivar total: of the first pass
+    :ivar remaining: of this round, or of all that stand still
+    :ivar size: of this round
+    :ivar fresh: this round has not begun to be sent
+    :ivar still: rounds that `remaining` is of, where they stand still
+    :ivar final: sent with the VM stopped
+    :ivar wanted: pages that the VM waits for after the switch
+    :ivar wakes: when it serves again after the switch
+    :ivar stopped: since when the VM does not run
+    """
+
+    row: int
+    source: str
+    destination: str
+    cap: float
+    began: float
+    line: Line
+    known: bool
+    weight: float
+    total: float
+    remaining: float
+    size: float = math.inf
+    before: float = math.inf
+    phase: Mode = Mode.PRE_COPY
+    processed: float = 0.0
+    rounds: int = 1
+    round_began: float = 0.0
+    fresh: bool = True
+    still: float = 0.0
+    final: bool = False
+    wanted: float | None = None
+    wakes: float | None = None
+    stopped: float | None = None
+    downtime: float = 0.0
+    rate: float = 0.0
+
+    def dirtied(self, seconds: float, rules: Rules) -> float:
+        """Bytes in the stream of the pages written within so many s."""
+        return self.line.at(seconds) * rules.carried
+
+    def outstanding(self, now: float, rules: Rules) -> float:
+        """The rest of this round, and what was dirtied of the part sent."""
+        again = self.dirtied(now - self.round_began, rules)
+        sent = 1.0 - min(self.remaining / self.total, 1.0)
+        return min(self.remaining + again * sent, self.total)
+
+    def takes(self, rate: float, now: float) -> None:
+        """It gets this rate from now on."""
+        changes = not math.isclose(rate, self.rate, rel_tol=SAME)
+        if changes and self.still:
+            self.settle(now)
+        if changes:
+            self.before = math.inf
+        self.rate = rate
+
+    def begin_round(self, now: float, rules: Rules) -> bool:
+        """Begin a round at the rate in force; whether the VM stops for it."""
+        self.fresh = False
+        self.size = self.remaining
+        if self.rate <= 0:
+            return False
+        seconds, elapsed = self.remaining / self.rate, now - self.began
+        limit = rules.limit_at(elapsed, self.weight)
+        if seconds <= limit * (1 + SAME):
+            self.final = True
+            self.stopped = now
+            return True
+        if math.isclose(self.size, self.before, rel_tol=STANDS_STILL):
+            self.still = self._waits(seconds, elapsed, rules)
+            self.remaining = self.size * self.still
+        return False
+
+    def _waits(self, seconds: float, elapsed: float, rules: Rules) -> float:
+        """Rounds until the downtime limit rises, at least one."""
+        delay = math.floor(rules.downtime_delay * self.weight)
+        step = elapsed // delay + 1 if delay else math.inf
+        if step > rules.downtime_steps:
+            return FOR_EVER
+        return max(math.ceil((step * delay - elapsed) / seconds), 1)
+
+    def settle(self, now: float) -> None:
+        """Of the rounds that stood still, keep the one under way."""
+        if not self.still:
+            return
+        left = self.remaining / self.size
+        whole = max(math.ceil(left - SAME) - 1, 0)
+        self.rounds += max(round(self.still) - 1 - whole, 0)
+        self.remaining -= whole * self.size
+        sent = max(self.size - self.remaining, 0.0)
+        self.round_began = now - (sent / self.rate if self.rate > 0 else 0.0)
+        self.still = 0.0
+
+    def next_round(self, now: float, rules: Rules) -> None:
+        """What was dirtied while the last round was sent goes next."""
+        self.settle(now)
+        self.before = self.size
+        self.remaining = self.dirtied(now - self.round_began, rules)
+        self.rounds += 1
+        self.round_began = now
+        self.fresh = True
+
+    def switch(self, now: float, rules: Rules) -> None:
+        """To post-copy: every page that is not there goes once.
+
+        As in `forecast.hybrid`: what the VM writes within a grain of its
+        own work is missing whenever the switch comes, what it only reads
+        as far as it was never sent.
+        """
+        self.settle(now)
+        unsent = self.remaining / self.total if self.rounds == 1 else 0.0
+        self.remaining = self.outstanding(now, rules)
+        self.phase = Mode.POST_COPY
+        self.fresh = False
+        self.stopped = now
+        hot = self.line.at(rules.post_copy_grain)
+        pages = min(hot, self.remaining) + unsent * rules.post_copy_reads
+        self.wanted = min(pages, self.remaining) / rules.page
+
+    def wake(self, now: float, rules: Rules) -> None:
+        """Say when the VM serves again, at the rate that it now gets.
+
+        The flat figure of the rules where nobody measured its writing.
+        """
+        outage = rules.post_copy_outage
+        if self.known and self.rate > 0 and self.wanted is not None:
+            queue = rules.post_copy_queue + rules.page
+            faults = self.wanted * queue / self.rate
+            outage = min(faults, self.remaining / self.rate)
+            outage += rules.switchover
+        self.wanted = None
+        self.downtime = outage
+        self.wakes = now + outage
