@@ -12,22 +12,18 @@ from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Placement
 
 FEW = hypothesis.settings(max_examples=60, deadline=None)
 MANY = hypothesis.settings(max_examples=200, deadline=None)
-
-
-# Whether clouds bind hosts and VMs by links, groups, zones, aggregates and
-# disks, which `make_plan` does not see yet; the checker does.
-BONDS = False
 
 
 @st.composite
 def drains(draw):
     """A cloud and a request to empty some of its hosts."""
     cloud = draw(
-        strategies.clouds(min_hosts=2, bonds=BONDS)
-        | strategies.clouds(min_hosts=2, roomy=True, bonds=BONDS)
+        strategies.clouds(min_hosts=2)
+        | strategies.clouds(min_hosts=2, roomy=True)
     )
     names = [h.name for h in cloud.hosts]
     hosts = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
@@ -43,9 +39,22 @@ def drains(draw):
                 'deadline': st.floats(1.0, 1e4),
                 'allow_post_copy': st.booleans(),
                 'only_mode': st.sampled_from((None, *Mode)),
+                'placement': st.sampled_from(Placement),
+                'releases': st.tuples(
+                    st.tuples(st.sampled_from(names), st.floats(0, 100))
+                ),
             },
         )
     )
+    ids = [vm.id for vm in cloud.vms]
+    if ids:
+        chosen = draw(st.lists(st.sampled_from(ids), max_size=3, unique=True))
+        values['choices'] = tuple(
+            (vm, draw(st.sampled_from(names))) for vm in chosen
+        )
+        values['vms'] = tuple(
+            draw(st.lists(st.sampled_from(ids), max_size=3, unique=True))
+        )
     policy = draw(st.sampled_from(policies.NAMES))
     return cloud, policies.request(policy, hosts=tuple(hosts), **values)
 

@@ -101,9 +101,13 @@ def _moves(problem: Problem, settled: Settled) -> Moves:
 
 def _solve(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     tasks = ways.tasks(problem, moves)
+    return tasks, _timetable(problem, tasks)
+
+
+def _timetable(problem: Problem, tasks: Tasks) -> Timetable:
     flip = problem.request.objective is Objective.FAST
     effort = min(EFFORT, PASSES * len(tasks.tasks))
-    return tasks, timetable(tasks, flip=flip, effort=effort)
+    return timetable(tasks, flip=flip, effort=effort)
 
 
 def _plan(
@@ -135,15 +139,16 @@ def _plan(
         peak_bound=min(settled.choice.lower_bound, peak),
         critical=least.what,
         purchases=advice.purchases(problem, tasks, found, least),
-        shortfall=_shortfall(tasks, found),
+        shortfall=_shortfall(problem, tasks, found),
     )
 
 
-def _shortfall(tasks: Tasks, found: Timetable) -> float:
+def _shortfall(problem: Problem, tasks: Tasks, found: Timetable) -> float:
     """By how much the whole would miss the deadline, s."""
     if not any(x.late for x in found.left):
         return 0.0
-    whole = timetable(dataclasses.replace(tasks, deadline=np.inf))
+    endless = dataclasses.replace(tasks, deadline=np.inf)
+    whole = _timetable(problem, endless)
     return max(whole.makespan - tasks.deadline, 0.0)
 
 

@@ -106,9 +106,29 @@ def movers(
     return moving, tuple(staying)
 
 
-def receives(host: Host, request: Request) -> bool:
+def _able(host: Host, request: Request) -> bool:
     """Whether the host can be any VM's destination at all."""
     return host.enabled and host.up and host.name not in request.hosts
+
+
+def opened(hosts: list[Host], moving: list[Vm], request: Request) -> BoolArray:
+    """Hosts that may receive VMs for which nothing else was chosen.
+
+    A host that gives VMs away by name is none of them.
+
+    :returns: shape (h,)
+    """
+    asked = set(request.vms)
+    giving = {vm.host for vm in moving if vm.id in asked}
+    return np.array(
+        [
+            _able(h, request)
+            and h.name not in giving
+            and (not request.destinations or h.name in request.destinations)
+            for h in hosts
+        ],
+        dtype=bool,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -165,17 +185,8 @@ def admitted(
     :returns: shape (n, h); room is not looked at
     """
     index = {host.name: i for i, host in enumerate(hosts)}
-    giving = {vm.host for vm in moving if vm.id in set(request.vms)}
-    able = np.array([receives(h, request) for h in hosts], dtype=bool)
-    free = able & np.array(
-        [
-            h.name not in giving
-            and (not request.destinations or h.name in request.destinations)
-            for h in hosts
-        ],
-        dtype=bool,
-    )
-    out = np.tile(free, (len(moving), 1))
+    out = np.tile(opened(hosts, moving, request), (len(moving), 1))
+    able = [_able(host, request) for host in hosts]
     choice = dict(request.choices)
     zones = np.array([h.zone or '' for h in hosts])
     for i, vm in enumerate(moving):

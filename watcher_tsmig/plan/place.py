@@ -217,19 +217,19 @@ def _alone(problem: Problem, row: int) -> BoolArray:
 # Why a VM has no destination, first match wins.
 _WHY: tuple[tuple[_Test, Reason, _Text], ...] = (
     (
-        lambda p, row: not p.receives.any(),
-        Reason.NO_DESTINATION,
-        lambda p, row: (
-            'there is no destination: every other host is disabled, down, '
-            'to be emptied or not among those allowed'
-        ),
-    ),
-    (
         lambda p, row: p.chosen[row] != NOWHERE,
         Reason.NO_DESTINATION,
         lambda p, row: (
             f'{p.names[p.chosen[row]]}, which was chosen for it, does not '
             f'admit it or has not {problem_module.needs(p.vms[row])} free'
+        ),
+    ),
+    (
+        lambda p, row: not p.opened.any(),
+        Reason.NO_DESTINATION,
+        lambda p, row: (
+            'there is no destination: every other host is disabled, down, '
+            'to be emptied or not among those allowed'
         ),
     ),
     (

@@ -31,12 +31,12 @@ def predecessors(
 ) -> list[tuple[int, ...]]:
     """For each booking the tasks that must end before it starts.
 
-    On a link on which applications' traffic moves, and in a lane, whatever
-    did not overlap in the timetable is kept apart. Intervals that overlap
-    in pairs share an instant (Helly), so whatever then runs together also
-    did in the timetable. What is only counted or summed (a still link, a
-    store, a counter) is passed on like a token from the task that gives it
-    back to the one that takes it (resource flow: Artigues, Michelon and
+    On a link, and in a lane of a counter, whatever did not overlap in the
+    timetable is kept apart. Intervals that overlap in pairs share an
+    instant (Helly), so whatever then runs together also did in the
+    timetable, and the applications' traffic was counted with it. What is
+    only summed, a store, is passed on like a token from the task that gives
+    it back to the one that takes it (resource flow: Artigues, Michelon and
     Reusser 2003), which needs fewer edges.
     """
     at = {b.task: i for i, b in enumerate(bookings)}
@@ -45,18 +45,16 @@ def predecessors(
         for b in bookings
     ]
     ways = [tasks.tasks[b.task].ways[b.way] for b in bookings]
-    moving = {link for way in ways for link, _ in (*way.leaves, *way.brings)}
     groups: dict[int, list[int]] = collections.defaultdict(list)
     for i, way in enumerate(ways):
         for link in _touches(way):
             groups[link].append(i)
-    for link, group in groups.items():
-        if link in moving:
-            _apart(bookings, group, after)
+    for group in groups.values():
+        _apart(bookings, group, after)
     for counter in range(len(tasks.limits)):
         taken = lanes(tasks, bookings, counter)
         _lanes_apart(bookings, taken, after)
-    for start, flow in _flows(tasks, bookings, ways, groups, moving):
+    for start, flow in _flows(tasks, ways):
         _pass_on(bookings, start, flow, after)
     return [tuple(sorted(found)) for found in after]
 
@@ -146,23 +144,8 @@ class _Flow:
     gives: dict[int, float] = dataclasses.field(default_factory=dict)
 
 
-def _flows(
-    tasks: Tasks,
-    bookings: Sequence[Booking],
-    ways: list[Way],
-    groups: dict[int, list[int]],
-    moving: set[int],
-) -> Iterator[tuple[float, _Flow]]:
-    """(what is there before the plan, flow) of all that is only summed."""
-    for link, group in groups.items():
-        capacity = float(tasks.capacity[link])
-        room = max(
-            tasks.share * (capacity - float(tasks.app[link])),
-            tasks.floor * capacity,
-        )
-        if link not in moving:
-            rates = {i: bookings[i].rate for i in group}
-            yield room, _Flow(rates, rates)
+def _flows(tasks: Tasks, ways: list[Way]) -> Iterator[tuple[float, _Flow]]:
+    """(what is there before the plan, flow) of each store."""
     stores: dict[int, _Flow] = collections.defaultdict(_Flow)
     for i, way in enumerate(ways):
         for store, amount in way.claims:

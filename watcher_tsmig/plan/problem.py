@@ -51,6 +51,7 @@ class Problem:
     :ivar vms: the VMs that could move, by id
     :ivar source: shape (n,), host of each
     :ivar chosen: shape (n,), the host that it must go to, or `NOWHERE`
+    :ivar opened: shape (h,), hosts that may receive at all
     :ivar admitted: shape (n, h), hosts that name and policy admit
     :ivar stopover: shape (n, h), hosts that admit the VM on its way to the
         host that was chosen for it; `admitted` for all others
@@ -75,6 +76,7 @@ class Problem:
     vms: tuple[Vm, ...]
     source: IntArray
     chosen: IntArray
+    opened: BoolArray
     admitted: BoolArray
     stopover: BoolArray
     groups: tuple[Apart, ...]
@@ -217,6 +219,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         chosen=np.array(
             [choice.get(v.id, NOWHERE) for v in moving], dtype=np.intp
         ),
+        opened=movers.opened(hosts, moving, request),
         admitted=movers.admitted(cloud, hosts, moving, request),
         stopover=movers.admitted(cloud, hosts, moving, _unchosen(request)),
         groups=movers.groups(cloud, moving, index),

@@ -61,13 +61,6 @@ class View:
         """The plan's migrations."""
         return self.plan.migrations
 
-    def overlap(self, one: int, other: int) -> bool:
-        """Whether two migrations run at once in the plan."""
-        return (
-            self.moves[one].start < self.over[other]
-            and self.moves[other].start < self.over[one]
-        )
-
     def links_between(self, one: str, other: str) -> list[Link]:
         """The shared links that stand between two hosts."""
         apart = self.behind[one] ^ self.behind[other]
@@ -139,14 +132,6 @@ def _closure(
         for child in children[i]:
             later[i] |= later[child] | 1 << child
     return before, later, sorted(set(range(len(moves))) - set(order))
-
-
-def rows_of(some: int) -> Iterator[int]:
-    """The rows in a set of migrations, from the lowest."""
-    while some:
-        lowest = some & -some
-        yield lowest.bit_length() - 1
-        some ^= lowest
 
 
 def moments(
