@@ -265,6 +265,18 @@ class TestWhen(Base):
         found = relief(crowded(), self.usage(0.9, 0.9, 0.79, 0.9))
         self.assert_stays(Reason.NOT_HELD, found)
 
+    def test_without_a_time_to_wait_only_what_is_above_must_go(self):
+        # receiving 700 is below the threshold; 300 of 900 sent must leave
+        cloud = builders.cloud(
+            'a b',
+            builders.vm('heavy', 'a', tx=600, rx=0),
+            builders.vm('light', 'a', tx=300, rx=0),
+            builders.vm('sink', 'a', rx=700),
+        )
+        found = relief(cloud, limits=Limits(held=0.0))
+        self.assertNotIn('id-sink', found.vms)
+        self.assertEqual(1, len(found.choices))
+
     def test_old_measurements_say_nothing(self):
         cloud = crowded()
         old = VmLoad(tx=series(*5 * [1e9], end=NOW - 4000))

@@ -45,10 +45,10 @@ def of_plan(plan: Plan, found: Relief, notes: Sequence[str] = ()) -> str:
             if vm in names
         ]
         if moves:
-            parts.append(
-                f'{busy_for(busy)}; {story.listed(moves, 80)}, which leaves '
-                f'{busy.after:.0%}.'
-            )
+            text = f'{busy_for(busy)}; {story.listed(moves, 80)}'
+            if len(moves) == len(busy.choices):
+                text += f', which leaves {busy.after:.0%}'
+            parts.append(f'{text}.')
     sources = [busy.host for busy in found.hosts if busy.choices]
     parts.append(story.of_plan(plan, sources))
     parts += [_stays(busy, found) for busy in found.hosts if busy.reason]
