@@ -18,6 +18,7 @@ from watcher_tsmig.model.history import Moved
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.busy import Limits
+from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.floor import Floor
 from watcher_tsmig.plan.loads import Usage
 from watcher_tsmig.plan.make import make_plan
@@ -197,6 +198,7 @@ class TestCircles(testtools.TestCase):
         plan = make_plan(
             cloud, life.request(vms=found.vms, choices=found.choices)
         )
+        self.assertEqual([], check(cloud, plan))
         moved = {(m.vm, m.destination) for m in plan.migrations}
         stayed = {item.vm for item in plan.left_out}
         self.assertLessEqual(moved, set(found.choices))
