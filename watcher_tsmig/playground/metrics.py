@@ -105,8 +105,9 @@ def _instance(vm: Vm) -> Resource:
         name: _metric(vm.id, name, 'MiB', units.to_mib(value), counter=False)
         for name, value in gauges.items()
     }
-    busy = CPU_SHARE * vm.vcpus * 1e9
-    metrics[CPU] = _metric(vm.id, CPU, 'ns', busy, counter=True)
+    if vm.traffic is not None:  # somebody polls the VM
+        busy = CPU_SHARE * vm.vcpus * 1e9
+        metrics[CPU] = _metric(vm.id, CPU, 'ns', busy, counter=True)
     attributes = {
         'original_resource_id': vm.id,
         'display_name': vm.name,
