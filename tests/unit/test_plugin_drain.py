@@ -16,6 +16,7 @@ from tests.unit import test_telemetry_inventory as cloud
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import drain
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import strategy
 
 CONF = cfg.CONF
 
@@ -189,7 +190,7 @@ class TestNeverRaises(Base):
         def broken(*args, **kw):
             raise ZeroDivisionError
 
-        self._replace(drain, 'make_plan', broken)
+        self._replace(strategy, 'make_plan', broken)
         with self.assertRaises(ZeroDivisionError):
             self.run_it(hosts=['a'])
 

@@ -90,6 +90,7 @@ class Control(web.App):
         changes: dict[str, Callable[[SimCloud, Server, Any], None]] = {
             'fault': _fault,
             'metrics': _metrics,
+            'traffic': _traffic,
             'locked': _locked,
             'active': _active,
             'host': lambda sim, server, host: sim.teleport(server, str(host)),
@@ -143,6 +144,14 @@ def _fault(sim: SimCloud, server: Server, value: web.Json) -> None:
 
 def _metrics(sim: SimCloud, server: Server, value: web.Json) -> None:
     sim.metrics[server.vm.id] = Metrics(value)
+
+
+def _traffic(sim: SimCloud, server: Server, value: web.Json) -> None:
+    """Measured as so many times what it is, now and in the past."""
+    times = float(value)
+    if not 0 <= times <= 1000:
+        raise ValueError('is not in 0 to 1000')
+    sim.traffic[server.vm.id] = times
 
 
 def _locked(sim: SimCloud, server: Server, value: web.Json) -> None:

@@ -249,10 +249,13 @@ class Gnocchi(web.App):
         end = end // GRANULARITY * GRANULARITY
         start = start // GRANULARITY * GRANULARITY  # as Gnocchi rounds
         zero = self._sim.zero - metrics.COUNTER_AGE
+        times = 1.0
+        if metric.name in metrics.COUNTERS:
+            times = self._sim.traffic[resource.vm]
         for n in range(POINTS, 0, -1):
             at = end - GRANULARITY * n
             if start <= at < stop:
-                value = metric.at(how, at - zero)
+                value = times * metric.at(how, at - zero)
                 yield _text(at), float(GRANULARITY), value
 
 

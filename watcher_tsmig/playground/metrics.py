@@ -21,6 +21,8 @@ DIRTY_SECONDS = (1, 2, 4, 8, 16, 32, 60)
 # a VM's traffic is split over interfaces, so that a reader must sum
 SHARES = (0.7, 0.3)
 COUNTERS = ('network.outgoing.bytes', 'network.incoming.bytes')
+CPU = 'cpu'
+CPU_SHARE = 0.3  # of its vCPUs that each VM keeps busy
 # A counter began long before the playground did, as counters do.
 COUNTER_AGE = 7 * 86400.0
 
@@ -103,6 +105,9 @@ def _instance(vm: Vm) -> Resource:
         name: _metric(vm.id, name, 'MiB', units.to_mib(value), counter=False)
         for name, value in gauges.items()
     }
+    if vm.traffic is not None:  # somebody polls the VM
+        busy = CPU_SHARE * vm.vcpus * 1e9
+        metrics[CPU] = _metric(vm.id, CPU, 'ns', busy, counter=True)
     attributes = {
         'original_resource_id': vm.id,
         'display_name': vm.name,

@@ -28,6 +28,7 @@ from watcher_tsmig.playground.web import Server
 # Groups of the plugin's options that name its calibration file.
 LEARNING = (
     'watcher_strategies.traffic_sensitive_drain',
+    'watcher_strategies.traffic_sensitive_relief',
     'watcher_actions.traffic_sensitive_migrate',
 )
 LOG_TAIL = 4000  # characters of Watcher's log shown where it fails

@@ -1,7 +1,8 @@
 """The options of the strategy, with their help.
 
 Declarations, and the values that telemetry and the planner take from them.
-Watcher registers them under `[watcher_strategies.traffic_sensitive_drain]`.
+Watcher registers them under `[watcher_strategies.<name>]`, a group for each
+strategy.
 """
 
 from typing import Any
@@ -224,6 +225,18 @@ busy control plane. Related: deadline_factor.
     ),
 )
 
+LOADS = (
+    cfg.StrOpt(
+        'cpu_metric',
+        default=DATA.cpu_metric,
+        help="""
+Gnocchi metric on a VM's instance resource with the CPU time that it has used,
+in nanoseconds since it was started. Read like tx_metric, at
+traffic_granularity as rate:mean. Empty: no host is judged by its CPUs.
+""",
+    ),
+)
+
 STRATEGY = (
     *ASSUMPTIONS,
     *TRAFFIC,
@@ -232,6 +245,10 @@ STRATEGY = (
     *DEADLINES,
     calibration_file(),
 )
+
+
+#: Of the relief, beside those that all strategies have.
+RELIEF = (*STRATEGY, *LOADS)
 
 
 def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct

@@ -49,6 +49,7 @@ class Inventory:
     """The scoped part of a cloud, without any measurement.
 
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
+    :ivar cpus: each host's own CPUs, before any allocation ratio
     :ivar notes: what was odd, one sentence each
     """
 
@@ -57,6 +58,7 @@ class Inventory:
     links: tuple[Link, ...]
     groups: tuple[Group, ...]
     node_ids: Mapping[str, str]
+    cpus: Mapping[str, float]
     notes: tuple[str, ...]
 
 
@@ -109,6 +111,7 @@ def read_inventory(
         links=links_of(aggregates, hosts, notes),
         groups=read_groups(compute, [vm.id for vm in vms], notes),
         node_ids=node_ids,
+        cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),
     )
 
@@ -134,6 +137,11 @@ def _hosts(
         )
         for node in nodes
     }
+
+
+def _cpus(node: Node) -> float:
+    # Placement's inventory of VCPU without its allocation ratio
+    return max(float(getattr(node, 'vcpus', 0) or 0), 0.0)
 
 
 def _host(node: Node, service: Service | None, declared: Declaration) -> Host:

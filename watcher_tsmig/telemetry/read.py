@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
@@ -20,9 +21,12 @@ from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
+from watcher_tsmig.telemetry.loads import of_traffic
+from watcher_tsmig.telemetry.loads import read_cpu
 from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.settings import Settings
-from watcher_tsmig.telemetry.traffic import read_traffic
+from watcher_tsmig.telemetry.traffic import by_vm
+from watcher_tsmig.telemetry.traffic import read_counters
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class Reading:
     """A cloud as it was read; its VMs have no working sets yet.
 
     :ivar writing: what was measured for them, by id of the VM
+    :ivar loads: how busy VMs were, by id, as far as `Settings.history`
+    :ivar cpus: each host's own CPUs, before any allocation ratio, by name
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar notes: what could not be read or was odd, one sentence each
     :ivar questions: requests that were sent to Gnocchi
@@ -39,7 +45,18 @@ class Reading:
     node_ids: Mapping[str, str]
     notes: tuple[str, ...]
     writing: Mapping[str, Writing] = dataclasses.field(default_factory=dict)
+    loads: Mapping[str, VmLoad] = dataclasses.field(default_factory=dict)
+    cpus: Mapping[str, float] = dataclasses.field(default_factory=dict)
     questions: int = 0
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Measured:
+    """What Gnocchi told so far, by id of the VM."""
+
+    vms: dict[str, Vm]
+    writing: dict[str, Writing] = dataclasses.field(default_factory=dict)
+    loads: dict[str, VmLoad] = dataclasses.field(default_factory=dict)
 
 
 def read_cloud(
@@ -70,48 +87,53 @@ def read_cloud(
         placement=placement,
     )
     notes = list(inventory.notes)
-    vms = {vm.id: vm for vm in inventory.vms}
-    writing: dict[str, Writing] = {}
+    measured = Measured(vms={vm.id: vm for vm in inventory.vms})
     questions = 0
     if gnocchi is None:
         notes.append('no Gnocchi is configured; nothing is measured')
-    elif vms:
+    elif inventory.vms:
         asked = Gnocchi(
             gnocchi, total_time=settings.total_time, batch=settings.batch
         )
-        vms, writing = _measured(vms, asked, settings, now, notes)
+        _measure(measured, asked, settings, now, notes)
         questions = asked.questions
     return Reading(
         cloud=Cloud(
             hosts=inventory.hosts,
-            vms=tuple(vms.values()),
+            vms=tuple(measured.vms.values()),
             taken_at=now,
             links=inventory.links,
             groups=inventory.groups,
         ),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
-        writing=writing,
+        writing=measured.writing,
+        loads=measured.loads,
+        cpus=inventory.cpus,
         questions=questions,
     )
 
 
-def _measured(
-    vms: dict[str, Vm],
+def _measure(
+    found: Measured,
     gnocchi: Gnocchi,
     settings: Settings,
     now: float,
     notes: list[str],
-) -> tuple[dict[str, Vm], dict[str, Writing]]:
-    found = dict(vms)
-    writing: dict[str, Writing] = {}
+) -> None:
+    """Fill in what Gnocchi tells, as far as it does."""
+    vms = dict(found.vms)
     try:
         gnocchi.probe()
-        traffic = read_traffic(gnocchi, list(vms), settings, now)
-        for vm, value in traffic.items():
-            found[vm] = dataclasses.replace(found[vm], traffic=value)
+        counters = read_counters(gnocchi, list(vms), settings, now)
+        found.loads = of_traffic(*counters, settings, now)
+        for vm, value in by_vm(*counters, settings, now).items():
+            found.vms[vm] = dataclasses.replace(vms[vm], traffic=value)
         memory = {vm.id: vm.memory for vm in vms.values()}
-        writing = read_writing(gnocchi, memory, settings, now)
+        found.writing = read_writing(gnocchi, memory, settings, now)
+        for vm, cpu in read_cpu(gnocchi, list(vms), settings, now).items():
+            load = found.loads.get(vm, VmLoad())
+            found.loads[vm] = dataclasses.replace(load, cpu=cpu)
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
     if gnocchi.refusals:
@@ -119,4 +141,3 @@ def _measured(
             f'{len(gnocchi.refusals)} metrics were refused, for example '
             f'{gnocchi.refusals[0]}'
         )
-    return found, writing

@@ -25,6 +25,8 @@ class Settings:
         sample in each granularity
     :ivar window: traffic is the mean of the measures this young, s
     :ivar traffic_age: traffic measured before this is unknown, s
+    :ivar cpu_metric: cumulative ns of CPU time of a VM; empty for none
+    :ivar history: of loads, as far back as this, s; 0 for none
     :ivar dirty_metric: with `{seconds}` in it; MiB dirtied in that time
     :ivar resident_metric: resident memory of a VM, MiB
     :ivar dirty_spans: the `{seconds}` to ask for
@@ -42,6 +44,8 @@ class Settings:
     sampling: float = 0.0
     window: float = 900.0
     traffic_age: float = 1800.0
+    cpu_metric: str = 'cpu'
+    history: float = 0.0
     dirty_metric: str = 'memory.dirty.t{seconds}'
     resident_metric: str = 'memory.resident'
     dirty_spans: tuple[int, ...] = DIRTY_SPANS
@@ -61,8 +65,9 @@ class Settings:
         ):
             if not getattr(self, field) > 0:
                 raise errors.InputError('is not above 0', field)
-        if self.sampling < 0:
-            raise errors.InputError('is negative', 'sampling')
+        for field in ('sampling', 'history'):
+            if getattr(self, field) < 0:
+                raise errors.InputError('is negative', field)
         if '{seconds}' not in self.dirty_metric:
             raise errors.InputError('lacks {seconds}', 'dirty_metric')
 

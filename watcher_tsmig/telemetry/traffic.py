@@ -27,6 +27,17 @@ def read_traffic(
     :param now: seconds since the epoch
     :raises errors.CloudError: Gnocchi does not answer in time
     """
+    return by_vm(*read_counters(gnocchi, vms, settings, now), settings, now)
+
+
+def read_counters(
+    gnocchi: Gnocchi, vms: Sequence[str], settings: Settings, now: float
+) -> tuple[list[Resource], dict[str, list[Measure]]]:
+    """The interfaces of the VMs, and the measures of their counters.
+
+    :param now: seconds since the epoch
+    :raises errors.CloudError: Gnocchi does not answer in time
+    """
     interfaces = gnocchi.resources(settings.interface_type, 'instance_id', vms)
     metrics = [
         metric
@@ -38,9 +49,11 @@ def read_traffic(
         metrics,
         AGGREGATION,
         granularity=settings.granularity,
-        start=now - settings.traffic_age - settings.granularity,
+        start=now
+        - max(settings.traffic_age, settings.history)
+        - settings.granularity,
     )
-    return by_vm(interfaces, measures, settings, now)
+    return interfaces, measures
 
 
 def by_vm(

@@ -6,6 +6,7 @@ so that they cannot differ. Texts come from the code and are not repeated.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -19,20 +20,27 @@ from watcher_tsmig.plan import policies
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
 
 Row = tuple[str, ...]
 
 
-def parameters() -> Iterable[Row]:
+def parameters(properties: dict[str, Any]) -> Iterable[Row]:
     yield ('Parameter', 'Type', 'Default', 'Meaning')
-    for name, rule in schema.PROPERTIES.items():
+    for name, rule in properties.items():
         yield (
             f'``{name}``',
             rule['type'],
             f'``{str(rule["default"]).lower()}``',
             plain(rule['description']),
         )
+
+
+def why_not() -> Iterable[Row]:
+    yield ('Code', 'What it means')
+    for reason, text in relief_story.WHY.items():
+        yield (f'``{reason}``', plain(text))
 
 
 def indicators() -> Iterable[Row]:
@@ -99,13 +107,16 @@ def forecast_options() -> Iterable[Row]:
 
 
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
-    'parameters': parameters,
+    'parameters': lambda: parameters(schema.PROPERTIES),
+    'relief-parameters': lambda: parameters(schema.RELIEF_PROPERTIES),
+    'relief-reasons': why_not,
     'indicators': indicators,
     'policies': policy,
     'ladder': ladder_rungs,
     'weights': weights,
     'forecast-options': forecast_options,
     'strategy-options': lambda: option_rows(options.STRATEGY),
+    'relief-options': lambda: option_rows(options.LOADS),
     'action-options': lambda: option_rows(action_options.ACTION),
 }
 

@@ -1,0 +1,130 @@
+"""How busy VMs were, and what moved, from answers made here."""
+
+import types
+import unittest
+
+from keystoneauth1 import exceptions as auth_errors
+
+from tests.unit import test_telemetry_inventory as cloud
+from tests.unit.test_telemetry_gnocchi import LAST
+from tests.unit.test_telemetry_gnocchi import NOW
+from tests.unit.test_telemetry_gnocchi import SPAN
+from tests.unit.test_telemetry_gnocchi import SmallGnocchi
+from watcher_tsmig import errors
+from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import moves
+from watcher_tsmig.telemetry import read_cloud
+
+HISTORY = Settings(history=2 * SPAN)
+
+
+class TestLoads(unittest.TestCase):
+    def setUp(self):
+        self.gnocchi = SmallGnocchi()
+        self.model = cloud.SmallModel([cloud.node('a'), cloud.node('b')])
+        self.compute = cloud.SmallCompute([cloud.server('one')])
+
+    def read(self, settings=HISTORY):
+        return read_cloud(
+            self.model, self.compute, self.gnocchi, settings, now=NOW
+        )
+
+    def busy(self, vm, *cpus):
+        """CPUs busy in each of the last spans."""
+        metric = f'{vm}-cpu'
+        self.gnocchi.by_kind['instance'].append(
+            {'id': vm, 'metrics': {'cpu': metric}}
+        )
+        first = LAST - SPAN * (len(cpus) - 1)
+        self.gnocchi.rows[metric] = [
+            (first + SPAN * i, SPAN, x * SPAN * 1e9)
+            for i, x in enumerate(cpus)
+        ]
+
+    def test_the_interfaces_of_a_vm_are_summed_span_by_span(self):
+        self.gnocchi.interface('id-one', 1000, 10)
+        self.gnocchi.interface('id-one', 500, 5, name='tap1', points=1)
+        load = self.read().loads['id-one']
+        self.assertEqual(
+            [(LAST - SPAN, SPAN, 1000.0), (LAST, SPAN, 1500.0)],
+            list(load.tx[-2:]),
+        )
+        self.assertEqual(15.0, load.rx[-1][2])
+        self.assertEqual((), load.cpu)
+
+    def test_cpu_time_becomes_busy_cpus(self):
+        self.busy('id-one', 0.5, 1.5)
+        load = self.read().loads['id-one']
+        self.assertEqual([0.5, 1.5], [x for _, _, x in load.cpu])
+
+    def test_a_counter_that_starts_anew_leaves_a_gap(self):
+        self.busy('id-one', 0.5, -9.0, 1.5)
+        cpu = self.read().loads['id-one'].cpu
+        self.assertEqual([0.5, 1.5], [x for _, _, x in cpu])
+
+    def test_without_a_history_nobody_asks_for_cpu_time(self):
+        self.busy('id-one', 0.5)
+        self.gnocchi.interface('id-one', 1000, 10)
+        found = self.read(Settings())
+        self.assertEqual({}, found.loads)
+        few = self.gnocchi.searches.count('instance')
+        self.read()
+        self.assertEqual(3 * few, self.gnocchi.searches.count('instance'))
+
+    def test_the_cpus_of_a_host_are_those_before_the_ratio(self):
+        self.model.nodes[0].vcpus = 4
+        self.assertEqual({'a': 4.0, 'b': 0.0}, self.read().cpus)
+
+
+def record(**values):
+    return types.SimpleNamespace(
+        **{
+            'server_id': 'one',
+            'source_compute': 'a',
+            'dest_compute': 'b',
+            'status': 'completed',
+            'created_at': None,
+            'updated_at': '2023-11-14T22:13:20.000000',  # 1.7e9
+            **values,
+        }
+    )
+
+
+class TestMoves(unittest.TestCase):
+    def read(self, *records, since=1.7e9 - 100):
+        compute = types.SimpleNamespace(migrations=lambda **_: records)
+        return moves.read_moves(compute, since, NOW)
+
+    def test_a_finished_move_and_one_under_way_count(self):
+        found = self.read(record(), record(status='running'))
+        self.assertEqual(
+            2 * [('one', 'a', 'b', 1.7e9, False)],
+            [(m.vm, m.source, m.destination, m.at, m.failed) for m in found],
+        )
+
+    def test_a_failed_one_is_remembered_as_failed(self):
+        (move,) = self.read(record(status='error', dest_compute=None))
+        self.assertTrue(move.failed)
+
+    def test_what_was_taken_back_or_stayed_does_not_count(self):
+        found = self.read(
+            record(status='cancelled'),
+            record(status='reverted'),
+            record(dest_compute='a'),
+        )
+        self.assertEqual([], found)
+
+    def test_older_ones_do_not_count_whatever_nova_filters(self):
+        self.assertEqual([], self.read(record(), since=1.7e9 + 1))
+
+    def test_a_moment_that_nobody_can_read_is_now(self):
+        (move,) = self.read(record(updated_at='yesterday'))
+        self.assertEqual(NOW, move.at)
+
+    def test_without_nova_there_is_no_memory(self):
+        def away(**_):
+            raise auth_errors.ConnectFailure('refused')
+
+        compute = types.SimpleNamespace(migrations=away)
+        with self.assertRaises(errors.CloudError):
+            moves.read_moves(compute, 0.0, NOW)

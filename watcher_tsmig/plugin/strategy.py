@@ -1,0 +1,222 @@
+"""What our strategies share: read the cloud, plan, put it into a solution.
+
+Watcher's inputs go to the planner and its answer comes back in Watcher's
+words. No decision about a VM is made here. What is the cloud's or the
+input's fault ends in an empty plan with a status message, never in a raise,
+because a CONTINUOUS audit that raised once is never run again.
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_log import log
+from watcher.common import exception
+from watcher.decision_engine.strategy.strategies import base
+
+from watcher_tsmig import errors
+from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plan.values import Request
+from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import efficacy
+from watcher_tsmig.plugin import learning
+from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin import patterns
+from watcher_tsmig.plugin import story
+from watcher_tsmig.telemetry import Reading
+from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.clients import Compute
+from watcher_tsmig.telemetry.clients import Model
+
+LOG = log.getLogger(__name__)
+
+MIGRATE = 'traffic_sensitive_migrate'
+
+
+class NothingToPlan(Exception):
+    """There is nothing to do, or nothing can be done; the text says why."""
+
+
+class TrafficSensitiveStrategy(base.BaseStrategy):
+    """Live migrations that mind the tenants' traffic.
+
+    What is to move is said by `planned`, in what words by `said`, and what
+    comes before the first VM leaves by `prepared`.
+
+    :ivar after: for the planner: for the resource id of an action, those of
+        the actions that must end before it starts
+    :ivar plan: what was planned, once it was
+    """
+
+    def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
+        super().__init__(config, osc)
+        self.planner = 'tsmig'
+        self.after: dict[str, tuple[str, ...]] = {}
+        self.plan: Plan | None = None
+        self._audit: Any = None
+
+    @classmethod
+    def get_goal_name(cls) -> str:
+        """The goal that it achieves."""
+        return 'traffic_sensitive_migration'
+
+    @classmethod
+    def get_config_opts(cls) -> list[Any]:
+        """Options of [watcher_strategies.<name of the strategy>]."""
+        return [*super().get_config_opts(), *options.STRATEGY]
+
+    def pre_execute(self) -> None:
+        """Nothing: a model that is not there must not fail the audit."""
+
+    def do_execute(self, audit: Any = None) -> None:  # noqa: ANN401
+        """Plan, and put the plan into the solution."""
+        self._audit = audit
+        try:
+            reading = self._read()
+            plan = self.planned(reading)
+        except NothingToPlan as reason:
+            self.tell(str(reason))
+        except errors.InternalError:
+            raise
+        except errors.TsmigError as error:
+            LOG.warning('Nothing planned: %s', error)
+            self.tell(story.failed(error))
+        else:
+            plan, notes = learning.apply(self.config.calibration_file, plan)
+            self.plan = plan
+            self._solve(plan, self.prepared(plan, reading))
+            self.tell(self.said(plan, reading, (*reading.notes, *notes)))
+        self.solution.set_efficacy_indicators(
+            **efficacy.indicators_of(self.plan)
+        )
+
+    def post_execute(self) -> None:
+        """Nothing is left to do."""
+
+    # -- what a strategy says
+
+    def planned(self, reading: Reading) -> Plan:
+        """The plan for the cloud that was read.
+
+        :raises NothingToPlan: there is none
+        """
+        raise NotImplementedError
+
+    def prepared(self, plan: Plan, reading: Reading) -> Mapping[str, str]:
+        """By source host, the resource whose action comes first there."""
+        return {}
+
+    def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
+        """The audit's status message."""
+        raise NotImplementedError
+
+    def settings(self) -> Settings:
+        """How telemetry is read."""
+        return options.settings(self.config)
+
+    def remember(self, compute: Compute, now: float) -> None:
+        """Ask Nova what else is needed, while it is there."""
+
+    # -- what they share
+
+    def _read(self) -> Reading:
+        settings = self.settings()
+        timeout = self.config.request_timeout
+        model = self._model()
+        gnocchi = None
+        if self.config.use_gnocchi:
+            gnocchi = access.gnocchi(self.osc, timeout)
+        now = time.time()
+        with access.compute(self.osc, timeout) as compute:
+            reading = read_cloud(
+                model,
+                compute,
+                gnocchi,
+                settings,
+                now=now,
+                scoped=bool(self.audit_scope),
+                placement=functools.partial(
+                    access.placement, self.osc, timeout
+                ),
+            )
+            self.remember(compute, now)
+        reading = patterns.applied(reading, now)
+        for note in reading.notes:
+            LOG.warning('%s', note)
+        return reading
+
+    def _model(self) -> Model:
+        try:
+            return self.compute_model
+        except exception.ClusterStateStale as error:
+            raise errors.CloudError(
+                "Watcher's compute model is stale; it is rebuilt every "
+                '[watcher_cluster_data_model_collectors.compute]period'
+            ) from error
+        except Exception as error:
+            # Watcher reports a stale model as an undefined one, no model at
+            # all as None, and a build that failed as whatever stopped it;
+            # where its retries ran out that is a bare RuntimeError
+            LOG.warning('No compute model', exc_info=True)
+            raise errors.CloudError(
+                "Watcher's compute model is missing or stale "
+                f'({type(error).__name__}); see the log of the decision '
+                'engine'
+            ) from error
+
+    def named(self, parameter: str, reading: Reading) -> tuple[str, ...]:
+        """The hosts that a parameter names, each once.
+
+        :raises NothingToPlan: one of them is not there
+        """
+        hosts = {host.name for host in reading.cloud.hosts}
+        named = list(self.input_parameters.get(parameter) or ())
+        unknown = [name for name in named if name not in hosts]
+        if unknown:
+            # half of what was meant may be worse than nothing of it
+            raise NothingToPlan(story.unknown_hosts(parameter, unknown, hosts))
+        return tuple(dict.fromkeys(named))
+
+    def make(self, reading: Reading, request: Request) -> Plan:
+        """The planner's answer; who stays is in the log."""
+        plan = make_plan(reading.cloud, request)
+        for item in plan.left_out:
+            LOG.warning(
+                '%s (%s) stays on %s [%s]: %s',
+                item.name,
+                item.vm,
+                item.host,
+                item.reason,
+                item.because,
+            )
+        return plan
+
+    def _solve(self, plan: Plan, first: Mapping[str, str]) -> None:
+        for migration in plan.migrations:
+            self.solution.add_action(
+                action_type=MIGRATE,
+                resource_id=migration.vm,
+                input_parameters=parameters.of_migration(
+                    migration,
+                    factor=self.config.deadline_factor,
+                    slack=self.config.deadline_slack,
+                ),
+            )
+            before = first.get(migration.source)
+            self.after[migration.vm] = (
+                *((before,) if before else ()),
+                *migration.after,
+            )
+
+    def tell(self, text: str) -> None:
+        """Put the text into the audit's status message, and the log."""
+        audit = self._audit
+        LOG.info('Audit %s: %s', getattr(audit, 'uuid', None), text)
+        # Watcher 14 has no such field; there the log has to do
+        if audit is not None and 'status_message' in audit.fields:
+            audit.status_message = text
