@@ -61,12 +61,13 @@ class TestModes(PlanCase):
         self.assertIn('pre-copy would', migration.runner_up)
 
     def test_a_vm_for_which_no_turn_leaves_enough_falls_back(self):
-        # It needs 744 Mbit/s or more; contention prefers pre-copy, for which
+        # It needs 822 Mbit/s; contention prefers pre-copy, for which
         # its own 300 Mbit/s leave 700.
         plan = self.plan(
             cloud('a b', vm('v', 'a', 300, 400, working_set=writes(9.3e7))),
             nic_share=1.0,
             max_resend=100.0,
+            caution=1.0,
         )
         migration = self.only(plan)
         self.assertIs(Mode.POST_COPY, migration.mode)

@@ -72,7 +72,9 @@ def _traffic(case: Case) -> str:
 
 def _needs(case: Case) -> str:
     if case.fell_back:
-        return f'pre-copy needs {units.human_rate(case.needs)}, no turn left it'
+        return (
+            f'pre-copy needs {units.human_rate(case.needs)}, no turn left it'
+        )
     return (
         f'pre-copy would need {units.human_rate(case.needs)}, the link '
         f'leaves {units.human_rate(case.room)}'
