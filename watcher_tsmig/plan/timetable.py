@@ -1,0 +1,207 @@
+"""The best timetable among many orders, widths and ways.
+
+One bottleneck is never better split than used in turn, but a task may not
+fill a link alone, and has a set-up during which it sends nothing; so
+several widths (shares of a link) and orders are listed, neighbours of the
+best order are tried within an effort, and the best timetable wins.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import numpy as np
+
+from watcher_tsmig.plan import bounds
+from watcher_tsmig.plan.listing import Lister
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Timetable
+
+# Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
+EFFORT = 50_000
+# However few the tasks, no more passes than this.
+PASSES = 400
+# A value within this share of the lower bound is not improved further.
+PROVEN = 1e-9
+
+Rank = tuple[float, float, float, float]
+
+
+class Objective(enum.StrEnum):
+    """What a timetable is best in, after leaving out the fewest tasks."""
+
+    MAKESPAN = 'makespan'
+    ENDS = 'ends'
+
+
+def timetable(
+    tasks: Tasks,
+    *,
+    objective: Objective = Objective.MAKESPAN,
+    flip: bool = False,
+    effort: int = EFFORT,
+    seed: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> Timetable:
+    """The best timetable found; the same arguments give the same one.
+
+    :param flip: a way that is not the first is taken also where it only
+        makes the timetable better
+    :param effort: tasks placed in all before it is left as it is
+    :param stop: asked now and then; true: leave it as it is
+    """
+    if not tasks.tasks:
+        return Timetable(bookings=(), left=(), lower_bound=0.0)
+    search = _Search(tasks, objective, effort, stop, seed)
+    search.start()
+    search.improve(flip)
+    found = search.best
+    moved = {b.task for b in found.bookings}
+    return dataclasses.replace(
+        found, lower_bound=bounds.makespan(tasks, moved)
+    )
+
+
+class _Search:
+    """The best timetable so far, with what gave it."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        objective: Objective,
+        effort: int,
+        stop: Callable[[], bool],
+        seed: int,
+    ) -> None:
+        self.tasks, self.objective, self.stop = tasks, objective, stop
+        self.effort = min(effort, PASSES * len(tasks.tasks))
+        self.random = np.random.default_rng(seed)
+        self.lister = Lister(tasks)
+        self.n = len(tasks.tasks)
+        self.ways = [0] * self.n
+        self.width = 1
+        self.order: list[int] = list(range(self.n))
+        self.best = Timetable(bookings=(), left=(), lower_bound=0.0)
+        self.rank: Rank | None = None
+        self.need = bounds.least(tasks)
+        self.least = bounds.makespan(tasks)
+
+    def value(self, found: Timetable) -> Rank:
+        """Less is better."""
+        total = sum(b.end for b in found.bookings)
+        cost = sum(
+            self.tasks.tasks[b.task].ways[b.way].cost for b in found.bookings
+        )
+        both = (found.makespan, total)
+        if self.objective is Objective.ENDS:
+            both = (total, found.makespan)
+        return (float(len(found.left)), *both, cost)
+
+    def attempt(
+        self, order: Sequence[int], width: int, ways: Sequence[int]
+    ) -> bool:
+        """List in this order; keep it where it is better."""
+        self.effort -= self.n
+        found = self.lister.run(order, width, ways)
+        rank = self.value(found)
+        if self.rank is not None and rank >= self.rank:
+            return False
+        self.best, self.rank = found, rank
+        self.order, self.width, self.ways = list(order), width, list(ways)
+        return True
+
+    def start(self) -> None:
+        for order in self.orders():
+            self.attempt(order, 1, self.ways)
+        for width in self.widths():
+            self.attempt(self.order, width, self.ways)
+
+    def orders(self) -> list[list[int]]:
+        """By the busiest link of each task's, and by its own time.
+
+        Of the equally critical, those that take traffic away go before
+        those that bring some, or after.
+        """
+        load = {k: sum(w.values()) for k, w in self.need.work.items()}
+        seconds = [self.need.seconds.get(i, 0.0) for i in range(self.n)]
+        busy = [
+            sorted(
+                (load.get(k, 0.0) for k in task.ways[0].links), reverse=True
+            )
+            for task in self.tasks.tasks
+        ]
+        early = [task.ways[0].early for task in self.tasks.tasks]
+        rows = range(self.n)
+        critical = [[-x for x in b[:2]] for b in busy]
+        found = [
+            sorted(rows, key=lambda i: (critical[i], -seconds[i], i)),
+            sorted(rows, key=lambda i: (seconds[i], critical[i], i)),
+        ]
+        if any(early) and not all(early):
+            for first in (False, True):
+                found.append(
+                    sorted(
+                        rows,
+                        key=lambda i: (
+                            critical[i][:1],
+                            early[i] is first,
+                            -seconds[i],
+                            i,
+                        ),
+                    )
+                )
+        return found
+
+    def widths(self) -> list[int]:
+        """Beside 1, where rates may be chosen at all."""
+        ways = [way for task in self.tasks.tasks for way in task.ways]
+        if all(way.least >= way.most for way in ways):
+            return []
+        crowd = max((len(work) for work in self.need.work.values()), default=1)
+        limits = self.tasks.limits
+        widest = min(crowd, int(limits.min())) if len(limits) else crowd
+        return sorted({0, *(w for w in (2, 4, widest) if 1 < w <= widest)})
+
+    def done(self) -> bool:
+        """All move, and none sooner than the lower bound allows."""
+        if self.effort < self.n or self.stop() or self.rank is None:
+            return True
+        return (
+            self.objective is Objective.MAKESPAN
+            and not self.best.left
+            and self.best.makespan <= self.least * (1 + PROVEN)
+        )
+
+    def improve(self, flip: bool) -> None:
+        """Neighbours of the best order, of its ways, and of its width."""
+        several = [
+            i for i in range(self.n) if len(self.tasks.tasks[i].ways) > 1
+        ]
+        while not self.done():
+            if flip and several and self.random.random() < 0.5:
+                self.flip(several)
+            else:
+                self.move_forward()
+
+    def flip(self, several: list[int]) -> None:
+        """Another way for one task."""
+        task = several[int(self.random.integers(len(several)))]
+        ways = list(self.ways)
+        ways[task] = (ways[task] + 1) % len(self.tasks.tasks[task].ways)
+        self.attempt(self.order, self.width, ways)
+
+    def move_forward(self) -> None:
+        """One task, likely a late one, goes forward in the order."""
+        if self.n < 2:
+            self.effort = 0
+            return
+        ends = np.full(self.n, self.best.makespan)
+        for booking in self.best.bookings:
+            ends[booking.task] = booking.end
+        weight = (ends[self.order[1:]] + 1.0) ** 2
+        at = 1 + int(self.random.choice(len(weight), p=weight / weight.sum()))
+        to = int(self.random.integers(at))
+        moved = list(self.order)
+        moved.insert(to, moved.pop(at))
+        self.attempt(moved, self.width, self.ways)
