@@ -192,7 +192,7 @@ class TestTime(Case):
             return True
 
         self.solve(tasks, stop=stop, objective=Objective.ENDS)
-        self.assertEqual(1, len(asked))
+        self.assertLessEqual(len(asked), 2)
 
     def test_for_the_ends_the_short_go_first(self):
         tasks = some(

@@ -21,7 +21,7 @@ from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
 
 # Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
-EFFORT = 50_000
+EFFORT = 25_000
 # However few the tasks, no more passes than this.
 PASSES = 400
 # A value within this share of the lower bound is not improved further.
