@@ -83,7 +83,7 @@ def read(path: pathlib.Path) -> Problem:
         return _problem(path.name.split('.json')[0], data)
     except KeyError as error:
         raise errors.InputError(f'lacks {error}', str(path)) from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise errors.InputError(
             f'is not in the format: {error}', str(path)
         ) from error

@@ -44,7 +44,6 @@ class Priorities:
         yield self._by(lambda i: (-self.busiest[i], -self.seconds[i]))
         yield self.balanced(0.0)
         yield self.balanced(1.0)
-        yield self.shortest()
         if any(self.early) and not all(self.early):
             for last in (True, False):
                 yield self._by(

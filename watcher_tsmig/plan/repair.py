@@ -19,6 +19,7 @@ import numpy as np
 
 from watcher_tsmig.plan.links import NOTHING
 from watcher_tsmig.plan.links import Links
+from watcher_tsmig.plan.steps import Steps
 from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Tasks
 
@@ -39,55 +40,6 @@ def suits(tasks: Tasks) -> bool:
         and task.ways[0].least == task.ways[0].most
         for task in tasks.tasks
     )
-
-
-class Steps:
-    """How much of one thing is used, as a step function of time."""
-
-    def __init__(self) -> None:
-        self.times = [-math.inf]
-        self.use = [0.0]
-
-    def add(self, start: float, end: float, amount: float) -> None:
-        """Use so much more, or less, from start to end."""
-        first = self._step(start)
-        last = self._step(end)
-        for k in range(first, last):
-            self.use[k] += amount
-        self._join(last)
-        self._join(first)
-
-    def _step(self, at: float) -> int:
-        k = bisect.bisect_left(self.times, at)
-        if k == len(self.times) or self.times[k] != at:
-            self.times.insert(k, at)
-            self.use.insert(k, self.use[k - 1])
-        return k
-
-    def _join(self, k: int) -> None:
-        if abs(self.use[k] - self.use[k - 1]) <= NOTHING:
-            del self.times[k], self.use[k]
-
-    def clash(self, start: float, end: float, spare: float) -> float:
-        """When the first step over `spare` in that time ends; or -inf."""
-        times, use = self.times, self.use
-        k = bisect.bisect_right(times, start) - 1
-        n = len(times)
-        while k < n and times[k] < end:
-            if use[k] > spare:
-                return times[k + 1]
-            k += 1
-        return -math.inf
-
-    def clash_back(self, start: float, end: float, spare: float) -> float:
-        """When the last step over `spare` in that time starts; or inf."""
-        times, use = self.times, self.use
-        k = bisect.bisect_left(times, end) - 1
-        while use[k] <= spare:
-            if times[k] <= start:
-                return math.inf
-            k -= 1
-        return times[k]
 
 
 class Repair:
@@ -225,12 +177,12 @@ class Repair:
                     until = steps.clash(start, start + takes, spare)
         return start if start + takes <= last else math.inf
 
-    def _latest(self, i: int, since: float) -> float:
-        """The latest start that ends by the target; else the earliest."""
+    def _latest(self, i: int, since: float, by: float) -> float:
+        """The latest start that ends by then; else the earliest."""
         first, last = self._window(i)
         first = max(first, since)
         takes = self.booking[i].takes
-        start = min(last, self.target) - takes
+        start = min(last, by) - takes
         moved = True
         while moved and start >= first:
             moved = False
@@ -289,8 +241,39 @@ class Repair:
         back.insert(at, task)
         return back
 
+    def justify(self) -> int:
+        """All as late as they can be, then all as early; how many.
+
+        The gaps gather at the front and close. Forward-backward
+        improvement: Tormos and Lova 2001.
+        """
+        by = max(self.end.values())
+        front = min(self.start.values())
+        for i in sorted(self.rows, key=lambda i: (-self.end[i], i)):
+            start = self.start[i]
+            self._take(i)
+            self._put(i, max(self._latest(i, start, by), start))
+        # none can go forward by much more than the front has opened
+        reach = min(self.start.values()) - front
+        reach += 2 * max(b.takes for b in self.booking.values())
+        for i in sorted(self.rows, key=lambda i: (self.start[i], i)):
+            start = self.start[i]
+            self._take(i)
+            self._put(i, min(self._earliest(i, start - reach), start))
+        self.cost = sum(self._late(i) for i in self.rows)
+        self._keep()
+        return 2 * len(self.rows)
+
+    def _keep(self) -> None:
+        if self.cost < self.best_cost:
+            self.best_cost, self.best = self.cost, dict(self.start)
+
     def step(self, heat: float) -> int:
         """Ruin and recreate some tasks; how many."""
+        if max(self.end.values()) <= self.target:
+            self.cost = 0.0  # what is left of it is rounding
+            self._keep()
+            return 1
         chosen = self._some()
         before = {i: self.start[i] for i in chosen}
         was = sum(self._late(i) for i in chosen)
@@ -301,7 +284,11 @@ class Repair:
         late = self.power == 2 and self.random.random() < 0.5
         done = []
         for i in chosen:
-            start = (self._latest if late else self._earliest)(i, since)
+            start = (
+                self._latest(i, since, self.target)
+                if late
+                else self._earliest(i, since)
+            )
             if start == math.inf:
                 break
             self._put(i, start)
@@ -315,8 +302,7 @@ class Repair:
                 self._put(i, before[i])
         else:
             self.cost = cost
-            if cost < self.best_cost:
-                self.best_cost, self.best = cost, dict(self.start)
+            self._keep()
         return len(chosen)
 
     def bookings(self) -> tuple[Booking, ...]:

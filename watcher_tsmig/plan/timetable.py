@@ -8,6 +8,7 @@ best order are tried within an effort, and the best timetable wins.
 
 import dataclasses
 import enum
+import math
 from collections.abc import Callable
 from collections.abc import Sequence
 
@@ -24,6 +25,10 @@ from watcher_tsmig.plan.tasks import Timetable
 EFFORT = 25_000
 # However few the tasks, no more passes than this.
 PASSES = 400
+# So many times the tasks are placed between two justifications of all.
+JUSTIFY = 10
+# So far, of all places, a task is moved in the order of another start.
+NOISE = 0.4
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
@@ -158,7 +163,7 @@ class _Search:
     def improve(self, flip: bool) -> None:
         """Piece by piece where tasks are rigid, else order by order."""
         if repair.suits(self.tasks) and self.best.bookings:
-            self.repair()
+            self.mend()
             return
         several = [
             i for i in range(self.n) if len(self.tasks.tasks[i].ways) > 1
@@ -169,20 +174,44 @@ class _Search:
             else:
                 self.move_forward()
 
-    def repair(self) -> None:
-        """Ruin and recreate, until none is later than the target."""
+    def mend(self) -> None:
+        """The best of several starts, then ruin and recreate."""
+        ends = self.objective is Objective.ENDS
+        until = self.effort // 2
+        work = self.justified(self.best)
+        while not ends and not self.done() and self.effort > until:
+            noise = self.random.uniform(0.0, NOISE * self.n, self.n)
+            places = np.argsort(np.arange(self.n) + noise, kind='stable')
+            order = [self.order[int(k)] for k in places]
+            self.effort -= self.n
+            other = self.justified(self.lister.run(order))
+            if other.best_cost < work.best_cost:
+                work = other
+        whole = max(self.effort, 1)
+        until = whole - JUSTIFY * self.n
+        while work.cost > 0 and self.effort > 0 and not self.stop():
+            self.effort -= work.step(self.effort / whole)
+            if self.effort <= until and not ends:
+                self.effort -= work.justify()
+                until = self.effort - JUSTIFY * self.n
+        self.keep(dataclasses.replace(self.best, bookings=work.bookings()))
+
+    def justified(self, found: Timetable) -> repair.Repair:
+        """A timetable ready for repair, justified while that helps."""
         ends = self.objective is Objective.ENDS
         work = repair.Repair(
             self.tasks,
             self.lister.links,
-            self.best.bookings,
+            found.bookings,
             0.0 if ends else self.least,
             self.random,
         )
-        whole = max(self.effort, 1)
-        while work.cost > 0 and self.effort > 0 and not self.stop():
-            self.effort -= work.step(self.effort / whole)
-        self.keep(dataclasses.replace(self.best, bookings=work.bookings()))
+        before = math.inf
+        while not ends and 0 < work.cost < before and self.effort > 0:
+            before = work.cost
+            self.effort -= work.justify()
+        self.keep(dataclasses.replace(found, bookings=work.bookings()))
+        return work
 
     def flip(self, several: list[int]) -> None:
         """Another way for one task."""
