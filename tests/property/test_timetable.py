@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from watcher_tsmig.plan import bounds
 from watcher_tsmig.plan import check_tasks
 from watcher_tsmig.plan import precedence
+from watcher_tsmig.plan import repair
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
@@ -102,6 +103,30 @@ def some(draw):
     )
 
 
+def rigid(tasks):
+    """The same with given rates, one way each, and no traffic that moves."""
+    return dataclasses.replace(
+        tasks,
+        deadline=np.inf,
+        tasks=tuple(
+            dataclasses.replace(
+                task,
+                after=(),
+                ways=(
+                    dataclasses.replace(
+                        task.ways[0],
+                        least=min(task.ways[0].most, 10.0),
+                        most=min(task.ways[0].most, 10.0),
+                        leaves=(),
+                        brings=(),
+                    ),
+                ),
+            )
+            for task in tasks.tasks
+        ),
+    )
+
+
 def lived(tasks, bookings, factors):
     """The bookings as they run when each takes another time."""
     before = precedence.predecessors(tasks, bookings)
@@ -133,6 +158,19 @@ class TestTimetables(testtools.TestCase):
             tasks, objective=objective, flip=flip, seed=seed, effort=300
         )
         self.assertEqual(found, again)
+
+    @MANY
+    @hypothesis.given(some(), st.sampled_from(Objective))
+    def test_it_finds_nothing_where_rates_are_given(self, tasks, objective):
+        tasks = rigid(tasks)
+        self.assertTrue(repair.suits(tasks))
+        found = timetable(tasks, objective=objective, effort=600)
+        self.assertEqual([], check_tasks.check(tasks, found))
+        moved = [b.task for b in found.bookings]
+        self.assertLessEqual(
+            bounds.sum_of_ends(tasks, moved),
+            sum(b.end for b in found.bookings) * (1 + 1e-9),
+        )
 
     @MANY
     @hypothesis.given(some())
