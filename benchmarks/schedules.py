@@ -28,6 +28,9 @@ from watcher_tsmig.plan.tasks import Timetable
 from watcher_tsmig.plan.timetable import Objective
 from watcher_tsmig.plan.timetable import timetable
 
+# More than the time mostly allows: the clock ends it.
+EFFORT = 60_000
+
 Numbers = dict[str, object]
 
 
@@ -63,7 +66,9 @@ def solve(
         def stop(until: float = until) -> bool:
             return time.perf_counter() >= until
 
-        one = timetable(problem.tasks, objective=objective, stop=stop)
+        one = timetable(
+            problem.tasks, objective=objective, effort=EFFORT, stop=stop
+        )
         found[objective] = (
             one,
             time.perf_counter() - began,

@@ -24,7 +24,7 @@ from watcher_tsmig.plan.tasks import Timetable
 # Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
 EFFORT = 25_000
 # However few the tasks, no more passes than this.
-PASSES = 400
+PASSES = 600
 # So many times the tasks are placed between two justifications of all.
 JUSTIFY = 10
 # So far, of all places, a task is moved in the order of another start.
