@@ -40,6 +40,7 @@ ARROWS = {
     VALUES: (),
     # what judges shares nothing with what makes
     'plan.check': ('model', VALUES, 'plan.check'),
+    'plan.check_tasks': ('plan.tasks',),
     'simulate': ('forecast', 'model', VALUES),
     'telemetry': ('model', VALUES),
     'execute': ('model', VALUES),

@@ -10,6 +10,7 @@ import dataclasses
 import heapq
 import math
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 from watcher_tsmig.plan.tasks import Tasks
@@ -140,6 +141,9 @@ def makespan(tasks: Tasks, moved: Collection[int] | None = None) -> float:
             + sum(work.values())
             + min(need.tail[i] for i in work)
         )
+    for lanes, group in _even(tasks, need):
+        found.append(_in_lanes(need, group, lanes))
+    found += _stores(tasks, need)
     for group in need.alone.values():
         found.append(one_at_a_time(need, group))
     for counter, group in need.counted.items():
@@ -150,6 +154,95 @@ def makespan(tasks: Tasks, moved: Collection[int] | None = None) -> float:
             + min(need.tail[i] for i in group)
         )
     return max(found)
+
+
+def _even(tasks: Tasks, need: Least) -> Iterator[tuple[float, list[int]]]:
+    """(lanes, tasks) of links that all use at one and the same rate."""
+    rooms = best_rooms(tasks)
+    for link, work in need.work.items():
+        ways = [way for i in work for way in tasks.tasks[i].ways]
+        rate = ways[0].least
+        if rate > 0 and all(way.least == rate == way.most for way in ways):
+            lanes = math.floor(rooms[link] / rate * (1 + 1e-9))
+            if lanes:
+                yield lanes, list(work)
+
+
+def _in_lanes(need: Least, group: Sequence[int], lanes: float) -> float:
+    """Some lane is as full as all are on average, and ends with a task.
+
+    Where all times are multiples of one, so is what fills a lane.
+    """
+    seconds = [need.seconds[i] for i in group]
+    fill = sum(seconds) / lanes
+    if all(x == round(x) for x in seconds):
+        unit = math.gcd(*(round(x) for x in seconds))
+        if unit:
+            fill = math.ceil(fill / unit - 1e-9) * unit
+    return (
+        min(need.head[i] for i in group)
+        + fill
+        + min(need.tail[i] for i in group)
+    )
+
+
+def _stores(tasks: Tasks, need: Least) -> Iterator[float]:
+    """The last to claim a store wait for others to have freed it.
+
+    Where those that free it exclude each other, and those that claim it
+    too: whichever m of these come last, enough for all before them must
+    have been freed first, one after another.
+    """
+    sides = ('claims', 'frees')
+    by_store: dict[int, tuple[dict[int, float], dict[int, float]]] = {}
+    for i in need.head:
+        for side, name in enumerate(sides):
+            for way in tasks.tasks[i].ways:
+                for store, amount in getattr(way, name):
+                    both = by_store.setdefault(store, ({}, {}))
+                    both[side][i] = amount
+    single = {i for i in need.head if len(tasks.tasks[i].ways) == 1}
+    groups = [set(group) for group in need.alone.values()]
+    for store, (claims, frees) in by_store.items():
+        lacks = sum(claims.values()) - float(tasks.stores[store])
+        if lacks <= 0 or not frees or not claims.keys() <= single:
+            continue
+        if not all(
+            any(side.keys() <= group for group in groups)
+            for side in (claims, frees)
+        ):
+            continue
+        shortest = sorted(need.seconds[i] for i in claims)
+        follow = 0.0
+        for one, seconds in zip(
+            sorted(claims.values(), reverse=True), shortest, strict=True
+        ):
+            follow += seconds
+            if lacks > 0:
+                head = min(need.head[i] for i in frees)
+                yield head + _freed(need, frees, lacks) + follow
+            lacks -= one
+
+
+def _freed(need: Least, frees: dict[int, float], lacks: float) -> float:
+    """So long it takes, one after another, to free so much, s.
+
+    No less than the shortest of as many as it needs, and no less than the
+    best by time for the amount.
+    """
+    lacks *= 1 - 1e-9
+    count, sums = 0, 0.0
+    for amount in sorted(frees.values(), reverse=True):
+        if sums >= lacks:
+            break
+        count, sums = count + 1, sums + amount
+    seconds = sorted(need.seconds[i] for i in frees)
+    parts = 0.0
+    for i in sorted(frees, key=lambda i: need.seconds[i] / frees[i]):
+        part = min(frees[i], lacks)
+        parts += need.seconds[i] * part / frees[i]
+        lacks -= part
+    return max(sum(seconds[:count]), parts)
 
 
 def one_at_a_time(need: Least, group: Sequence[int]) -> float:

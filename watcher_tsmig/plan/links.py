@@ -154,7 +154,7 @@ class Traffic:
         arrival = self.links.share * max(use.moves, 0.0)
         if not use.on_path:
             return arrival
-        return rate
+        return rate + arrival if early else max(rate, arrival)
 
     def begin(self, use: Use, early: bool, rate: float) -> None:
         """A task starts at that rate."""

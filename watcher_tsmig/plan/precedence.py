@@ -51,9 +51,12 @@ def predecessors(
             groups[link].append(i)
     for group in groups.values():
         _apart(bookings, group, after)
-    for counter in range(len(tasks.limits)):
-        taken = lanes(tasks, bookings, counter)
-        _lanes_apart(bookings, taken, after)
+    counted: dict[int, list[int]] = collections.defaultdict(list)
+    for i, way in enumerate(ways):
+        for counter in way.counters:
+            counted[counter].append(i)
+    for group in counted.values():
+        _lanes_apart(bookings, group, _lanes(bookings, group), after)
     for start, flow in _flows(tasks, ways):
         _pass_on(bookings, start, flow, after)
     return [tuple(sorted(found)) for found in after]
@@ -72,6 +75,12 @@ def lanes(
         for i, b in enumerate(bookings)
         if counter in tasks.tasks[b.task].ways[b.way].counters
     ]
+    return _lanes(bookings, counted)
+
+
+def _lanes(
+    bookings: Sequence[Booking], counted: Sequence[int]
+) -> dict[int, int]:
     lane: dict[int, int] = {}
     free: list[int] = []
     used = 0
@@ -123,17 +132,18 @@ def _apart(
 
 
 def _lanes_apart(
-    bookings: Sequence[Booking], lane: dict[int, int], after: list[set[int]]
+    bookings: Sequence[Booking],
+    group: list[int],
+    lane: dict[int, int],
+    after: list[set[int]],
 ) -> None:
     """One task at a time in each lane."""
     last: dict[int, int] = {}
-    order = sorted(range(len(bookings)), key=lambda i: bookings[i].start)
-    for i in order:
+    for i in sorted(group, key=lambda i: bookings[i].start):
         task = bookings[i].task
-        if task in lane:
-            if lane[task] in last:
-                after[i].add(last[lane[task]])
-            last[lane[task]] = task
+        if lane[task] in last:
+            after[i].add(last[lane[task]])
+        last[lane[task]] = task
 
 
 @dataclasses.dataclass(slots=True)

@@ -8,18 +8,27 @@ best order are tried within an effort, and the best timetable wins.
 
 import dataclasses
 import enum
+import math
 from collections.abc import Callable
 from collections.abc import Sequence
 
 import numpy as np
 
 from watcher_tsmig.plan import bounds
+from watcher_tsmig.plan import repair
 from watcher_tsmig.plan.listing import Lister
+from watcher_tsmig.plan.priority import Priorities
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
 
 # Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
-EFFORT = 100_000
+EFFORT = 25_000
+# However few the tasks, no more passes than this.
+PASSES = 600
+# So many times the tasks are placed between two justifications of all.
+JUSTIFY = 10
+# So far, of all places, a task is moved in the order of another start.
+NOISE = 0.4
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
@@ -73,7 +82,7 @@ class _Search:
         seed: int,
     ) -> None:
         self.tasks, self.objective, self.stop = tasks, objective, stop
-        self.effort = effort
+        self.effort = min(effort, PASSES * len(tasks.tasks))
         self.random = np.random.default_rng(seed)
         self.lister = Lister(tasks)
         self.n = len(tasks.tasks)
@@ -101,55 +110,35 @@ class _Search:
     ) -> bool:
         """List in this order; keep it where it is better."""
         self.effort -= self.n
-        found = self.lister.run(order, width, ways)
+        if not self.keep(self.lister.run(order, width, ways)):
+            return False
+        self.order, self.width, self.ways = list(order), width, list(ways)
+        return True
+
+    def keep(self, found: Timetable) -> bool:
+        """Keep it if it is better."""
         rank = self.value(found)
         if self.rank is not None and rank >= self.rank:
             return False
         self.best, self.rank = found, rank
-        self.order, self.width, self.ways = list(order), width, list(ways)
         return True
 
     def start(self) -> None:
-        for order in self.orders():
+        """All orders, then the best of them at other widths."""
+        paths = [
+            [u.link for u in uses[0] if u.on_path]
+            for uses in self.lister.links.uses
+        ]
+        early = [task.ways[0].early for task in self.tasks.tasks]
+        orders = Priorities(self.need, paths, early)
+        if self.objective is Objective.ENDS:
+            self.attempt(orders.shortest(), 1, self.ways)
+        for order in orders.orders():
+            if self.rank is not None and self.done():
+                return
             self.attempt(order, 1, self.ways)
         for width in self.widths():
             self.attempt(self.order, width, self.ways)
-
-    def orders(self) -> list[list[int]]:
-        """By the busiest link of each task's, and by its own time.
-
-        Of the equally critical, those that take traffic away go before
-        those that bring some, or after.
-        """
-        load = {k: sum(w.values()) for k, w in self.need.work.items()}
-        seconds = [self.need.seconds.get(i, 0.0) for i in range(self.n)]
-        busy = [
-            sorted(
-                (load.get(k, 0.0) for k in task.ways[0].links), reverse=True
-            )
-            for task in self.tasks.tasks
-        ]
-        early = [task.ways[0].early for task in self.tasks.tasks]
-        rows = range(self.n)
-        critical = [[-x for x in b[:2]] for b in busy]
-        found = [
-            sorted(rows, key=lambda i: (critical[i], -seconds[i], i)),
-            sorted(rows, key=lambda i: (seconds[i], critical[i], i)),
-        ]
-        if any(early) and not all(early):
-            for first in (False, True):
-                found.append(
-                    sorted(
-                        rows,
-                        key=lambda i: (
-                            critical[i][:1],
-                            early[i] is first,
-                            -seconds[i],
-                            i,
-                        ),
-                    )
-                )
-        return found
 
     def widths(self) -> list[int]:
         """Beside 1, where rates may be chosen at all."""
@@ -172,7 +161,10 @@ class _Search:
         )
 
     def improve(self, flip: bool) -> None:
-        """Neighbours of the best order, of its ways, and of its width."""
+        """Piece by piece where tasks are rigid, else order by order."""
+        if repair.suits(self.tasks) and self.best.bookings:
+            self.mend()
+            return
         several = [
             i for i in range(self.n) if len(self.tasks.tasks[i].ways) > 1
         ]
@@ -181,6 +173,45 @@ class _Search:
                 self.flip(several)
             else:
                 self.move_forward()
+
+    def mend(self) -> None:
+        """The best of several starts, then ruin and recreate."""
+        ends = self.objective is Objective.ENDS
+        until = self.effort // 2
+        work = self.justified(self.best)
+        while not ends and not self.done() and self.effort > until:
+            noise = self.random.uniform(0.0, NOISE * self.n, self.n)
+            places = np.argsort(np.arange(self.n) + noise, kind='stable')
+            order = [self.order[int(k)] for k in places]
+            self.effort -= self.n
+            other = self.justified(self.lister.run(order))
+            if other.best_cost < work.best_cost:
+                work = other
+        whole = max(self.effort, 1)
+        until = whole - JUSTIFY * self.n
+        while work.cost > 0 and self.effort > 0 and not self.stop():
+            self.effort -= work.step(self.effort / whole)
+            if self.effort <= until and not ends:
+                self.effort -= work.justify()
+                until = self.effort - JUSTIFY * self.n
+        self.keep(dataclasses.replace(self.best, bookings=work.bookings()))
+
+    def justified(self, found: Timetable) -> repair.Repair:
+        """A timetable ready for repair, justified while that helps."""
+        ends = self.objective is Objective.ENDS
+        work = repair.Repair(
+            self.tasks,
+            self.lister.links,
+            found.bookings,
+            0.0 if ends else self.least,
+            self.random,
+        )
+        before = math.inf
+        while not ends and 0 < work.cost < before and self.effort > 0:
+            before = work.cost
+            self.effort -= work.justify()
+        self.keep(dataclasses.replace(found, bookings=work.bookings()))
+        return work
 
     def flip(self, several: list[int]) -> None:
         """Another way for one task."""

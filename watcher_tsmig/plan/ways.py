@@ -76,13 +76,11 @@ def tasks(problem: Problem, moves: Moves) -> Tasks:
     volumes = _volumes(problem, moves, np.minimum(most, best))
     counted = _counters(problem, moves)
     gets = set(map(int, moves.destination))
-    made = []
+    made: list[Task] = []
     for i, path in enumerate(paths):
         row = int(moves.rows[i])
         least = problem.economic if moves.may_post[i] else problem.lcb
-        chosen = bool(moves.post[i])
-        may = (bool(moves.may_pre[i]), bool(moves.may_post[i]))
-        modes = [post for post in (chosen, not chosen) if may[post]]
+        modes = _modes_of(moves, i)
         shared = _shared(problem, moves, i, gets)
         made.append(
             Task(
@@ -119,6 +117,13 @@ def tasks(problem: Problem, moves: Moves) -> Tasks:
         limits=_limits(problem),
         deadline=request.deadline,
     )
+
+
+def _modes_of(moves: Moves, i: int) -> list[bool]:
+    """The modes that a move may have, as post or not, the chosen first."""
+    chosen = bool(moves.post[i])
+    may = {False: bool(moves.may_pre[i]), True: bool(moves.may_post[i])}
+    return [post for post in (chosen, not chosen) if may[post]]
 
 
 def _most(problem: Problem, path: tuple[int, ...]) -> float:

@@ -1,0 +1,288 @@
+"""The scheduler on tasks: what an operator would notice of a timetable."""
+
+import functools
+import math
+
+import numpy as np
+import testtools
+
+from watcher_tsmig.plan import bounds
+from watcher_tsmig.plan import check_tasks
+from watcher_tsmig.plan import precedence
+from watcher_tsmig.plan.tasks import Task
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.timetable import Objective
+from watcher_tsmig.plan.timetable import timetable
+
+
+def seconds(volume, setup, rate):
+    return setup + volume / rate
+
+
+def way(*links, volume=100.0, setup=0.0, **more):
+    return Way(
+        links=links,
+        takes=functools.partial(seconds, volume, setup),
+        volume=volume,
+        setup=setup,
+        **more,
+    )
+
+
+def fixed(*links, rate=10.0, takes=10.0, **more):
+    return way(*links, volume=rate * takes, least=rate, most=rate, **more)
+
+
+def one(a_way, **more):
+    return Task(ways=(a_way,), **more)
+
+
+def some(*tasks, links=4, capacity=10.0, app=None, **more):
+    return Tasks(
+        tasks=tasks,
+        capacity=np.full(links, capacity),
+        app=np.zeros(links) if app is None else np.array(app),
+        **more,
+    )
+
+
+class Case(testtools.TestCase):
+    def solve(self, tasks, **more):
+        found = timetable(tasks, **more)
+        self.assertEqual([], check_tasks.check(tasks, found))
+        return found
+
+    def by_task(self, found):
+        return {b.task: b for b in found.bookings}
+
+
+class TestRates(Case):
+    def test_tasks_on_one_link_take_it_in_turn_at_full_rate(self):
+        found = self.solve(some(*[one(way(0, 1)) for _ in range(3)]))
+        self.assertEqual([10.0] * 3, [b.rate for b in found.bookings])
+        self.assertEqual([0.0, 10.0, 20.0], [b.start for b in found.bookings])
+
+    def test_a_link_that_no_task_fills_is_shared(self):
+        found = self.solve(some(*[one(way(0, 1, most=5.0)) for _ in range(4)]))
+        self.assertEqual(40.0, found.makespan)
+        self.assertEqual(found.lower_bound, found.makespan)
+
+    def test_shares_are_equal_where_that_wastes_less(self):
+        found = self.solve(some(*[one(way(0, 1, most=4.0)) for _ in range(3)]))
+        self.assertAlmostEqual(30.0, found.makespan)
+
+    def test_set_ups_overlap_where_they_bind(self):
+        found = self.solve(
+            some(*[one(way(0, 1, setup=50.0)) for _ in range(4)])
+        )
+        self.assertAlmostEqual(90.0, found.makespan)
+
+    def test_no_task_is_slower_than_it_may_be(self):
+        found = self.solve(
+            some(*[one(way(0, 1, setup=50.0, least=6.0)) for _ in range(3)])
+        )
+        self.assertTrue(all(b.rate >= 6.0 for b in found.bookings))
+
+    def test_a_fixed_rate_is_kept_exactly(self):
+        found = self.solve(
+            some(*[one(fixed(0, 1, rate=3.0)) for _ in range(4)])
+        )
+        self.assertEqual([3.0] * 4, [b.rate for b in found.bookings])
+        self.assertEqual(20.0, found.makespan)
+
+    def test_a_rate_that_no_link_leaves_is_left_out_with_what_was_left(self):
+        found = self.solve(
+            some(one(way(0, 1, least=8.0)), app=[5.0, 0.0, 0.0, 0.0])
+        )
+        (left,) = found.left
+        self.assertEqual(
+            (False, 5.0, math.inf), (left.late, left.rate, left.end)
+        )
+
+    def test_another_way_is_taken_where_the_first_can_never_be(self):
+        found = self.solve(
+            some(
+                Task(ways=(way(0, 1, least=8.0), way(0, 1, early=True))),
+                app=[5.0, 0.0, 0.0, 0.0],
+            )
+        )
+        self.assertEqual([1], [b.way for b in found.bookings])
+
+    def test_another_way_is_taken_for_the_timetable_only_if_permitted(self):
+        tasks = some(
+            *[Task(ways=(way(0, 1), way(2, 3, cost=1.0))) for _ in range(2)]
+        )
+        self.assertEqual(20.0, self.solve(tasks).makespan)
+        self.assertEqual(10.0, self.solve(tasks, flip=True).makespan)
+
+
+class TestTraffic(Case):
+    def test_traffic_that_left_early_is_the_tasks_own_at_once(self):
+        found = self.solve(
+            some(
+                one(way(0, 1, early=True, leaves=((0, 5.0),))),
+                app=[5.0, 0.0, 0.0, 0.0],
+            )
+        )
+        self.assertEqual(10.0, found.bookings[0].rate)
+
+    def test_traffic_that_arrives_does_not_squeeze_those_that_run(self):
+        # each end brings 4 of 10 to link 1: what runs on must still fit
+        tasks = some(
+            *[
+                one(fixed(0, 1, rate=3.0, brings=((1, 4.0),)))
+                for _ in range(2)
+            ],
+            one(fixed(2, 1, rate=5.0, takes=30.0)),
+        )
+        self.solve(tasks)
+
+    def test_traffic_may_arrive_where_nothing_else_runs(self):
+        found = self.solve(some(one(way(0, 1, brings=((1, 20.0),)))))
+        self.assertEqual(10.0, found.bookings[0].rate)
+
+    def test_the_floor_holds_however_much_arrives(self):
+        found = self.solve(
+            some(
+                *[one(way(0, 1, brings=((1, 20.0),))) for _ in range(2)],
+                floor=0.1,
+            )
+        )
+        self.assertEqual([10.0, 1.0], [b.rate for b in found.bookings])
+
+
+class TestTime(Case):
+    def test_none_starts_before_its_release(self):
+        found = self.solve(
+            some(one(way(0, 1), release=7.0), one(way(0, 1), release=3.0))
+        )
+        self.assertEqual([3.0, 13.0], [b.start for b in found.bookings])
+
+    def test_none_starts_before_those_that_it_is_after(self):
+        found = self.solve(some(one(way(0, 1), after=(1,)), one(way(2, 3))))
+        self.assertEqual(10.0, self.by_task(found)[0].start)
+        self.assertEqual(20.0, found.lower_bound)
+
+    def test_whoever_is_after_one_left_out_is_left_out(self):
+        found = self.solve(
+            some(one(way(0, 1), after=(1,)), one(way(2, 3, least=11.0)))
+        )
+        self.assertEqual([1, 0], [x.task for x in found.left])
+
+    def test_what_would_end_after_the_deadline_is_left_out(self):
+        found = self.solve(
+            some(*[one(way(0, 1)) for _ in range(3)], deadline=25.0)
+        )
+        (left,) = found.left
+        self.assertEqual((True, 30.0), (left.late, left.end))
+
+    def test_the_same_question_has_the_same_answer(self):
+        tasks = some(
+            *[one(way(i % 3, 3, volume=50.0 + 7 * i)) for i in range(12)]
+        )
+        self.assertEqual(timetable(tasks, seed=1), timetable(tasks, seed=1))
+
+    def test_it_stops_when_told(self):
+        tasks = some(*[one(way(i % 3, 3)) for i in range(12)])
+        asked = []
+
+        def stop():
+            asked.append(1)
+            return True
+
+        self.solve(tasks, stop=stop, objective=Objective.ENDS)
+        self.assertLessEqual(len(asked), 2)
+
+    def test_for_the_ends_the_short_go_first(self):
+        tasks = some(
+            *[one(way(0, 1, volume=v)) for v in (300.0, 100.0, 200.0)]
+        )
+        found = self.solve(tasks, objective=Objective.ENDS)
+        self.assertEqual([1, 2, 0], [b.task for b in found.bookings])
+        total = sum(b.end for b in found.bookings)
+        self.assertEqual(bounds.sum_of_ends(tasks), total)
+
+
+class TestStores(Case):
+    def swap(self, *more):
+        tasks = some(
+            one(way(0, 1, claims=((1, 2.0),), frees=((0, 2.0),))),
+            one(way(2, 3, claims=((0, 2.0),), frees=((1, 2.0),))),
+            *more,
+            stores=np.array([0.0, 0.0, 5.0]),
+        )
+        return tasks, self.solve(tasks)
+
+    def test_a_task_waits_for_what_another_frees(self):
+        tasks = some(
+            one(way(0, 1, claims=((0, 2.0),))),
+            one(way(2, 3, frees=((0, 2.0),))),
+            stores=np.array([0.0]),
+        )
+        found = self.solve(tasks)
+        self.assertEqual([1, 0], [b.task for b in found.bookings])
+        self.assertEqual(
+            [(), (1,)], precedence.predecessors(tasks, found.bookings)
+        )
+
+    def test_a_swap_is_left_out_and_named(self):
+        tasks, found = self.swap()
+        self.assertEqual([math.inf] * 2, [x.rate for x in found.left])
+        self.assertEqual(
+            ((0, 1),), precedence.cycles(tasks, found.bookings, found.left)
+        )
+
+    def test_who_only_waits_for_a_swap_is_not_of_it(self):
+        tasks, found = self.swap(
+            one(way(0, 3, claims=((0, 2.0),), frees=((2, 2.0),)))
+        )
+        self.assertEqual(
+            ((0, 1),), precedence.cycles(tasks, found.bookings, found.left)
+        )
+
+
+class TestPrecedence(Case):
+    def test_no_more_run_at_once_than_a_counter_admits(self):
+        tasks = some(
+            *[one(way(i, i + 1, counters=(0,))) for i in range(0, 8, 2)],
+            links=8,
+            limits=np.array([2.0]),
+        )
+        found = self.solve(tasks)
+        self.assertEqual(20.0, found.makespan)
+        lane = precedence.lanes(tasks, found.bookings, 0)
+        self.assertEqual([1, 1, 2, 2], sorted(lane.values()))
+        before = precedence.predecessors(tasks, found.bookings)
+        self.assertEqual([0, 0, 1, 1], [len(b) for b in before])
+
+    def test_a_shared_uplink_needs_few_edges(self):
+        tasks = some(
+            *[one(fixed(i % 20, 20, rate=1.0)) for i in range(200)],
+            links=21,
+        )
+        found = self.solve(tasks, effort=1)
+        edges = sum(map(len, precedence.predecessors(tasks, found.bookings)))
+        self.assertLess(edges, 2 * 200)
+
+
+class TestBounds(Case):
+    def test_jackson_counts_heads_and_tails(self):
+        tasks = some(
+            one(fixed(0, 1), release=5.0),
+            one(fixed(0, 2)),
+            one(fixed(3, takes=7.0), after=(0, 1)),
+        )
+        self.assertEqual(27.0, bounds.makespan(tasks))
+        self.assertEqual(27.0, self.solve(tasks).makespan)
+
+    def test_a_counter_bounds(self):
+        tasks = some(
+            *[one(fixed(i, counters=(0,))) for i in range(4)],
+            limits=np.array([2.0]),
+        )
+        self.assertEqual(20.0, bounds.makespan(tasks))
+
+    def test_the_best_way_counts(self):
+        tasks = some(Task(ways=(way(0), way(1, volume=50.0))))
+        self.assertEqual(5.0, bounds.makespan(tasks))
