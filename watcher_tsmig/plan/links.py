@@ -40,7 +40,29 @@ class Links:
         self.uses = [
             [self._uses(way) for way in task.ways] for task in tasks.tasks
         ]
+        self.crowd = self._crowds(tasks)
         self._drop_slack(tasks)
+
+    def _crowds(self, tasks: Tasks) -> list[float]:
+        """How many tasks can be on each link at once, by their counters.
+
+        Where one counter counts all that cross it, no more than that; and
+        no more than the counters of which each counts some admit in all.
+        """
+        crossing: dict[int, list[Way]] = collections.defaultdict(list)
+        for task, uses in zip(tasks.tasks, self.uses, strict=True):
+            for use in uses[0]:
+                if use.on_path:
+                    crossing[use.link].append(task.ways[0])
+        crowd = [math.inf] * len(self.capacity)
+        limits = tasks.limits.tolist()
+        for link, ways in crossing.items():
+            most = len(ways)
+            for place in range(min(len(way.counters) for way in ways)):
+                several = {way.counters[place] for way in ways}
+                most = min(most, sum(limits[counter] for counter in several))
+            crowd[link] = max(most, 1)
+        return crowd
 
     def room(self, link: int, app: float) -> float:
         """What migrations may use where applications run at `app`."""
@@ -135,6 +157,17 @@ class Traffic:
             more = self.links.room(link, self.app[link] + moves)
             return rest + more - self.room[link]
         return rest
+
+    def wanted(self, use: Use, early: bool, enough: float) -> float:
+        """What must be free of a link, at the least, for that rate on it.
+
+        The converse of `rest`: no task that needs it so can start while
+        `room - load` is less.
+        """
+        share = self.links.share
+        if early:
+            return enough + share * use.moves
+        return max(enough, share * use.moves)
 
     def alone(self, use: Use, early: bool) -> float:
         """What the link gives a task that has it to itself."""

@@ -25,6 +25,8 @@ from watcher_tsmig.plan.tasks import Way
 # A task waits rather than start with less than this share of the rate that
 # its turn would give it.
 PATIENCE = 0.5
+# Needs of those parked are told apart by this factor.
+GRAIN = 1.1
 # The pool of those that wait for nothing but their turn.
 READY = -1
 
@@ -62,6 +64,13 @@ class Lister:
         :returns: bookings by start; without a lower bound
         """
         return _Pass(self, order, width, ways).run()
+
+
+def coarse(need: float) -> float:
+    """A little less, so that few needs differ; 0 for nothing."""
+    if need <= 0:
+        return 0.0
+    return float(GRAIN ** math.floor(math.log(need, GRAIN) - NOTHING))
 
 
 class _Pass:
@@ -133,8 +142,8 @@ class _Pass:
             shares = self.width
             if shares and way.most < room:
                 shares = max(shares, math.ceil(room / way.most))
-            shares = min(max(shares, 1), self.present[use.link])
-            turn = min(turn, room / max(shares, 1))
+            crowd = min(self.links.crowd[use.link], self.present[use.link])
+            turn = min(turn, room / max(min(max(shares, 1), crowd), 1))
         return max(turn, way.least)
 
     def _offer(self, task: int) -> tuple[float, float, int]:
@@ -157,7 +166,8 @@ class _Pass:
             rest = self.on.rest(use, way.early)
             enough = need if use.on_path else 0.0
             if rest + self.on.nothing(use.link) < enough:
-                return 0.0, 0.0 if use.moves else need, use.link
+                wanted = self.on.wanted(use, way.early, enough)
+                return 0.0, coarse(wanted), use.link
             if use.on_path and not fixed:
                 rate = min(rate, rest)
         if rate <= 0:

@@ -29,6 +29,9 @@ PASSES = 600
 JUSTIFY = 10
 # So far, of all places, a task is moved in the order of another start.
 NOISE = 0.4
+# Into so many shares each link is divided, or as many as can be on it at
+# once; 0: into none, even where a task alone cannot fill it.
+WIDTHS = (0, 2, 4, 16, 64)
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
@@ -146,9 +149,7 @@ class _Search:
         if all(way.least >= way.most for way in ways):
             return []
         crowd = max((len(work) for work in self.need.work.values()), default=1)
-        limits = self.tasks.limits
-        widest = min(crowd, int(limits.min())) if len(limits) else crowd
-        return sorted({0, *(w for w in (2, 4, widest) if 1 < w <= widest)})
+        return [w for w in WIDTHS if w < 2 * crowd]
 
     def done(self) -> bool:
         """All move, and none sooner than the lower bound allows."""
