@@ -19,7 +19,8 @@ class Reason(enum.StrEnum):
     WRITES_TOO_FAST = 'writes-too-fast'  # post-copy: pre-copy would not end
     ONLY_PRE_COPY = 'only-pre-copy'  # post-copy is not permitted
     MODE_FORCED = 'mode-forced'  # the caller asked for one mode
-    MAKES_IT_SHORTER = 'makes-it-shorter'  # the other mode: a shorter plan
+    MAKES_IT_SHORTER = 'makes-it-shorter'  # post-copy: a shorter plan
+    LESS_OUTAGE = 'less-outage'  # pre-copy: for contention it may be post
     # left out
     NOT_ACTIVE = 'not-active'
     LOCKED = 'locked'

@@ -33,7 +33,7 @@ class Case:
 
     :ivar post: its mode
     :ivar wanted: whether contention alone would have post-copied it
-    :ivar shorter: modes may differ from that for a shorter plan
+    :ivar fell_back: post-copied because no turn left enough for pre-copy
     :ivar needs: the least bandwidth of its pre-copy that would do
     :ivar load: of the busiest link that it could add to, in this mode
     :ivar longer: s that the other mode would take longer at the same cap;
@@ -42,7 +42,7 @@ class Case:
 
     post: bool
     wanted: bool
-    shorter: bool
+    fell_back: bool
     forced: bool
     may_pre: bool
     may_post: bool
@@ -58,11 +58,6 @@ class Case:
     def near_equal(self) -> bool:
         """Neither mode's load differs by more than a percent of a NIC."""
         return abs(self.load - self.other_load) < 0.01
-
-    @property
-    def fell_back(self) -> bool:
-        """Post-copied because no turn left enough for pre-copy."""
-        return self.post and not self.wanted and not self.shorter
 
 
 def _traffic(case: Case) -> str:
@@ -100,8 +95,13 @@ REASONS: tuple[Row, ...] = (
         lambda c: f'post-copy not permitted; {_traffic(c)}',
     ),
     (
+        Reason.LESS_OUTAGE,
+        lambda c: c.wanted and not c.post,
+        lambda c: f'its outage would cost more; {_traffic(c)}',
+    ),
+    (
         Reason.MAKES_IT_SHORTER,
-        lambda c: c.post != c.wanted,
+        lambda c: c.post and not c.wanted,
         lambda c: f'makes the plan shorter; {_traffic(c)}',
     ),
     (
@@ -191,6 +191,7 @@ def cases(
     game, choice = settled.game, _booked(settled, tasks, bookings)
     load = game_module.loads(game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
+    flips = problem.request.objective is Objective.FAST
     out: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])
@@ -207,7 +208,7 @@ def cases(
             Case(
                 post=way.early,
                 wanted=bool(settled.choice.post[i]),
-                shorter=problem.request.objective is Objective.FAST,
+                fell_back=way.early and b.way > 0 and not flips,
                 forced=problem.request.only_mode is not None,
                 may_pre=bool(game.may_pre[i]),
                 may_post=bool(game.may_post[i]),

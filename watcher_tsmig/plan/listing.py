@@ -53,13 +53,14 @@ class Lister:
     def run(
         self,
         order: Sequence[int],
-        width: int = 1,
+        width: float = 1,
         ways: Sequence[int] | None = None,
     ) -> Timetable:
         """Schedule all tasks in this order.
 
         :param width: into how many shares each link is divided at least;
-            0: not even where a task alone cannot fill it
+            0: not even where a task alone cannot fill it; inf: each by
+            what it has to carry
         :param ways: the way that each task tries first
         :returns: bookings by start; without a lower bound
         """
@@ -80,7 +81,7 @@ class _Pass:
         self,
         lister: Lister,
         order: Sequence[int],
-        width: int,
+        width: float,
         ways: Sequence[int] | None,
     ) -> None:
         tasks = lister.tasks
@@ -94,6 +95,8 @@ class _Pass:
         m = len(self.links.capacity)
         self.on = Traffic(self.links)
         self.present = [0] * m
+        self.volume = [0.0] * m
+        self.coming = [0.0] * m
         for i, way in enumerate(self.way):
             self._count(i, way, 1)
         self.free = tasks.stores.tolist()
@@ -139,11 +142,22 @@ class _Pass:
             if not use.on_path:
                 continue
             room = self.on.alone(use, way.early)
-            shares = self.width
+            shares: float = self.width
             if shares and way.most < room:
                 shares = max(shares, math.ceil(room / way.most))
-            crowd = min(self.links.crowd[use.link], self.present[use.link])
-            turn = min(turn, room / max(min(max(shares, 1), crowd), 1))
+            if shares < math.inf:
+                crowd = self.links.crowd[use.link]
+                shares = min(shares, crowd, self.present[use.link])
+            part = 1 / max(shares, 1)
+            if part < 1:
+                # nor what its own traffic leaves nor what that of others
+                # will take is there for all who share
+                app = self.on.app[use.link] + self.coming[use.link]
+                room = min(room, self.links.room(use.link, app))
+            if self.volume[use.link] > 0:
+                # so that it does not end long after all others
+                part = max(part, way.volume / self.volume[use.link])
+            turn = min(turn, room * min(part, 1.0))
         return max(turn, way.least)
 
     def _offer(self, task: int) -> tuple[float, float, int]:
@@ -190,9 +204,13 @@ class _Pass:
     # Who waits
 
     def _count(self, task: int, way: int, by: int) -> None:
+        volume = by * self.all[task].ways[way].volume
         for use in self.links.uses[task][way]:
             if use.on_path:
                 self.present[use.link] += by
+                self.volume[use.link] += volume
+            if use.moves > 0:
+                self.coming[use.link] += by * use.moves
 
     def _arrive(self, task: int) -> None:
         """It waits for its release, for others, or for its turn."""
@@ -293,8 +311,8 @@ class _Pass:
             freed.add(links + store)
         for use in self.links.uses[task][booking.way]:
             freed.add(use.link)
-            self.present[use.link] -= use.on_path
             self.on.end(use, way.early, booking.rate)
+        self._count(task, booking.way, -1)
         for follower in self.lister.followers[task]:
             self.before[follower] -= 1
             self._arrive(follower)

@@ -20,7 +20,7 @@ from watcher_tsmig.plan import joint
 from watcher_tsmig.plan import place
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import problem as problem_module
-from watcher_tsmig.plan import ways
+from watcher_tsmig.plan import variants
 from watcher_tsmig.plan import write
 from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import NOWHERE
@@ -28,17 +28,12 @@ from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Left
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
-from watcher_tsmig.plan.timetable import EFFORT
 from watcher_tsmig.plan.timetable import timetable
 from watcher_tsmig.plan.values import LeftOut
-from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
-
-# Passes of the scheduler over a small plan; a large one is limited by EFFORT.
-PASSES = 300
 
 
 def make_plan(
@@ -58,7 +53,7 @@ def make_plan(
     moves, tasks, found = detour.opened(
         problem,
         _moves(problem, settled),
-        lambda moves: _solve(problem, moves),
+        lambda moves: variants.best(problem, moves),
     )
     return _plan(problem, settled, homeless, moves, tasks, found)
 
@@ -99,17 +94,6 @@ def _moves(problem: Problem, settled: Settled) -> Moves:
     )
 
 
-def _solve(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
-    tasks = ways.tasks(problem, moves)
-    return tasks, _timetable(problem, tasks)
-
-
-def _timetable(problem: Problem, tasks: Tasks) -> Timetable:
-    flip = problem.request.objective is Objective.FAST
-    effort = min(EFFORT, PASSES * len(tasks.tasks))
-    return timetable(tasks, flip=flip, effort=effort)
-
-
 def _plan(
     problem: Problem,
     settled: Settled,
@@ -139,16 +123,15 @@ def _plan(
         peak_bound=min(settled.choice.lower_bound, peak),
         critical=least.what,
         purchases=advice.purchases(problem, tasks, found, least),
-        shortfall=_shortfall(problem, tasks, found),
+        shortfall=_shortfall(tasks, found),
     )
 
 
-def _shortfall(problem: Problem, tasks: Tasks, found: Timetable) -> float:
+def _shortfall(tasks: Tasks, found: Timetable) -> float:
     """By how much the whole would miss the deadline, s."""
     if not any(x.late for x in found.left):
         return 0.0
-    endless = dataclasses.replace(tasks, deadline=np.inf)
-    whole = _timetable(problem, endless)
+    whole = timetable(dataclasses.replace(tasks, deadline=np.inf))
     return max(whole.makespan - tasks.deadline, 0.0)
 
 

@@ -127,10 +127,19 @@ class State:
         self.free[host] -= sign * problem.size[row]
         path = problem.network.path(int(problem.source[row]), host)
         self.volume[list(path)] += sign * problem.curves.resident[row]
-        self.app[problem.network.hosts + host] += sign * problem.rx[row]
+        self._brings(row, host, sign)
         for group, there in zip(problem.groups, self.members, strict=True):
             if row in group.rows:
                 there[host] += sign
+
+    def _brings(self, row: int, host: int, sign: float) -> None:
+        """The VM's traffic leaves less of its host's NIC to the next."""
+        request, links = self.problem.request, self.problem.network
+        link = links.hosts + host
+        self.app[link] += sign * self.problem.rx[row]
+        capacity = links.capacity[link]
+        left = request.nic_share * (capacity - self.app[link])
+        self.room[link] = max(left, request.nic_floor * capacity, EQUAL)
 
     def _keys(self, row: int, rows: IntArray) -> list[_Key]:
         keys: list[_Key] = []

@@ -30,8 +30,9 @@ JUSTIFY = 10
 # So far, of all places, a task is moved in the order of another start.
 NOISE = 0.4
 # Into so many shares each link is divided, or as many as can be on it at
-# once; 0: into none, even where a task alone cannot fill it.
-WIDTHS = (0, 2, 4, 16, 64)
+# once; 0: into none, even where a task alone cannot fill it; inf: by what
+# each task has to carry.
+WIDTHS = (0, 2, 4, 16, math.inf)
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
@@ -90,7 +91,7 @@ class _Search:
         self.lister = Lister(tasks)
         self.n = len(tasks.tasks)
         self.ways = [0] * self.n
-        self.width = 1
+        self.width: float = 1
         self.order: list[int] = list(range(self.n))
         self.best = Timetable(bookings=(), left=(), lower_bound=0.0)
         self.rank: Rank | None = None
@@ -109,7 +110,7 @@ class _Search:
         return (float(len(found.left)), *both, cost)
 
     def attempt(
-        self, order: Sequence[int], width: int, ways: Sequence[int]
+        self, order: Sequence[int], width: float, ways: Sequence[int]
     ) -> bool:
         """List in this order; keep it where it is better."""
         self.effort -= self.n
@@ -143,13 +144,13 @@ class _Search:
         for width in self.widths():
             self.attempt(self.order, width, self.ways)
 
-    def widths(self) -> list[int]:
+    def widths(self) -> list[float]:
         """Beside 1, where rates may be chosen at all."""
         ways = [way for task in self.tasks.tasks for way in task.ways]
         if all(way.least >= way.most for way in ways):
             return []
         crowd = max((len(work) for work in self.need.work.values()), default=1)
-        return [w for w in WIDTHS if w < 2 * crowd]
+        return [w for w in WIDTHS if w < 2 * crowd or w == math.inf]
 
     def done(self) -> bool:
         """All move, and none sooner than the lower bound allows."""

@@ -63,8 +63,12 @@ def duration(problem: Problem, row: int, post: bool) -> Callable[..., float]:
     return takes
 
 
-def tasks(problem: Problem, moves: Moves) -> Tasks:
-    """The moves as tasks, in their order."""
+def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
+    """The moves as tasks, in their order.
+
+    :param lanes: at most so many at once from a host, and to a host; the
+        request may allow fewer
+    """
     request, links = problem.request, problem.network
     rooms = problem_module.best_room(problem)
     paths = [
@@ -114,7 +118,7 @@ def tasks(problem: Problem, moves: Moves) -> Tasks:
         share=request.nic_share,
         floor=request.nic_floor,
         stores=problem.free.reshape(-1),
-        limits=_limits(problem),
+        limits=_limits(problem, lanes),
         deadline=request.deadline,
     )
 
@@ -183,11 +187,11 @@ def _shared(
 
 # Counters: migrations out of each host, into each host, in all, and of each
 # server group.
-def _limits(problem: Problem) -> FloatArray:
+def _limits(problem: Problem, lanes: int) -> FloatArray:
     request, h = problem.request, len(problem.names)
     return np.array(
-        [request.max_per_source] * h
-        + [request.max_per_destination] * h
+        [min(request.max_per_source, lanes)] * h
+        + [min(request.max_per_destination, lanes)] * h
         + [request.max_in_cluster]
         + [request.max_per_group] * len(problem.groups),
         dtype=np.float64,

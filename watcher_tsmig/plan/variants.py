@@ -1,0 +1,143 @@
+"""Several timetables of the same moves, and the best by the objective.
+
+Whether few fast migrations or many slow ones at once are better, and
+whether post-copy serves more than it costs, depends on set-up times, links
+and owners together; so some combinations are scheduled, each is judged by
+what the operator asked for, and the best one is improved. Also here: what
+a timetable does to the VMs, in seconds of theirs.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from watcher_tsmig.forecast import Switch
+from watcher_tsmig.forecast import hybrid
+from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import ways
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.problem import Problem
+from watcher_tsmig.plan.tasks import Booking
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Timetable
+from watcher_tsmig.plan.timetable import timetable
+from watcher_tsmig.plan.values import Objective
+from watcher_tsmig.plan.ways import Moves
+
+# Effort in placements of a task: of each combination, and of the best one.
+# However few the tasks, a combination gets no more passes than this.
+EFFORT_EACH = 3_000
+EFFORT_BEST = 25_000
+PASSES_EACH = 12
+PASSES_BEST = 150
+# Beyond so many moves only the first combinations of an objective are tried.
+MANY = 2_000
+FEW_VARIANTS = 2
+# Migrations at once from a host, and to a host, that are tried.
+LANES = (1, 2, 4, 8, 16, 64)
+# Harm below this many VM-seconds is none.
+NO_HARM = 1e-3
+
+Score = tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Variant:
+    lanes: int
+    post: BoolArray
+
+
+def best(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
+    """The tasks and the timetable that serve the objective best."""
+    n = len(moves.rows)
+    effort = min(EFFORT_EACH, PASSES_EACH * n)
+    tried = []
+    for variant in _variants(problem, moves):
+        tasks = _tasks(problem, moves, variant)
+        found = timetable(tasks, effort=effort)
+        tried.append((score(problem, moves, tasks, found), tasks, found))
+    first, tasks, found = min(tried, key=lambda t: t[0])
+    improved = timetable(
+        tasks,
+        flip=problem.request.objective is Objective.FAST,
+        effort=min(EFFORT_BEST, PASSES_BEST * n),
+    )
+    if score(problem, moves, tasks, improved) < first:
+        found = improved
+    return tasks, found
+
+
+def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
+    """Combinations, the objective's most likely one first."""
+    if not len(moves.rows):
+        return [_Variant(1, moves.post)]
+    request = problem.request
+    widest = max(request.max_per_source, request.max_per_destination)
+    lanes = [k for k in LANES if k < widest] + [widest]
+    contention = moves.post
+    pre_copies = ~moves.may_pre
+    post_copies = moves.may_post
+    table: dict[Objective, tuple[list[int], list[BoolArray]]] = {
+        Objective.FAST: (lanes[::-1], [contention, post_copies, pre_copies]),
+        Objective.BALANCED: (
+            lanes[::-1],
+            [contention, pre_copies, post_copies],
+        ),
+        Objective.GENTLE: (lanes, [pre_copies, contention]),
+    }
+    counts, modes = table[request.objective]
+    found: list[_Variant] = []
+    for k in counts:
+        for post in modes:
+            twice = (v.lanes == k and (v.post == post).all() for v in found)
+            if not any(twice):
+                found.append(_Variant(k, post))
+    return found if len(moves.rows) <= MANY else found[:FEW_VARIANTS]
+
+
+def _tasks(problem: Problem, moves: Moves, variant: _Variant) -> Tasks:
+    changed = dataclasses.replace(moves, post=variant.post)
+    return ways.tasks(problem, changed, variant.lanes)
+
+
+def score(
+    problem: Problem, moves: Moves, tasks: Tasks, found: Timetable
+) -> Score:
+    """Less is better; first of all, that few VMs are left out."""
+    left = float(len(found.left))
+    hurt = NO_HARM + harm(problem, moves, tasks, found.bookings).sum()
+    table: dict[Objective, Score] = {
+        Objective.FAST: (found.makespan, hurt),
+        Objective.BALANCED: (found.makespan * hurt,),
+        Objective.GENTLE: (hurt, found.makespan),
+    }
+    return (left, *table[problem.request.objective])
+
+
+def harm(
+    problem: Problem,
+    moves: Moves,
+    tasks: Tasks,
+    bookings: tuple[Booking, ...],
+) -> FloatArray:
+    """Seconds that each booked VM hardly serves, by its weight; shape (k,).
+
+    The stop-and-copy of a pre-copy; of a post-copy, the time until it has
+    what it works with (forecast.hybrid).
+    """
+    if not bookings:
+        return np.zeros(0)
+    rows = moves.rows[[b.task for b in bookings]]
+    rates = np.array([b.rate for b in bookings])
+    post = np.array(
+        [tasks.tasks[b.task].ways[b.way].early for b in bookings], dtype=bool
+    )
+    curves = problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms))
+    stop = pre_copy(curves, rates, problem.rules, terms=terms).t_downtime
+    late = hybrid(
+        curves, rates, problem.rules, Switch.AT_ONCE, terms=terms
+    ).forecasts.t_downtime
+    out: FloatArray = np.where(post, late, stop) * problem.weight[rows]
+    return out
