@@ -7,6 +7,7 @@ anew. It ends when that no longer helps.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from scipy import sparse
@@ -24,10 +25,17 @@ from watcher_tsmig.plan.place import State
 from watcher_tsmig.plan.problem import NOWHERE
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement
 
 # Times that all VMs look elsewhere; each must have helped.
 ROUNDS = 3
+# How many times as long the busiest link may take for less contention.
+MAY_TAKE = {
+    Objective.FAST: 1.0,
+    Objective.BALANCED: 1.1,
+    Objective.GENTLE: math.inf,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +213,7 @@ def _elsewhere(problem: Problem, settled: Settled) -> IntArray:
     )
     burden = _burden(problem, settled, load)
     longest = float(state.times().max())
+    longest *= MAY_TAKE[problem.request.objective]
     for i in np.argsort(-burden, kind='stable'):
         row = int(settled.rows[i])
         if burden[i] <= 0 or not settled.game.may_post[i] or row in soft:

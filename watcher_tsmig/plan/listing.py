@@ -12,15 +12,14 @@ import heapq
 import math
 from collections.abc import Sequence
 
+from watcher_tsmig.plan.crowd import Crowd
 from watcher_tsmig.plan.links import NOTHING
 from watcher_tsmig.plan.links import Links
 from watcher_tsmig.plan.links import Traffic
-from watcher_tsmig.plan.links import Use
 from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Left
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
-from watcher_tsmig.plan.tasks import Way
 
 # A task waits rather than start with less than this share of the rate that
 # its turn would give it.
@@ -94,9 +93,7 @@ class _Pass:
         self.way = list(ways) if ways else [0] * len(self.all)
         m = len(self.links.capacity)
         self.on = Traffic(self.links)
-        self.present = [0] * m
-        self.volume = [0.0] * m
-        self.coming = [0.0] * m
+        self.crowd = Crowd(self.links)
         for i, way in enumerate(self.way):
             self._count(i, way, 1)
         self.free = tasks.stores.tolist()
@@ -135,31 +132,6 @@ class _Pass:
             lower_bound=0.0,
         )
 
-    def _turn(self, uses: tuple[Use, ...], way: Way) -> float:
-        """The rate that its turn gives a task."""
-        turn = way.most
-        for use in uses:
-            if not use.on_path:
-                continue
-            room = self.on.alone(use, way.early)
-            shares: float = self.width
-            if shares and way.most < room:
-                shares = max(shares, math.ceil(room / way.most))
-            if shares < math.inf:
-                crowd = self.links.crowd[use.link]
-                shares = min(shares, crowd, self.present[use.link])
-            part = 1 / max(shares, 1)
-            if part < 1:
-                # nor what its own traffic leaves nor what that of others
-                # will take is there for all who share
-                app = self.on.app[use.link] + self.coming[use.link]
-                room = min(room, self.links.room(use.link, app))
-            if self.volume[use.link] > 0:
-                # so that it does not end long after all others
-                part = max(part, way.volume / self.volume[use.link])
-            turn = min(turn, room * min(part, 1.0))
-        return max(turn, way.least)
-
     def _offer(self, task: int) -> tuple[float, float, int]:
         """(rate, rate of its turn, READY), or (0, need, what stops it)."""
         at = self.way[task]
@@ -173,7 +145,11 @@ class _Pass:
                 return 0.0, amount, links + store
         uses = self.links.uses[task][at]
         fixed = way.least >= way.most
-        turn = way.most if fixed else self._turn(uses, way)
+        turn = (
+            way.most
+            if fixed
+            else self.crowd.turn(self.on, uses, way, self.width)
+        )
         need = way.least if fixed else max(way.least, PATIENCE * turn)
         rate = turn
         for use in uses:
@@ -204,13 +180,8 @@ class _Pass:
     # Who waits
 
     def _count(self, task: int, way: int, by: int) -> None:
-        volume = by * self.all[task].ways[way].volume
-        for use in self.links.uses[task][way]:
-            if use.on_path:
-                self.present[use.link] += by
-                self.volume[use.link] += volume
-            if use.moves > 0:
-                self.coming[use.link] += by * use.moves
+        uses = self.links.uses[task][way]
+        self.crowd.count(uses, self.all[task].ways[way], by)
 
     def _arrive(self, task: int) -> None:
         """It waits for its release, for others, or for its turn."""

@@ -63,6 +63,23 @@ def duration(problem: Problem, row: int, post: bool) -> Callable[..., float]:
     return takes
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is computed for all moves at once.
+
+    :ivar most: shape (k,), bytes/s, that the operator and the way permit
+    :ivar volumes: shape (2, k), bytes on the wire by pre- and post-copy
+    :ivar gets: hosts that a VM comes to
+    """
+
+    paths: list[tuple[int, ...]]
+    most: FloatArray
+    volumes: FloatArray
+    counters: list[tuple[int, ...]]
+    releases: FloatArray
+    gets: set[int]
+
+
 def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
     """The moves as tasks, in their order.
 
@@ -70,49 +87,19 @@ def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
         request may allow fewer
     """
     request, links = problem.request, problem.network
-    rooms = problem_module.best_room(problem)
-    paths = [
-        links.path(int(s), int(d))
-        for s, d in zip(moves.source, moves.destination, strict=True)
-    ]
-    most = np.array([_most(problem, path) for path in paths])
-    best = np.array([rooms[list(path)].min() for path in paths])
-    volumes = _volumes(problem, moves, np.minimum(most, best))
-    counted = _counters(problem, moves)
-    gets = set(map(int, moves.destination))
-    made: list[Task] = []
-    for i, path in enumerate(paths):
-        row = int(moves.rows[i])
-        least = problem.economic if moves.may_post[i] else problem.lcb
-        modes = _modes_of(moves, i)
-        shared = _shared(problem, moves, i, gets)
-        made.append(
+    known = _known(problem, moves)
+    return Tasks(
+        tasks=tuple(
             Task(
                 ways=tuple(
-                    Way(
-                        links=path,
-                        takes=duration(problem, row, post),
-                        least=0.0 if post else float(least[row]),
-                        most=float(most[i]),
-                        setup=problem.rules.overhead,
-                        volume=float(volumes[int(post), i]),
-                        early=post,
-                        counters=counted[i],
-                        cost=_cost(problem, row, post),
-                        **shared,
-                    )
-                    for post in modes
+                    _way(problem, moves, known, i, post)
+                    for post in _modes_of(moves, i)
                 ),
-                release=float(
-                    problem.release[
-                        [moves.source[i], moves.destination[i]]
-                    ].max()
-                ),
+                release=float(known.releases[i]),
                 after=moves.after[i],
             )
-        )
-    return Tasks(
-        tasks=tuple(made),
+            for i in range(len(moves.rows))
+        ),
         capacity=links.capacity,
         app=problem.app,
         share=request.nic_share,
@@ -120,6 +107,45 @@ def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
         stores=problem.free.reshape(-1),
         limits=_limits(problem, lanes),
         deadline=request.deadline,
+    )
+
+
+def _known(problem: Problem, moves: Moves) -> _Known:
+    rooms = problem_module.best_room(problem)
+    paths = [
+        problem.network.path(int(s), int(d))
+        for s, d in zip(moves.source, moves.destination, strict=True)
+    ]
+    most = np.array([_most(problem, path) for path in paths])
+    best = np.array([rooms[list(path)].min() for path in paths])
+    return _Known(
+        paths=paths,
+        most=most,
+        volumes=_volumes(problem, moves, np.minimum(most, best)),
+        counters=_counters(problem, moves),
+        releases=np.maximum(
+            problem.release[moves.source], problem.release[moves.destination]
+        ),
+        gets=set(map(int, moves.destination)),
+    )
+
+
+def _way(
+    problem: Problem, moves: Moves, known: _Known, i: int, post: bool
+) -> Way:
+    row = int(moves.rows[i])
+    least = problem.economic if moves.may_post[i] else problem.lcb
+    return Way(
+        links=known.paths[i],
+        takes=duration(problem, row, post),
+        least=0.0 if post else float(least[row]),
+        most=float(known.most[i]),
+        setup=problem.rules.overhead,
+        volume=float(known.volumes[int(post), i]),
+        early=post,
+        counters=known.counters[i],
+        cost=_cost(problem, row, post),
+        **_shared(problem, moves, i, known.gets),
     )
 
 
