@@ -20,6 +20,7 @@ from watcher_tsmig.plan import policies
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
 
@@ -108,7 +109,7 @@ def forecast_options() -> Iterable[Row]:
 
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': lambda: parameters(schema.PROPERTIES),
-    'relief-parameters': lambda: parameters(schema.RELIEF_PROPERTIES),
+    'relief-parameters': lambda: parameters(relief_schema.PROPERTIES),
     'relief-reasons': why_not,
     'indicators': indicators,
     'policies': policy,
