@@ -22,6 +22,7 @@ from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin.goal import TrafficSensitiveMigration
 from watcher_tsmig.plugin.migrate import MigrationFailed
 from watcher_tsmig.plugin.migrate import TrafficSensitiveMigrate
+from watcher_tsmig.reasons import MEANING
 from watcher_tsmig.reasons import Reason
 
 
@@ -257,6 +258,13 @@ class TestNames(unittest.TestCase):
             self.assertTrue(text)
             self.assertLessEqual(len(text), 200)
             self.assertNotIn('\n', text)
+
+
+class TestReasons(unittest.TestCase):
+    def test_every_code_has_its_meaning(self):
+        self.assertEqual(list(Reason), list(MEANING))
+        for code, text in MEANING.items():
+            self.assertTrue(text.endswith('.'), code)
 
 
 class TestOptions(unittest.TestCase):
