@@ -2,8 +2,9 @@
 
 Plans are followed by precedence, not by the clock: whatever overlaps in a
 schedule may begin and end in any order. So nobody relies on traffic that a
-running task takes away before that task has ended, and traffic that a
-running task brings is kept free from its start. Stores, counters and time
+running task takes away before that task has ended (unless tasks are
+trusting), and traffic that a running task brings is kept free from its
+start. Stores, counters and time
 are listing.py's.
 """
 
@@ -36,6 +37,7 @@ class Links:
     def __init__(self, tasks: Tasks) -> None:
         self.capacity = tasks.capacity.tolist()
         self.share, self.floor = tasks.share, tasks.floor
+        self.trusting = tasks.trusting
         self.app = tasks.app.tolist()
         self.uses = [
             [self._uses(way) for way in task.ways] for task in tasks.tasks
@@ -147,6 +149,8 @@ class Traffic:
         link, moves = use.link, use.moves
         if not self.running[link]:
             return self.alone(use, early)
+        if early and self.links.trusting:
+            return self.alone(use, early) - self.used[link]
         rest = self.room[link] - self.load(link)
         if moves > 0:
             arrival = self.links.share * moves
@@ -165,6 +169,8 @@ class Traffic:
         `room - load` is less.
         """
         share = self.links.share
+        if early and self.links.trusting:
+            return enough + share * min(use.moves, 0.0)
         if early:
             return enough + share * use.moves
         return max(enough, share * use.moves)
@@ -192,7 +198,10 @@ class Traffic:
     def begin(self, use: Use, early: bool, rate: float) -> None:
         """A task starts at that rate."""
         self.running[use.link] += 1
-        if early and use.moves < 0:
+        if early and self.links.trusting:
+            self.used[use.link] += rate if use.on_path else 0.0
+            self._moved(use)
+        elif early and use.moves < 0:
             leaver = (rate if use.on_path else 0.0, -use.moves)
             self.leavers.setdefault(use.link, []).append(leaver)
         else:
@@ -202,13 +211,20 @@ class Traffic:
         """It ends, and its applications' traffic has moved."""
         link = use.link
         self.running[link] -= 1
-        if early and use.moves < 0:
+        trusted = early and self.links.trusting
+        if trusted:
+            self.used[link] -= rate if use.on_path else 0.0
+        elif early and use.moves < 0:
             leaver = (rate if use.on_path else 0.0, -use.moves)
             self.leavers[link].remove(leaver)
         else:
             self.used[link] -= self.reserves(use, early, rate)
         if not self.running[link]:
             self.used[link] = 0.0
-        if use.moves:
-            self.app[link] += use.moves
-            self.room[link] = self.links.room(link, self.app[link])
+        if use.moves and not trusted:
+            self._moved(use)
+
+    def _moved(self, use: Use) -> None:
+        link = use.link
+        self.app[link] += use.moves
+        self.room[link] = self.links.room(link, self.app[link])

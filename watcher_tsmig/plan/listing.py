@@ -100,6 +100,7 @@ class _Pass:
         self.open = tasks.limits.tolist()
         self.keys = (m, m + len(self.free))
         self.now = 0.0
+        self.woken: set[int] = set()
         self.before = [len(set(t.after)) for t in self.all]
         self.parked: dict[int, dict[float, list[int]]] = {READY: {0.0: []}}
         self.releases: list[tuple[float, int]] = []
@@ -120,7 +121,10 @@ class _Pass:
             self._arrive(task)
         freed = {READY}
         while self.waiting or self.ends:
-            self._start(freed)
+            while freed:
+                self.woken = set()
+                self._start(freed)
+                freed = self.woken
             if self.ends or self.releases:
                 freed = self._next()
             elif self.waiting:
@@ -255,8 +259,12 @@ class _Pass:
             self.open[counter] -= 1
         for store, amount in way.claims:
             self.free[store] -= amount
-        for use in self.links.uses[task][booking.way]:
+        uses = self.links.uses[task][booking.way]
+        for use in uses:
             self.on.begin(use, way.early, booking.rate)
+        if way.early and self.links.trusting:
+            self.crowd.announce(uses, way, -1)
+            self.woken |= {use.link for use in uses if use.moves < 0}
 
     def _next(self) -> set[int]:
         """Move to the next instant; what is freed then."""
@@ -283,6 +291,8 @@ class _Pass:
         for use in self.links.uses[task][booking.way]:
             freed.add(use.link)
             self.on.end(use, way.early, booking.rate)
+        if way.early and self.links.trusting:
+            self.crowd.announce(self.links.uses[task][booking.way], way, 1)
         self._count(task, booking.way, -1)
         for follower in self.lister.followers[task]:
             self.before[follower] -= 1

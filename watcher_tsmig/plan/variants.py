@@ -41,6 +41,9 @@ LANES = (1, 2, 4, 8, 16, 64)
 # meanwhile loses the VM. Assumed: one in ten thousand, four hours to restore.
 RISK = 1e-4 * 4 * 3600
 
+# A rate within this factor of the floor is the floor.
+FULL = 1 + 1e-9
+
 Score = tuple[float, ...]
 
 
@@ -129,7 +132,8 @@ def harm(
     """Seconds that each booked VM hardly serves, by its weight; shape (k,).
 
     The stop-and-copy of a pre-copy; of a post-copy, the time until it has
-    what it works with (forecast.hybrid), and its risk.
+    what it works with (forecast.hybrid), and its risk; and of both, what
+    the applications lose where migrations get the floor of a full link.
     """
     if not bookings:
         return np.zeros(0)
@@ -145,5 +149,24 @@ def harm(
         curves, rates, problem.rules, Switch.AT_ONCE, terms=terms
     ).forecasts.t_downtime
     each = np.where(post, late + RISK, stop)
-    out: FloatArray = each * problem.weight[rows]
+    lost = np.array([_lost(tasks, b) for b in bookings])
+    out: FloatArray = each * problem.weight[rows] + lost
     return out
+
+
+def _lost(tasks: Tasks, booking: Booking) -> float:
+    """VM-seconds that applications lose to it on full links.
+
+    A link of which migrations get the floor, and not their share of what
+    the applications leave, is full; they lose what it takes beyond that.
+    """
+    way = tasks.tasks[booking.task].ways[booking.way]
+    gone = dict(way.leaves) if way.early else {}
+    lost = 0.0
+    for link in way.links:
+        capacity = float(tasks.capacity[link])
+        app = float(tasks.app[link]) - gone.get(link, 0.0)
+        beyond = booking.rate - max(capacity - app, 0.0)
+        if beyond > 0 and booking.rate <= tasks.floor * capacity * FULL:
+            lost += booking.takes * beyond / app
+    return lost
