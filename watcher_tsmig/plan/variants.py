@@ -14,6 +14,7 @@ import numpy as np
 from watcher_tsmig.forecast import Switch
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import ways
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -45,6 +46,25 @@ RISK = 1e-4 * 4 * 3600
 FULL = 1 + 1e-9
 
 Score = tuple[float, ...]
+
+
+# Which modes are tried: those of least contention; pre-copy wherever it is
+# worth it, or worth it before anybody has moved; post-copy where permitted.
+MODES = {
+    Objective.FAST: ('contention', 'post-copies', 'pre-copies now'),
+    Objective.BALANCED: (
+        'contention',
+        'pre-copies now',
+        'pre-copies',
+        'post-copies',
+    ),
+    Objective.GENTLE: (
+        'pre-copies now',
+        'pre-copies',
+        'contention',
+        'post-copies',
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -80,25 +100,34 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
     request = problem.request
     widest = max(request.max_per_source, request.max_per_destination)
     lanes = [k for k in LANES if k < widest] + [widest]
-    contention = moves.post
-    pre_copies = ~moves.may_pre
-    post_copies = moves.may_post
-    table: dict[Objective, tuple[list[int], list[BoolArray]]] = {
-        Objective.FAST: (lanes[::-1], [contention, post_copies, pre_copies]),
-        Objective.BALANCED: (
-            lanes[::-1],
-            [contention, pre_copies, post_copies],
-        ),
-        Objective.GENTLE: (lanes, [pre_copies, contention]),
+    modes = {
+        'contention': moves.post,
+        'pre-copies': ~moves.may_pre,
+        'pre-copies now': ~moves.may_pre | _not_now(problem, moves),
+        'post-copies': moves.may_post,
     }
-    counts, modes = table[request.objective]
+    counts = lanes if request.objective is Objective.GENTLE else lanes[::-1]
     found: list[_Variant] = []
     for k in counts:
-        for post in modes:
+        for name in MODES[request.objective]:
+            post = modes[name]
             twice = (v.lanes == k and (v.post == post).all() for v in found)
             if not any(twice):
                 found.append(_Variant(k, post))
     return found if len(moves.rows) <= MANY else found[:FEW_VARIANTS]
+
+
+def _not_now(problem: Problem, moves: Moves) -> BoolArray:
+    """Whose pre-copy is not worth it beside the traffic that is there."""
+    rooms = problem_module.room(problem, problem.app)
+    left = np.array(
+        [
+            rooms[list(problem.network.path(int(s), int(d)))].min()
+            for s, d in zip(moves.source, moves.destination, strict=True)
+        ]
+    )
+    out: BoolArray = moves.may_post & (problem.economic[moves.rows] > left)
+    return out
 
 
 def _tasks(problem: Problem, moves: Moves, variant: _Variant) -> Tasks:
