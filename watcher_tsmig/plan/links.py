@@ -17,6 +17,8 @@ from watcher_tsmig.plan.tasks import Way
 
 # Sums of rates are floats: so much of a link's capacity is nothing.
 NOTHING = 1e-9
+# Needs of those that wait are told apart by this factor.
+GRAIN = 1.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -166,14 +168,15 @@ class Traffic:
         """What must be free of a link, at the least, for that rate on it.
 
         The converse of `rest`: no task that needs it so can start while
-        `room - load` is less.
+        `room - load` is less. A little less, so that few needs differ.
         """
-        share = self.links.share
+        moves = self.links.share * use.moves
         if early and self.links.trusting:
-            return enough + share * min(use.moves, 0.0)
-        if early:
-            return enough + share * use.moves
-        return max(enough, share * use.moves)
+            moves = min(moves, 0.0)
+        need = enough + moves if early else max(enough, moves)
+        if need <= 0:
+            return 0.0
+        return float(GRAIN ** math.floor(math.log(need, GRAIN) - NOTHING))
 
     def alone(self, use: Use, early: bool) -> float:
         """What the link gives a task that has it to itself."""

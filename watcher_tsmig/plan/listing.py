@@ -24,8 +24,6 @@ from watcher_tsmig.plan.tasks import Timetable
 # A task waits rather than start with less than this share of the rate that
 # its turn would give it.
 PATIENCE = 0.5
-# Needs of those parked are told apart by this factor.
-GRAIN = 1.1
 # The pool of those that wait for nothing but their turn.
 READY = -1
 
@@ -64,13 +62,6 @@ class Lister:
         :returns: bookings by start; without a lower bound
         """
         return _Pass(self, order, width, ways).run()
-
-
-def coarse(need: float) -> float:
-    """A little less, so that few needs differ; 0 for nothing."""
-    if need <= 0:
-        return 0.0
-    return float(GRAIN ** math.floor(math.log(need, GRAIN) - NOTHING))
 
 
 class _Pass:
@@ -160,8 +151,7 @@ class _Pass:
             rest = self.on.rest(use, way.early)
             enough = need if use.on_path else 0.0
             if rest + self.on.nothing(use.link) < enough:
-                wanted = self.on.wanted(use, way.early, enough)
-                return 0.0, coarse(wanted), use.link
+                return 0.0, self.on.wanted(use, way.early, enough), use.link
             if use.on_path and not fixed:
                 rate = min(rate, rest)
         if rate <= 0:

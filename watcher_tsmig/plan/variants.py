@@ -29,9 +29,9 @@ from watcher_tsmig.plan.ways import Moves
 # Effort in placements of a task: of each combination, and of the best one.
 # However few the tasks, a combination gets no more passes than this.
 EFFORT_EACH = 3_000
-EFFORT_BEST = 25_000
-PASSES_EACH = 12
-PASSES_BEST = 150
+EFFORT_BEST = 60_000
+PASSES_EACH = 8
+PASSES_BEST = 80
 # Beyond so many moves only the first combinations of an objective are tried.
 MANY = 2_000
 FEW_VARIANTS = 2
