@@ -21,6 +21,7 @@ class Crowd:
         self.present = [0] * m
         self.volume = [0.0] * m
         self.coming = [0.0] * m
+        self.going = [0.0] * m
 
     def count(self, uses: tuple[Use, ...], way: Way, by: int) -> None:
         """One that goes that way is there (by 1), or no longer (by -1)."""
@@ -28,8 +29,16 @@ class Crowd:
             if use.on_path:
                 self.present[use.link] += by
                 self.volume[use.link] += by * way.volume
+        self.announce(uses, way, by)
+
+    def announce(self, uses: tuple[Use, ...], way: Way, by: int) -> None:
+        """Its traffic will move (by 1), or has or will not (by -1)."""
+        trusted = way.early and self.links.trusting
+        for use in uses:
             if use.moves > 0:
                 self.coming[use.link] += by * use.moves
+            elif trusted:
+                self.going[use.link] -= by * use.moves
 
     def turn(
         self, on: Traffic, uses: tuple[Use, ...], way: Way, width: float
@@ -55,7 +64,12 @@ class Crowd:
             # neither what its own traffic leaves nor what that of others
             # will take is there for all who share
             app = on.app[link] + self.coming[link]
-            room = min(room, self.links.room(link, app))
+            if width == math.inf:
+                # all go together, so that all take theirs away
+                app = max(app - self.going[link], 0.0)
+                room = self.links.room(link, app)
+            else:
+                room = min(room, self.links.room(link, app))
         if self.volume[link] > 0:
             # so that it does not end long after all others
             part = max(part, way.volume / self.volume[link])

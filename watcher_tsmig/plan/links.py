@@ -2,8 +2,9 @@
 
 Plans are followed by precedence, not by the clock: whatever overlaps in a
 schedule may begin and end in any order. So nobody relies on traffic that a
-running task takes away before that task has ended, and traffic that a
-running task brings is kept free from its start. Stores, counters and time
+running task takes away before that task has ended (unless tasks are
+trusting), and traffic that a running task brings is kept free from its
+start. Stores, counters and time
 are listing.py's.
 """
 
@@ -16,6 +17,8 @@ from watcher_tsmig.plan.tasks import Way
 
 # Sums of rates are floats: so much of a link's capacity is nothing.
 NOTHING = 1e-9
+# Needs of those that wait are told apart by this factor.
+GRAIN = 1.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Links:
     def __init__(self, tasks: Tasks) -> None:
         self.capacity = tasks.capacity.tolist()
         self.share, self.floor = tasks.share, tasks.floor
+        self.trusting = tasks.trusting
         self.app = tasks.app.tolist()
         self.uses = [
             [self._uses(way) for way in task.ways] for task in tasks.tasks
@@ -147,6 +151,8 @@ class Traffic:
         link, moves = use.link, use.moves
         if not self.running[link]:
             return self.alone(use, early)
+        if early and self.links.trusting:
+            return self.alone(use, early) - self.used[link]
         rest = self.room[link] - self.load(link)
         if moves > 0:
             arrival = self.links.share * moves
@@ -162,12 +168,15 @@ class Traffic:
         """What must be free of a link, at the least, for that rate on it.
 
         The converse of `rest`: no task that needs it so can start while
-        `room - load` is less.
+        `room - load` is less. A little less, so that few needs differ.
         """
-        share = self.links.share
-        if early:
-            return enough + share * use.moves
-        return max(enough, share * use.moves)
+        moves = self.links.share * use.moves
+        if early and self.links.trusting:
+            moves = min(moves, 0.0)
+        need = enough + moves if early else max(enough, moves)
+        if need <= 0:
+            return 0.0
+        return float(GRAIN ** math.floor(math.log(need, GRAIN) - NOTHING))
 
     def alone(self, use: Use, early: bool) -> float:
         """What the link gives a task that has it to itself."""
@@ -192,7 +201,10 @@ class Traffic:
     def begin(self, use: Use, early: bool, rate: float) -> None:
         """A task starts at that rate."""
         self.running[use.link] += 1
-        if early and use.moves < 0:
+        if early and self.links.trusting:
+            self.used[use.link] += rate if use.on_path else 0.0
+            self._moved(use)
+        elif early and use.moves < 0:
             leaver = (rate if use.on_path else 0.0, -use.moves)
             self.leavers.setdefault(use.link, []).append(leaver)
         else:
@@ -202,13 +214,20 @@ class Traffic:
         """It ends, and its applications' traffic has moved."""
         link = use.link
         self.running[link] -= 1
-        if early and use.moves < 0:
+        trusted = early and self.links.trusting
+        if trusted:
+            self.used[link] -= rate if use.on_path else 0.0
+        elif early and use.moves < 0:
             leaver = (rate if use.on_path else 0.0, -use.moves)
             self.leavers[link].remove(leaver)
         else:
             self.used[link] -= self.reserves(use, early, rate)
         if not self.running[link]:
             self.used[link] = 0.0
-        if use.moves:
-            self.app[link] += use.moves
-            self.room[link] = self.links.room(link, self.app[link])
+        if use.moves and not trusted:
+            self._moved(use)
+
+    def _moved(self, use: Use) -> None:
+        link = use.link
+        self.app[link] += use.moves
+        self.room[link] = self.links.room(link, self.app[link])

@@ -24,8 +24,6 @@ from watcher_tsmig.plan.tasks import Timetable
 # A task waits rather than start with less than this share of the rate that
 # its turn would give it.
 PATIENCE = 0.5
-# Needs of those parked are told apart by this factor.
-GRAIN = 1.1
 # The pool of those that wait for nothing but their turn.
 READY = -1
 
@@ -66,13 +64,6 @@ class Lister:
         return _Pass(self, order, width, ways).run()
 
 
-def coarse(need: float) -> float:
-    """A little less, so that few needs differ; 0 for nothing."""
-    if need <= 0:
-        return 0.0
-    return float(GRAIN ** math.floor(math.log(need, GRAIN) - NOTHING))
-
-
 class _Pass:
     """The state of one pass is that of one instant."""
 
@@ -100,6 +91,7 @@ class _Pass:
         self.open = tasks.limits.tolist()
         self.keys = (m, m + len(self.free))
         self.now = 0.0
+        self.woken: set[int] = set()
         self.before = [len(set(t.after)) for t in self.all]
         self.parked: dict[int, dict[float, list[int]]] = {READY: {0.0: []}}
         self.releases: list[tuple[float, int]] = []
@@ -120,7 +112,10 @@ class _Pass:
             self._arrive(task)
         freed = {READY}
         while self.waiting or self.ends:
-            self._start(freed)
+            while freed:
+                self.woken = set()
+                self._start(freed)
+                freed = self.woken
             if self.ends or self.releases:
                 freed = self._next()
             elif self.waiting:
@@ -156,8 +151,7 @@ class _Pass:
             rest = self.on.rest(use, way.early)
             enough = need if use.on_path else 0.0
             if rest + self.on.nothing(use.link) < enough:
-                wanted = self.on.wanted(use, way.early, enough)
-                return 0.0, coarse(wanted), use.link
+                return 0.0, self.on.wanted(use, way.early, enough), use.link
             if use.on_path and not fixed:
                 rate = min(rate, rest)
         if rate <= 0:
@@ -255,8 +249,12 @@ class _Pass:
             self.open[counter] -= 1
         for store, amount in way.claims:
             self.free[store] -= amount
-        for use in self.links.uses[task][booking.way]:
+        uses = self.links.uses[task][booking.way]
+        for use in uses:
             self.on.begin(use, way.early, booking.rate)
+        if way.early and self.links.trusting:
+            self.crowd.announce(uses, way, -1)
+            self.woken |= {use.link for use in uses if use.moves < 0}
 
     def _next(self) -> set[int]:
         """Move to the next instant; what is freed then."""
@@ -283,6 +281,8 @@ class _Pass:
         for use in self.links.uses[task][booking.way]:
             freed.add(use.link)
             self.on.end(use, way.early, booking.rate)
+        if way.early and self.links.trusting:
+            self.crowd.announce(self.links.uses[task][booking.way], way, 1)
         self._count(task, booking.way, -1)
         for follower in self.lister.followers[task]:
             self.before[follower] -= 1

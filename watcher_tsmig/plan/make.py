@@ -7,6 +7,7 @@ byte.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -74,11 +75,12 @@ def gentlest(
     :raises errors.InputError: as `make_plan`
     """
     for name in policies.NAMES:
-        request = policies.request(name, **{**values, 'deadline': deadline})
+        request = policies.request(name, **{**values, 'deadline': math.inf})
         plan = make_plan(cloud, request, rules)
-        if not any(x.reason is Reason.AFTER_DEADLINE for x in plan.left_out):
-            break
-    return plan
+        request = dataclasses.replace(request, deadline=deadline)
+        if plan.makespan <= deadline:
+            return dataclasses.replace(plan, request=request)
+    return make_plan(cloud, request, rules)
 
 
 def _moves(problem: Problem, settled: Settled) -> Moves:

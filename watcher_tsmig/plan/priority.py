@@ -54,6 +54,15 @@ class Priorities:
                     )
                 )
 
+    def leavers(self, away: Sequence[float]) -> list[int]:
+        """Those first that take most traffic away from a link.
+
+        :param away: for each task, bytes/s
+        """
+        return self._by(
+            lambda i: (-away[i], -self.busiest[i], -self.seconds[i])
+        )
+
     def shortest(self) -> list[int]:
         """The shortest first, of equal ones the most critical."""
         return self._by(lambda i: (self.seconds[i], -self.busiest[i]))

@@ -81,6 +81,9 @@ class Tasks:
     :ivar stores: shape (k,), what is free before the plan
     :ivar limits: shape (c,), how many tasks a counter admits at once
     :ivar deadline: a task that would end later is left out
+    :ivar trusting: whether others use what a running early task's traffic
+        has left on a link; if that task starts late when the plan is
+        carried out, the link is overfull until it does
     """
 
     tasks: tuple[Task, ...]
@@ -91,6 +94,7 @@ class Tasks:
     stores: FloatArray = dataclasses.field(default_factory=lambda: np.zeros(0))
     limits: FloatArray = dataclasses.field(default_factory=lambda: np.zeros(0))
     deadline: float = math.inf
+    trusting: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

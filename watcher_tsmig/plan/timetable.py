@@ -141,8 +141,16 @@ class _Search:
             if self.rank is not None and self.done():
                 return
             self.attempt(order, 1, self.ways)
-        for width in self.widths():
+        widths = self.widths()
+        for width in widths:
             self.attempt(self.order, width, self.ways)
+        away = [
+            max((rate for _, rate in task.ways[0].leaves), default=0.0)
+            for task in self.tasks.tasks
+        ]
+        if widths and any(away):
+            for width in (1, math.inf):
+                self.attempt(orders.leavers(away), width, self.ways)
 
     def widths(self) -> list[float]:
         """Beside 1, where rates may be chosen at all."""

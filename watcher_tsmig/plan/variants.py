@@ -14,6 +14,7 @@ import numpy as np
 from watcher_tsmig.forecast import Switch
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import ways
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -28,9 +29,9 @@ from watcher_tsmig.plan.ways import Moves
 # Effort in placements of a task: of each combination, and of the best one.
 # However few the tasks, a combination gets no more passes than this.
 EFFORT_EACH = 3_000
-EFFORT_BEST = 25_000
-PASSES_EACH = 12
-PASSES_BEST = 150
+EFFORT_BEST = 60_000
+PASSES_EACH = 8
+PASSES_BEST = 80
 # Beyond so many moves only the first combinations of an objective are tried.
 MANY = 2_000
 FEW_VARIANTS = 2
@@ -41,7 +42,29 @@ LANES = (1, 2, 4, 8, 16, 64)
 # meanwhile loses the VM. Assumed: one in ten thousand, four hours to restore.
 RISK = 1e-4 * 4 * 3600
 
+# A rate within this factor of the floor is the floor.
+FULL = 1 + 1e-9
+
 Score = tuple[float, ...]
+
+
+# Which modes are tried: those of least contention; pre-copy wherever it is
+# worth it, or worth it before anybody has moved; post-copy where permitted.
+MODES = {
+    Objective.FAST: ('contention', 'post-copies', 'pre-copies now'),
+    Objective.BALANCED: (
+        'contention',
+        'pre-copies now',
+        'pre-copies',
+        'post-copies',
+    ),
+    Objective.GENTLE: (
+        'pre-copies now',
+        'pre-copies',
+        'contention',
+        'post-copies',
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -77,25 +100,34 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
     request = problem.request
     widest = max(request.max_per_source, request.max_per_destination)
     lanes = [k for k in LANES if k < widest] + [widest]
-    contention = moves.post
-    pre_copies = ~moves.may_pre
-    post_copies = moves.may_post
-    table: dict[Objective, tuple[list[int], list[BoolArray]]] = {
-        Objective.FAST: (lanes[::-1], [contention, post_copies, pre_copies]),
-        Objective.BALANCED: (
-            lanes[::-1],
-            [contention, pre_copies, post_copies],
-        ),
-        Objective.GENTLE: (lanes, [pre_copies, contention]),
+    modes = {
+        'contention': moves.post,
+        'pre-copies': ~moves.may_pre,
+        'pre-copies now': ~moves.may_pre | _not_now(problem, moves),
+        'post-copies': moves.may_post,
     }
-    counts, modes = table[request.objective]
+    counts = lanes if request.objective is Objective.GENTLE else lanes[::-1]
     found: list[_Variant] = []
     for k in counts:
-        for post in modes:
+        for name in MODES[request.objective]:
+            post = modes[name]
             twice = (v.lanes == k and (v.post == post).all() for v in found)
             if not any(twice):
                 found.append(_Variant(k, post))
     return found if len(moves.rows) <= MANY else found[:FEW_VARIANTS]
+
+
+def _not_now(problem: Problem, moves: Moves) -> BoolArray:
+    """Whose pre-copy is not worth it beside the traffic that is there."""
+    rooms = problem_module.room(problem, problem.app)
+    left = np.array(
+        [
+            rooms[list(problem.network.path(int(s), int(d)))].min()
+            for s, d in zip(moves.source, moves.destination, strict=True)
+        ]
+    )
+    out: BoolArray = moves.may_post & (problem.economic[moves.rows] > left)
+    return out
 
 
 def _tasks(problem: Problem, moves: Moves, variant: _Variant) -> Tasks:
@@ -129,7 +161,8 @@ def harm(
     """Seconds that each booked VM hardly serves, by its weight; shape (k,).
 
     The stop-and-copy of a pre-copy; of a post-copy, the time until it has
-    what it works with (forecast.hybrid), and its risk.
+    what it works with (forecast.hybrid), and its risk; and of both, what
+    the applications lose where migrations get the floor of a full link.
     """
     if not bookings:
         return np.zeros(0)
@@ -145,5 +178,24 @@ def harm(
         curves, rates, problem.rules, Switch.AT_ONCE, terms=terms
     ).forecasts.t_downtime
     each = np.where(post, late + RISK, stop)
-    out: FloatArray = each * problem.weight[rows]
+    lost = np.array([_lost(tasks, b) for b in bookings])
+    out: FloatArray = each * problem.weight[rows] + lost
     return out
+
+
+def _lost(tasks: Tasks, booking: Booking) -> float:
+    """VM-seconds that applications lose to it on full links.
+
+    A link of which migrations get the floor, and not their share of what
+    the applications leave, is full; they lose what it takes beyond that.
+    """
+    way = tasks.tasks[booking.task].ways[booking.way]
+    gone = dict(way.leaves) if way.early else {}
+    lost = 0.0
+    for link in way.links:
+        capacity = float(tasks.capacity[link])
+        app = float(tasks.app[link]) - gone.get(link, 0.0)
+        beyond = booking.rate - max(capacity - app, 0.0)
+        if beyond > 0 and booking.rate <= tasks.floor * capacity * FULL:
+            lost += booking.takes * beyond / app
+    return lost

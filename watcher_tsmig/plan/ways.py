@@ -22,6 +22,7 @@ from watcher_tsmig.plan.tasks import Amounts
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.values import Objective
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +108,7 @@ def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
         stores=problem.free.reshape(-1),
         limits=_limits(problem, lanes),
         deadline=request.deadline,
+        trusting=request.objective is not Objective.GENTLE,
     )
 
 
