@@ -71,9 +71,10 @@ MEANING = {
     Reason.DOES_NOT_CONVERGE: 'Stays: no bandwidth that is left lets a '
     'pre-copy end, and post-copy is not permitted.',
     Reason.AFTER_DEADLINE: 'Stays: it would end after the deadline.',
-    Reason.SERVER_GROUP: "Stays: its server group's policy admits no host.",
-    Reason.NOT_ALLOWED: 'Stays: its zone, required traits and aggregates '
-    'leave no host.',
+    Reason.SERVER_GROUP: 'Stays: every host with room that it may go to '
+    'has as many members of its server group as anti-affinity permits.',
+    Reason.NOT_ALLOWED: 'Stays: its zone, traits, aggregates and hard '
+    'affinity leave no host.',
     Reason.MEMORY_CYCLE: 'Stays: it waits for room that others give back '
     'only once they have the room that it holds, and no third host has room '
     'for one of them.',
