@@ -42,3 +42,52 @@ class Reason(enum.StrEnum):
     NO_CANDIDATE = 'no-candidate'  # no VM that can go would help
     NO_GAIN = 'no-gain'  # what can go would not lower it by the margin
     NEXT_AUDIT = 'next-audit'  # the most that one audit may move is reached
+
+
+MEANING = {
+    Reason.SENDS_LESS: 'Pre-copy: it sends less than it receives, and a '
+    'pre-copied VM goes on sending at its source beside its own memory.',
+    Reason.RECEIVES_LESS: 'Post-copy: it receives less than it sends, and a '
+    'post-copied VM receives at its destination beside its own memory.',
+    Reason.BALANCES: 'Either mode: what other VMs do to the NICs and links '
+    'on its way decides, not its own traffic.',
+    Reason.NO_CONTENTION: 'Pre-copy: the modes load the links about alike, '
+    'and pre-copy risks less.',
+    Reason.WRITES_TOO_FAST: 'Post-copy: at the bandwidth that its way leaves '
+    'a pre-copy would not end, or would send its memory over and over.',
+    Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its service class, one of '
+    'the hosts or the request does not permit post-copy.',
+    Reason.MODE_FORCED: 'Either mode: the caller asked for one mode.',
+    Reason.MAKES_IT_SHORTER: 'Post-copy although it contends more: the plan '
+    'ends sooner by it.',
+    Reason.LESS_OUTAGE: 'Pre-copy although post-copy contends less: the '
+    'outage, weighed by its service class, would cost more than it spares.',
+    Reason.NOT_ACTIVE: 'Stays: only an active VM moves live.',
+    Reason.LOCKED: 'Stays: its owner locked it.',
+    Reason.EXCLUDED: "Stays: the audit's scope excludes it.",
+    Reason.HOST_DOWN: 'Stays: its host is down. Evacuate it.',
+    Reason.NO_DESTINATION: 'Stays: no host that it may go to is open and has '
+    'room.',
+    Reason.DOES_NOT_CONVERGE: 'Stays: no bandwidth that is left lets a '
+    'pre-copy end, and post-copy is not permitted.',
+    Reason.AFTER_DEADLINE: 'Stays: it would end after the deadline.',
+    Reason.SERVER_GROUP: "Stays: its server group's policy admits no host.",
+    Reason.NOT_ALLOWED: 'Stays: its zone, required traits and aggregates '
+    'leave no host.',
+    Reason.MEMORY_CYCLE: 'Stays: it waits for room that others give back '
+    'only once they have the room that it holds, and no third host has room '
+    'for one of them.',
+    Reason.NOT_MEASURED: 'Stays (relief): nobody measured what it writes.',
+    Reason.MOVED_LATELY: 'Stays (relief): it moved within the cool-down.',
+    Reason.NOT_HELD: 'Host not relieved: not above its threshold for long '
+    'enough yet.',
+    Reason.RECEIVED_LATELY: 'Host not relieved: it received a VM within the '
+    'cool-down.',
+    Reason.RELIEVED: 'Host not relieved: in the mean it is not above what it '
+    'may keep.',
+    Reason.NO_CANDIDATE: 'Host not relieved: no VM that can go would be '
+    'enough.',
+    Reason.NO_GAIN: 'Host not relieved: what can go would not lower its load '
+    'by the margin.',
+    Reason.NEXT_AUDIT: 'Host not relieved yet: one audit moves no more.',
+}

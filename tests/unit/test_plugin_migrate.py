@@ -72,6 +72,29 @@ class TestPreCondition(Base):
         with self.assertRaisesRegex(Skipped, 'is on cmp-2 already'):
             self.action().pre_condition()
 
+    def test_a_second_hop_leaves_from_the_third_host(self):
+        hop = {
+            'source_node': 'cmp-3',
+            'destination_node': 'cmp-2',
+            'hop': 2,
+        }
+        self.nova.server.compute_host = 'cmp-3'
+        self.assertIsNone(self.action(**hop).pre_condition())
+        self.nova.server.compute_host = 'cmp-1'
+        text = self.refused(self.action(**hop).pre_condition)
+        self.assertIn('is on cmp-1: it was not brought to cmp-3', text)
+        self.nova.server.compute_host = 'cmp-2'
+        with self.assertRaisesRegex(Skipped, 'is on cmp-2 already'):
+            self.action(**hop).pre_condition()
+
+    def test_a_first_hop_is_skipped_where_the_whole_way_is_done(self):
+        self.nova.server.compute_host = 'cmp-4'
+        given = {'goes_on_to': 'cmp-4'}
+        with self.assertRaisesRegex(Skipped, 'is on cmp-4 already'):
+            self.action(**given).pre_condition()
+        self.assertIs(True, self.action(**given).execute())
+        self.assertEqual([], self.nova.calls)
+
     def test_without_skipping_in_watcher_14_nothing_is_raised(self):
         self.replace(migrate, 'SKIPPED', None)
         self.nova.gone = True

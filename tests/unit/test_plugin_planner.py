@@ -165,6 +165,26 @@ class TestPlanner(Base):
         self.assertEqual([rows['vm-1'].uuid], rows['vm-2'].parents)
         self.assertEqual([rows['vm-2'].uuid], rows['vm-3'].parents)
 
+    def test_both_migrations_of_one_vm_have_their_own_place(self):
+        first = VM.format(1)
+        plan = self.schedule(
+            [
+                migrate(1, destination_node='cmp-3', goes_on_to='cmp-2'),
+                migrate(2, source_node='cmp-2', destination_node='cmp-1'),
+                migrate(1, source_node='cmp-3', hop=2, resource_name='last'),
+            ],
+            {
+                VM.format(2): (first,),
+                f'{first}#2': (first, VM.format(2)),
+            },
+        )
+        rows = self.rows(plan)
+        self.assertEqual([], rows['vm-1'].parents)
+        self.assertEqual([rows['vm-1'].uuid], rows['vm-2'].parents)
+        self.assertCountEqual(
+            [rows['vm-1'].uuid, rows['vm-2'].uuid], rows['last'].parents
+        )
+
     def test_our_action_learns_which_plan_it_belongs_to(self):
         given = migrate(1)
         plan = self.schedule([given], {})
@@ -239,6 +259,11 @@ class TestNothingHalf(Base):
     def test_an_edge_to_nowhere_leaves_no_plan(self):
         text = self.refused([migrate(1)], {VM.format(1): ('vm-9',)})
         self.assertIn("'vm-9'", text)
+
+    def test_two_actions_that_edges_cannot_tell_apart_leave_no_plan(self):
+        text = self.refused([migrate(1), migrate(1)], {})
+        self.assertIn('actions[1]', text)
+        self.assertIn('second one', text)
 
     def test_a_ring_leaves_no_plan(self):
         text = self.refused(

@@ -26,8 +26,8 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import relief
+from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
-from watcher_tsmig.plugin import schema
 from watcher_tsmig.reasons import Reason
 
 CONF = cfg.CONF
@@ -153,7 +153,7 @@ class TestNeverRaises(Base):
 
 class TestParameters(unittest.TestCase):
     def test_they_survive_watchers_round_trip_and_are_draft_4(self):
-        found = schema.relief_parameters()
+        found = relief_schema.parameters()
         self.assertEqual(found, ast.literal_eval(str(found)))
         self.assertEqual(found, json.loads(json.dumps(found)))
         jsonschema.Draft4Validator.check_schema(found)
@@ -166,14 +166,14 @@ class TestParameters(unittest.TestCase):
     def test_the_defaults_are_the_limits_own(self):
         given = {}
         utils.StrictDefaultValidatingDraft4Validator(
-            schema.relief_parameters()
+            relief_schema.parameters()
         ).validate(given)
-        self.assertEqual(Limits(), schema.limits(given, 1800.0))
-        self.assertEqual(Limits(), schema.limits({}, 1800.0))
+        self.assertEqual(Limits(), relief_schema.limits(given, 1800.0))
+        self.assertEqual(Limits(), relief_schema.limits({}, 1800.0))
 
     def test_an_error_names_the_parameter(self):
         with self.assertRaises(errors.InputError) as caught:
-            schema.limits({'cpu_relieve_to_pct': 89}, 1.0)
+            relief_schema.limits({'cpu_relieve_to_pct': 89}, 1.0)
         self.assertEqual('cpu_relieve_to_pct', caught.exception.place)
 
 

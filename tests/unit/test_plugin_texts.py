@@ -1,5 +1,6 @@
 """What an operator reads: status messages, parameters, indicators."""
 
+import dataclasses
 import json
 import unittest
 
@@ -12,6 +13,7 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plan.values import Purchase
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import options
@@ -20,6 +22,7 @@ from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin.goal import TrafficSensitiveMigration
 from watcher_tsmig.plugin.migrate import MigrationFailed
 from watcher_tsmig.plugin.migrate import TrafficSensitiveMigrate
+from watcher_tsmig.reasons import MEANING
 from watcher_tsmig.reasons import Reason
 
 
@@ -40,6 +43,18 @@ def plan_of(left_out, migrations=()):
         left_out=left_out,
         lower_bound=0.0,
         peak_load=0.0,
+    )
+
+
+def through():
+    """Two VMs swap hosts, one of them by post-copies through a third."""
+    post = {'mode': Mode.POST_COPY}
+    return builders.plan(
+        builders.step('one', 'a>c', **post),
+        builders.step('two', 'b>a', 30.0, after=('id-one',)),
+        builders.step(
+            'one', 'c>b', 60.0, hop=2, after=('id-one', 'id-two'), **post
+        ),
     )
 
 
@@ -87,6 +102,55 @@ class TestStory(unittest.TestCase):
         self.assertIn('cmp-77', text)
         self.assertIn('Known: cmp-1, cmp-2.', text)
 
+    def test_it_says_what_binds_and_what_more_of_it_would_do(self):
+        text = story.of_plan(plan(), ['a'])
+        self.assertIn(f': {plan().critical})', text)
+        bought = (
+            Purchase(what='1 more of this', spares=40.0),
+            Purchase(what='1 more of that', spares=90.0),
+            Purchase(what='1 more of the rest', spares=0.0, moves=2),
+        )
+        found = dataclasses.replace(plan(), purchases=bought)
+        self.assertIn(
+            '1 more of the rest would move 2 more VMs.',
+            story.of_plan(found, ['a']),
+        )
+        found = dataclasses.replace(plan(), purchases=bought[:2])
+        self.assertTrue(
+            story.of_plan(found, ['a'], ['a note']).endswith(
+                'a note. 1 more of that would spare 90 s.'
+            )
+        )
+        found = dataclasses.replace(
+            plan(), purchases=(Purchase(what='a trifle', spares=0.3),)
+        )
+        self.assertNotIn('a trifle', story.of_plan(found, ['a']))
+
+    def test_who_leaves_hosts_is_told_from_who_moves_beside(self):
+        steps = [builders.step('one', 'a>c'), builders.step('two', 'b>c')]
+        found = builders.plan(*steps)
+        for hosts, expected in (
+            (['a', 'b'], '2 VMs leave a, b in'),
+            (['a'], '2 VMs move, 1 of them from a, in'),
+            ([], '2 VMs move in'),
+        ):
+            text = story.of_plan(found, hosts)
+            self.assertTrue(text.startswith(expected), text)
+        text = story.of_plan(builders.plan(vms=('id-x',)), [])
+        self.assertEqual('Nothing moves.', text)
+
+    def test_a_vm_that_goes_through_a_third_host_counts_once(self):
+        found = through()
+        self.assertTrue(
+            story.of_plan(found, []).startswith('2 VMs move in'),
+            story.of_plan(found, []),
+        )
+        self.assertIn(', 1 through a third host.', story.of_plan(found, []))
+        self.assertIn(', 1 by post-copy', story.of_plan(found, []))
+        values = efficacy.indicators_of(found)
+        self.assertEqual(2, values['migrations'])
+        self.assertEqual(1, values['post_copies'])
+
     def test_assumed_values_and_notes_are_told(self):
         cloud = builders.cloud(
             'a b', builders.vm('db', 'a', traffic=None, working_set=None)
@@ -127,6 +191,27 @@ class TestParameters(unittest.TestCase):
         given = {**self.given(), 'colour': 'blue', 'because': ''}
         jsonschema.validate(given, parameters.SCHEMA)
         parameters.to_order(given, permitted=False)
+
+    def test_only_a_way_of_two_migrations_says_so(self):
+        first, _, last = through().migrations
+        given = parameters.of_migration(
+            first, factor=3.0, slack=1.0, goes_on_to='b'
+        )
+        order = parameters.to_order(
+            {'resource_id': 'one', **given}, permitted=True
+        )
+        self.assertEqual((1, 'b'), (order.hop, order.goes_on_to))
+        self.assertTrue(order.arrived('c'))
+        self.assertTrue(order.arrived('b'))
+        self.assertFalse(order.arrived('a'))
+        given = parameters.of_migration(last, factor=3.0, slack=1.0)
+        self.assertEqual(2, given['hop'])
+        self.assertNotIn('goes_on_to', given)
+        jsonschema.validate({'resource_id': 'x', **given}, parameters.SCHEMA)
+        self.assertNotIn('hop', self.given())
+        self.assertFalse(
+            parameters.to_order(self.given(), permitted=True).arrived('')
+        )
 
     def test_every_mode_is_in_the_schema(self):
         modes = parameters.SCHEMA['properties']['mode']['enum']
@@ -173,6 +258,13 @@ class TestNames(unittest.TestCase):
             self.assertTrue(text)
             self.assertLessEqual(len(text), 200)
             self.assertNotIn('\n', text)
+
+
+class TestReasons(unittest.TestCase):
+    def test_every_code_has_its_meaning(self):
+        self.assertEqual(list(Reason), list(MEANING))
+        for code, text in MEANING.items():
+            self.assertTrue(text.endswith('.'), code)
 
 
 class TestOptions(unittest.TestCase):

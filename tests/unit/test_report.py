@@ -1,12 +1,18 @@
 """The table says a migration the same way wherever it comes from."""
 
+import dataclasses
+
 import testtools
 
 from tests.unit.builders import cloud
+from tests.unit.builders import plan
+from tests.unit.builders import step
 from tests.unit.builders import vm
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.values import Purchase
 from watcher_tsmig.plugin import parameters
+from watcher_tsmig.report import summary
 from watcher_tsmig.report import table
 
 
@@ -37,6 +43,48 @@ class TestTable(testtools.TestCase):
                 table.table([table.of_parameters(given)]),
             )
 
+    def test_what_binds_a_migration_is_on_its_line(self):
+        for migration in self.plan.migrations:
+            line = table.table([table.of_migration(migration)])[1]
+            self.assertTrue(migration.binding)
+            self.assertTrue(line.endswith(migration.binding), line)
+
+    def test_a_way_through_a_third_host_is_two_lines(self):
+        found = plan(
+            dataclasses.replace(step('one', 'a>c'), because='small'),
+            step('two', 'b>a', 30.0),
+            step('one', 'c>b', 60.0, hop=2),
+        )
+        lines = summary.of_plan(found)
+        self.assertIn('one (1 of 2)  a     c', lines[1])
+        self.assertIn('on its way to b; small', lines[1])
+        self.assertIn('one (2 of 2)  c     b', lines[3])
+        given = parameters.of_migration(
+            found.migrations[0], factor=2.0, slack=30.0, goes_on_to='b'
+        )
+        row = table.of_parameters({'resource_id': 'id-one', **given})
+        self.assertEqual(lines[1].split(), table.table([row])[1].split(), row)
+
+    def test_below_the_table_is_what_binds_the_whole(self):
+        found = dataclasses.replace(
+            self.plan,
+            purchases=(
+                Purchase(what='1 more of it', spares=40.0),
+                Purchase(what='1 more minute', spares=0.0, moves=1),
+            ),
+            request=dataclasses.replace(self.plan.request, deadline=60.0),
+            shortfall=46.0,
+        )
+        text = '\n'.join(summary.lines(found))
+        self.assertIn(f'by {self.plan.critical} (gap ', text)
+        self.assertIn(f'at most {self.plan.peak_load:.1%} of a link', text)
+        self.assertIn('less than ', text)
+        self.assertIn('1 more of it would spare 40 s.', text)
+        self.assertIn('1 more minute would move 1 more VM.', text)
+        self.assertIn('miss the deadline of 60 s by 46 s.', text)
+        nothing = summary.lines(plan(vms=('id-x',)))
+        self.assertEqual([], nothing)
+
     def test_an_action_of_an_older_plugin_is_still_a_line(self):
         row = table.of_parameters(
             {
@@ -49,9 +97,9 @@ class TestTable(testtools.TestCase):
         self.assertIn('some-id', table.table([row])[1])
 
     def test_an_assumption_is_on_the_line(self):
-        plan = make_plan(
+        found = make_plan(
             cloud('a b', vm('v', 'a', traffic=None)),
             policies.request('balanced', hosts=('a',)),
         )
-        line = table.table(map(table.of_migration, plan.migrations))[1]
+        line = table.table(map(table.of_migration, found.migrations))[1]
         self.assertIn('(assumed: traffic)', line)

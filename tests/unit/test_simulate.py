@@ -267,6 +267,36 @@ class TestReplay(testtools.TestCase):
                     places=3,
                 )
 
+    def swapped(self, **values):
+        full = {'memory': 60e9}
+        swap = cloud(
+            'a b c',
+            vm('one', 'a', 20, 300, **full),
+            vm('two', 'b', 300, 20, **full),
+        )
+        plan = make_plan(
+            swap,
+            policies.request(
+                'balanced', choices=(('id-one', 'b'), ('id-two', 'a'))
+            ),
+        )
+        return plan, simulate.replay(swap, plan, **values)
+
+    def test_a_vm_goes_through_a_third_host_in_two_migrations(self):
+        plan, happened = self.swapped()
+        self.assertEqual({m.id for m in plan.migrations}, set(happened.done))
+        self.assertEqual(3, len(happened.done))
+        self.assertEqual((), happened.unfinished)
+        self.assertAlmostEqual(plan.makespan, happened.makespan, places=3)
+
+    def test_a_second_hop_has_nowhere_to_begin_if_the_first_failed(self):
+        plan, happened = self.swapped(
+            fails=lambda vm, attempt: 1.0 if vm == 'id-one' else None
+        )
+        self.assertEqual({'id-two'}, set(happened.done))
+        self.assertEqual({'id-one', 'id-one#2'}, set(happened.unfinished))
+        self.assertGreater(happened.ended, 0)
+
     def test_without_caps_every_migration_still_ends(self):
         happened = simulate.replay(self.cloud, self.plan(), capped=False)
         self.assertEqual((), happened.unfinished)

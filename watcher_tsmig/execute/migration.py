@@ -57,8 +57,8 @@ def carry_out(
     nova = Nova(compute, pace, clock)
     try:
         server = nova.server(order.vm)
-        if server is not None and server.host == order.destination:
-            return _already_there(order)
+        if server is not None and order.arrived(server.host):
+            return _already_there(order, server.host)
         trouble = obstacle(nova, order, server)
         if trouble:
             raise errors.MigrationError(_sentence(order, trouble))
@@ -83,7 +83,7 @@ def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
     checks = (
         (
             server.host != order.source,
-            f'is on {server.host}, not on {order.source} any more; plan again',
+            _not_there(order, server.host),
         ),
         (server.locked, 'is locked; unlock it and plan again'),
         (
@@ -107,6 +107,15 @@ def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
     if trouble:
         return f'was not moved, {order.destination} {trouble}; plan again'
     return ''
+
+
+def _not_there(order: Order, host: str) -> str:
+    if order.hop > 1:
+        return (
+            f'is on {host}: it was not brought to {order.source}, from where '
+            f'it would go on to {order.destination}; plan again'
+        )
+    return f'is on {host}, not on {order.source} any more; plan again'
 
 
 def withdraw(nova: Nova, order: Order) -> bool:
@@ -297,10 +306,10 @@ class _Run:
         ) from cause
 
 
-def _already_there(order: Order) -> Outcome:
+def _already_there(order: Order, host: str) -> Outcome:
     return Outcome(
         vm=order.vm,
-        host=order.destination,
+        host=host,
         seconds=0.0,
         mode=order.mode,
         data=0.0,

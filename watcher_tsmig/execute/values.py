@@ -49,6 +49,10 @@ class Order:
     :ivar post_copy_permitted: the source host is declared able to
         post-copy now; without it a forced completion would pause the VM
     :ivar cap: bandwidth that the plan wants; nobody enforces it yet
+    :ivar hop: 2 where an earlier migration of the plan brings the VM to
+        `source`, a third host
+    :ivar goes_on_to: where a later migration of the plan takes the VM;
+        empty where it stays on `destination`
     """
 
     vm: str
@@ -59,6 +63,12 @@ class Order:
     deadline: float
     post_copy_permitted: bool = False
     cap: float | None = None
+    hop: int = 1
+    goes_on_to: str = ''
+
+    def arrived(self, host: str) -> bool:
+        """Whether a VM on that host needs no move by this order."""
+        return bool(host) and host in (self.destination, self.goes_on_to)
 
     def __post_init__(self) -> None:
         for field in ('vm', 'name', 'source', 'destination'):

@@ -1,16 +1,22 @@
 """The strategy that empties hosts: which ones, and how that is told."""
 
+import math
+import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig.model import Host
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.make import gentlest
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plugin import moments
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin import story
-from watcher_tsmig.plugin.strategy import NothingToPlan
+from watcher_tsmig.plugin import targets
 from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
+from watcher_tsmig.plugin.targets import NothingToPlan
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
@@ -23,6 +29,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
     def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
         super().__init__(config, osc)
         self._emptied: tuple[str, ...] = ()
+        self._remarks: tuple[str, ...] = ()
 
     @classmethod
     def get_name(cls) -> str:
@@ -45,26 +52,56 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         return schema.parameters()
 
     def planned(self, reading: Reading) -> Plan:
-        """The emptying of the hosts named, or of those in maintenance."""
-        self._emptied = self._hosts(reading)
-        return self.make(
-            reading,
-            schema.request(
-                self.input_parameters,
-                self._emptied,
-                options.assumptions(self.config),
+        """The moves that were asked for, or those from maintenance."""
+        values = {
+            **schema.values(
+                self.input_parameters, options.assumptions(self.config)
             ),
-        )
+            **self._targets(reading),
+        }
+        deadline = self._deadline(values.pop('deadline', math.inf), reading)
+        name = self.input_parameters.get('policy') or policies.DEFAULT
+        if name != schema.GENTLEST:
+            request = policies.request(name, **values, deadline=deadline)
+            return self.make(reading, request)
+        if math.isfinite(deadline):
+            plan = gentlest(reading.cloud, values, deadline)
+            found = schema.policy_of(plan.request)
+            self._remarks = (f'the gentlest policy in time is {found}',)
+            if plan.shortfall > 0:
+                self._remarks = (f'no policy is in time, this is {found}',)
+            return self.logged(plan)
+        name = policies.NAMES[0]
+        self._remarks = (f'without a deadline the gentlest policy is {name}',)
+        return self.make(reading, policies.request(name, **values))
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """What moves, how long it takes, what stays and why."""
-        return story.of_plan(plan, self._emptied, notes)
+        return story.of_plan(plan, self._emptied, (*self._remarks, *notes))
 
-    def _hosts(self, reading: Reading) -> tuple[str, ...]:
-        named = self.named('hosts', reading)
+    def _deadline(self, seconds: float, reading: Reading) -> float:
+        """The earlier of both deadlines, s from now."""
+        text = self.input_parameters.get('finish_by') or ''
+        if not text.strip():
+            return seconds
+        now = reading.cloud.taken_at or time.time()
+        return min(seconds, moments.until(text, now))
+
+    def _targets(self, reading: Reading) -> dict[str, Any]:
+        """Who is to move; the fields of a request that say it."""
+        cloud, given = reading.cloud, self.input_parameters
         self.named('destinations', reading)
-        if named:
-            return named
+        hosts = self.named('hosts', reading)
+        vms = targets.vms(cloud, 'vms', given.get('vms') or ())
+        chosen = given.get('choices') or ()
+        choices = targets.choices(cloud, 'choices', chosen)
+        if not (hosts or vms or choices):
+            hosts = self._in_maintenance(reading)
+        self._emptied = hosts
+        return {'hosts': hosts, 'vms': vms, 'choices': choices}
+
+    @staticmethod
+    def _in_maintenance(reading: Reading) -> tuple[str, ...]:
         populated = {vm.host for vm in reading.cloud.vms}
         in_maintenance = tuple(
             host.name

@@ -25,24 +25,29 @@ MAX_PARENTS = 1000
 def explicit(
     actions: Sequence[Action], after: Mapping[str, Sequence[str]]
 ) -> Parents:
-    """Edges as the strategy gave them, by resource id.
+    """Edges as the strategy gave them, by the keys of actions.
 
-    :raises errors.InputError: an edge leads to no action of the plan
+    :raises errors.InputError: an edge leads to no action of the plan, or
+        two actions have one key, so that it could lead to either
     """
     index: dict[str, int] = {}
     for i, action in enumerate(actions):
-        index.setdefault(_resource(action), i)
+        mine = key(action)
+        if mine and index.setdefault(mine, i) != i:
+            raise errors.InputError(
+                f'is a second one of {mine!r}', f'actions[{i}]'
+            )
     parents: Parents = []
     for i, action in enumerate(actions):
-        mine = []
-        for resource in after.get(_resource(action), ()):
-            if resource not in index:
+        before = []
+        for name in after.get(key(action), ()):
+            if name not in index:
                 raise errors.InputError(
-                    f'waits for {resource!r}, which is not in the solution',
+                    f'waits for {name!r}, which is not in the solution',
                     f'actions[{i}]',
                 )
-            mine.append(index[resource])
-        parents.append(sorted(set(mine)))
+            before.append(index[name])
+        parents.append(sorted(set(before)))
     return parents
 
 
@@ -113,5 +118,13 @@ def _given(action: Action) -> dict[str, Any]:
     return action.get('input_parameters') or {}
 
 
-def _resource(action: Action) -> str:
-    return str(_given(action).get('resource_id', ''))
+def key(action: Action) -> str:
+    """What edges call an action: its resource's id.
+
+    The second migration of a VM has its hop behind it, so that a planned
+    migration's id is its action's key; empty for what has no resource.
+    """
+    given = _given(action)
+    resource = str(given.get('resource_id', ''))
+    hop = given.get('hop', 1)
+    return resource if hop == 1 else f'{resource}#{hop}'

@@ -14,6 +14,7 @@ from watcher.decision_engine.solution import efficacy as solution
 
 from watcher_tsmig import units
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.report import journeys
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,12 +119,15 @@ class TrafficSensitiveMigration(base.EfficacySpecification):
 
 
 def indicators_of(plan: Plan | None) -> dict[str, int | float]:
-    """The values for a plan; zeros where nothing could be planned."""
+    """The values for a plan; zeros where nothing could be planned.
+
+    A VM that moves twice, through a third host, counts once.
+    """
     if plan is None:
         return {row.name: 0 for row in TABLE}
     return {
-        'migrations': len(plan.migrations),
-        'post_copies': plan.post_copies,
+        'migrations': journeys.vms(plan),
+        'post_copies': journeys.post_copied(plan),
         'left_out': len(plan.left_out),
         'makespan_s': round(float(plan.makespan), 1),
         'worst_downtime_ms': round(plan.worst_downtime * 1000.0, 1),

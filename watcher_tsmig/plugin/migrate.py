@@ -88,7 +88,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 server = nova.server(order.vm)
                 if server is None:
                     self._skip(f'{order.name} no longer exists')
-                elif server.host == order.destination:
+                elif order.arrived(server.host):
                     self._skip(f'{order.name} is on {server.host} already')
                 else:
                     trouble = obstacle(nova, order, server)

@@ -28,6 +28,8 @@ SCHEMA = {
         'mode': {'type': 'string', 'enum': [str(mode) for mode in Mode]},
         'cap_mbit_s': _SIZE,
         'lcb_mbit_s': _SIZE,
+        'hop': {'type': 'integer', 'minimum': 1},
+        'goes_on_to': _TEXT,
         'slot': {'type': 'integer', 'minimum': 1},
         'planned_start_s': _SIZE,
         'planned_duration_s': _SIZE,
@@ -38,6 +40,7 @@ SCHEMA = {
         'deadline_s': {'type': 'number', 'minimum': 0.001},
         'because': _TEXT,
         'runner_up': _TEXT,
+        'binding': _TEXT,
         'cap_enforcement': _TEXT,
         'mode_enforcement': _TEXT,
         'assumed': _TEXT,
@@ -56,10 +59,15 @@ SCHEMA = {
 
 
 def of_migration(
-    migration: Migration, *, factor: float, slack: float
+    migration: Migration,
+    *,
+    factor: float,
+    slack: float,
+    goes_on_to: str = '',
 ) -> dict[str, Any]:
     """Parameters for one planned migration, without its resource_id.
 
+    :param goes_on_to: where the VM ends, if its destination is a third host
     :param factor: of the forecast time, in the deadline
     :param slack: added to the deadline, s
     """
@@ -83,9 +91,14 @@ def of_migration(
         'slot': int(migration.slot),
         'because': migration.because,
         'runner_up': migration.runner_up,
+        'binding': migration.binding,
         'cap_enforcement': str(migration.cap_enforcement),
         'mode_enforcement': str(migration.mode_enforcement),
         'assumed': ', '.join(migration.assumed) or 'nothing',
+        # Of the few VMs that move twice, so that an action is told apart
+        # from the other of the same VM
+        **({'hop': int(migration.hop)} if migration.hop > 1 else {}),
+        **({'goes_on_to': goes_on_to} if goes_on_to else {}),
         # JSON has no infinity; a number that is none is left away
         **{
             name: round(float(number), 1)
@@ -111,4 +124,6 @@ def to_order(given: Mapping[str, Any], *, permitted: bool) -> Order:
         deadline=float(given['deadline_s']),
         post_copy_permitted=permitted,
         cap=units.from_mbit_s(cap) if cap else None,
+        hop=int(given.get('hop', 1)),
+        goes_on_to=given.get('goes_on_to', ''),
     )

@@ -35,9 +35,9 @@ class PlanRefused(exception.WatcherException):
 class TsmigPlanner(base.BasePlanner):
     """Chains of actions as the strategy's schedule wants them.
 
-    A strategy gives its edges in the attribute `after`: for the resource id
-    of an action, those of the actions that must end before it starts. For
-    one without that attribute, services are disabled first, then the
+    A strategy gives its edges in the attribute `after`: for the key of an
+    action (edges.key), those of the actions that must end before it starts.
+    For one without that attribute, services are disabled first, then the
     actions of each source host run one after the other, and services are
     enabled last.
     """

@@ -17,10 +17,11 @@ from watcher_tsmig.plan.loads import Usage
 from watcher_tsmig.plan.relief import relieve
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
-from watcher_tsmig.plugin.strategy import NothingToPlan
 from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
+from watcher_tsmig.plugin.targets import NothingToPlan
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.clients import Compute
@@ -61,7 +62,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
     @classmethod
     def get_schema(cls) -> dict[str, Any]:
         """Parameters of an audit."""
-        return schema.relief_parameters()
+        return relief_schema.parameters()
 
     @classmethod
     def get_config_opts(cls) -> list[Any]:
@@ -69,7 +70,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
         return [*super().get_config_opts(), *options.LOADS]
 
     def _limits(self) -> Limits:
-        return schema.limits(
+        return relief_schema.limits(
             self.input_parameters, self.config.traffic_max_age
         )
 
@@ -96,7 +97,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
             raise NothingToPlan(relief_story.no_vms())
         assumed = options.assumptions(self.config)
         limits = self._limits()
-        request = schema.request(self.input_parameters, (), assumed, vms=vms)
+        request = schema.request(self.input_parameters, assumed, vms=vms)
         found = relieve(
             cloud,
             Usage(

@@ -50,7 +50,7 @@ def of_plan(plan: Plan, found: Relief, notes: Sequence[str] = ()) -> str:
                 text += f', which leaves {busy.after:.0%}'
             parts.append(f'{text}.')
     sources = [busy.host for busy in found.hosts if busy.choices]
-    parts.append(story.of_plan(plan, sources))
+    parts += story.parts_of_plan(plan, sources)
     parts += [_stays(busy, found) for busy in found.hosts if busy.reason]
     parts += [*_unmeasured(found), *(f'{note}.' for note in notes)]
     return story.joined(parts)

@@ -11,15 +11,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.busy import Limits
+from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement
 from watcher_tsmig.plan.values import Request
 
 
-def _names(description: str) -> dict[str, Any]:
+def names(description: str) -> dict[str, Any]:
     name = {'type': 'string', 'minLength': 1, 'maxLength': 255}
     return {
         'description': description,
@@ -29,18 +28,16 @@ def _names(description: str) -> dict[str, Any]:
     }
 
 
-def _choice(
-    description: str, names: list[str], default: str
-) -> dict[str, Any]:
+def choice(description: str, among: list[str], default: str) -> dict[str, Any]:
     return {
         'description': description,
         'type': 'string',
-        'enum': names,
+        'enum': among,
         'default': default,
     }
 
 
-def _count(description: str, most: int) -> dict[str, Any]:
+def count(description: str, most: int) -> dict[str, Any]:
     return {
         'description': description,
         'type': 'integer',
@@ -50,7 +47,7 @@ def _count(description: str, most: int) -> dict[str, Any]:
     }
 
 
-def _number(description: str) -> dict[str, Any]:
+def number(description: str) -> dict[str, Any]:
     return {
         'description': description,
         'type': 'number',
@@ -59,160 +56,145 @@ def _number(description: str) -> dict[str, Any]:
     }
 
 
-def _yes(description: str) -> dict[str, Any]:
+def yes(description: str) -> dict[str, Any]:
     return {'description': description, 'type': 'boolean', 'default': True}
 
 
-def _within(description: str, default: float, most: float) -> dict[str, Any]:
-    return {
-        'description': description,
-        'type': 'number',
-        'minimum': 0,
-        'maximum': most,
-        'default': default,
-    }
+GENTLEST = 'gentlest'
+# What comes first, by objective; a stable text, as all of the schema's.
+FIRST = {
+    Objective.GENTLE: 'the applications and short outages come first',
+    Objective.BALANCED: 'a short plan, by the modes that contend least',
+    Objective.FAST: 'a short plan before everything else',
+}
+
+
+def of_policies(what: str) -> str:
+    """The description of the policies, made from their table.
+
+    :param what: is under the policy: ``the drain``
+    """
+    rows = []
+    for name, row in policies.POLICIES.items():
+        head = f'{name} (default)' if name == policies.DEFAULT else name
+        more = '' if row.max_per_source == 1 else ' up to'
+        rows.append(
+            f'{head}: {FIRST[row.objective]}; {row.nic_share:.0%} of what '
+            f'the applications leave on a NIC, and {row.nic_floor:.0%} of '
+            f'the NIC even where they leave less; from or to one host{more} '
+            f'{row.max_per_source} at once, {row.max_in_cluster} in all.'
+        )
+    return f'How much {what} may take from the tenants. ' + ' '.join(rows)
+
+
+def _grains() -> str:
+    rows = policies.POLICIES.items()
+    return ', '.join(f'{name} {row.grain * 100:g}' for name, row in rows)
 
 
 PROPERTIES = {
-    'hosts': _names(
+    'hosts': names(
         'Names of the compute hosts to empty, as in "openstack compute '
-        'service list". Empty (default): every host in maintenance, that is '
-        'with a disabled compute service, that has VMs. A host named here '
-        'that is still enabled is disabled first.'
+        'service list". A host named here that is still enabled is disabled '
+        'first. Empty (default): the VMs named in vms and choices; where '
+        'these are empty too, every host in maintenance, that is with a '
+        'disabled compute service, that has VMs.'
     ),
-    'destinations': _names(
+    'vms': names(
+        'Names or ids of VMs to move beside those of hosts. A name must be '
+        "that of one VM in the audit's scope only; where two share it, give "
+        'the id. Their hosts stay as they are. Empty (default): none.'
+    ),
+    'choices': names(
+        'Destinations that are given and not planned, each as VM=HOST with '
+        'the name or id of a VM: such a VM moves there, also from a host '
+        'that is not to be emptied, or it stays with the reason. Choices may '
+        'swap full hosts: a third host with room is then passed through. '
+        'They need not be in destinations. Empty (default): none.'
+    ),
+    'destinations': names(
         'Names of the hosts that may receive VMs. Empty (default): any '
-        "enabled host that is up, in the audit's scope, with room."
+        "enabled host that is up, in the audit's scope, with room, and from "
+        'which nothing moves by name.'
     ),
-    'policy': _choice(
-        'How much of the networks the drain may take. gentle: half of what '
-        'the applications leave, one VM at a time per host. balanced '
-        '(default): most of it, two at a time. fast: all of it and more if '
-        'need be, four at a time.',
-        ['gentle', 'balanced', 'fast'],
-        'balanced',
+    'policy': choice(
+        f'{of_policies("the drain")} {GENTLEST}: the gentlest of these that '
+        'moves every VM by the deadline, see deadline_s and finish_by, or '
+        'the fastest where none does; without a deadline it is gentle.',
+        [*policies.NAMES, GENTLEST],
+        policies.DEFAULT,
     ),
-    'max_per_source': _count(
+    'max_per_source': count(
         'How many migrations may leave one host at once. 0 (default): the '
         "policy's. Nova queues what exceeds the host's own "
         'max_concurrent_live_migrations.',
         64,
     ),
-    'max_per_destination': _count(
+    'max_per_destination': count(
         'How many migrations may enter one host at once. 0 (default): the '
         "policy's.",
         64,
     ),
-    'max_in_cluster': _count(
+    'max_in_cluster': count(
         'How many migrations may run at once in all. 0 (default): the '
         "policy's. The applier's "
         '[watcher_workflow_engines.taskflow]max_workers is a further limit.',
         1000,
     ),
-    'bandwidth_ceiling_mbit_s': _number(
+    'max_per_group': count(
+        'How many VMs of one server group may move at once. 0 (default): 1, '
+        "because Nova checks the group's policy once more when a VM arrives, "
+        'and then fails what it had admitted.',
+        64,
+    ),
+    'post_copy_grain_percent': {
+        **number(
+            'How much of a NIC, in per cent, a post-copy must spare to be '
+            'chosen although pre-copy would do. 0 (default): the '
+            f"policy's, {_grains()}. A higher value post-copies fewer VMs; "
+            '0.01 takes every gain.'
+        ),
+        'maximum': 99,
+    },
+    'bandwidth_ceiling_mbit_s': number(
         'No migration is planned faster than this, in Mbit/s. 0 (default): '
         'no ceiling but the networks. Planned, not enforced: Nova has no '
         'bandwidth per migration.'
     ),
-    'downtime_limit_ms': _number(
+    'downtime_limit_ms': number(
         'How long a pre-copied VM may stop at the switchover, in ms. 0 '
         '(default): 500, as Nova does. A VM that cannot keep it is '
         'post-copied or left out.'
     ),
-    'allow_post_copy': _yes(
+    'allow_post_copy': yes(
         'true (default): post-copy where it is better, between hosts '
         'declared able by the aggregate metadata tsmig:post_copy=true, for '
         'VMs without the metadata tsmig:post_copy=false. false: pre-copy '
         'only; VMs that write too fast for it are left out.'
     ),
-    'placement': _choice(
+    'placement': choice(
         'Which destination is preferred among those with room. spread '
         '(default): the emptiest. pack: the fullest.',
         ['spread', 'pack'],
         'spread',
     ),
-    'deadline_s': _number(
+    'deadline_s': number(
         'Seconds after the start of the plan by which every migration has '
-        'to end. VMs that cannot are left out. 0 (default): no deadline.'
+        'to end. VMs that cannot are left out, and the status message says '
+        'by how much all of them would miss it. 0 (default): no deadline '
+        'but that of finish_by.'
     ),
-}
-
-
-DAY = 86400.0
-
-RELIEF_PROPERTIES = {
-    'hosts': _names(
-        'Names of the hosts to look at. Empty (default): every host in the '
-        "audit's scope."
-    ),
-    'destinations': PROPERTIES['destinations'],
-    'nic_threshold_pct': _within(
-        "A host whose VMs send, or receive, more than this share of its NIC's "
-        'speed is overloaded, in per cent. 80 by default; 100 never is.',
-        80,
-        100,
-    ),
-    'nic_relieve_to_pct': _within(
-        'VMs leave an overloaded host until its NIC is down to this share, '
-        'in per cent, and no host that receives them gets above it. 60 by '
-        'default. It must lie below nic_threshold_pct by margin_pct or more: '
-        'the distance is what traffic may vary before anything moves again.',
-        60,
-        100,
-    ),
-    'cpu_threshold_pct': _within(
-        'A host whose VMs keep more than this share of its own CPUs busy is '
-        'overloaded, in per cent. 90 by default; 100 never is.',
-        90,
-        100,
-    ),
-    'cpu_relieve_to_pct': _within(
-        'Likewise of CPUs, in per cent. 70 by default. See '
-        'nic_relieve_to_pct.',
-        70,
-        100,
-    ),
-    'held_s': _within(
-        'For how many seconds without a pause a load must have been above '
-        'its threshold. 600 by default, that is two measures of five minutes.',
-        600,
-        DAY,
-    ),
-    'margin_pct': _within(
-        'What leaves a host must lower its load by at least this many per '
-        'cent of its capacity, or nothing leaves. 5 by default.',
-        5,
-        100,
-    ),
-    'cool_down_s': _within(
-        'A VM that has moved, or failed to, does not move again for so many '
-        'seconds, and a host that has received one gives none. 3600 by '
-        "default. Nova's records of migrations tell who moved.",
-        3600,
-        30 * DAY,
-    ),
-    'max_vms': {
+    'finish_by': {
         'description': (
-            'How many VMs one audit moves at most. 8 by default. What is '
-            'left is for the next audit.'
+            'When every migration has to have ended: HH:MM in UTC, the next '
+            'time that a clock shows it, or an instant of ISO 8601 with an '
+            'offset, such as 2026-03-01T06:00+01:00. Counted from the audit, '
+            'so start the plan soon. With deadline_s the earlier of both '
+            'holds. Empty (default): no deadline but that of deadline_s.'
         ),
-        'type': 'integer',
-        'minimum': 1,
-        'maximum': 1000,
-        'default': 8,
-    },
-    **{
-        name: PROPERTIES[name]
-        for name in (
-            'policy',
-            'max_per_source',
-            'max_per_destination',
-            'max_in_cluster',
-            'bandwidth_ceiling_mbit_s',
-            'downtime_limit_ms',
-            'allow_post_copy',
-            'deadline_s',
-        )
+        'type': 'string',
+        'maxLength': 64,
+        'default': '',
     },
 }
 
@@ -220,11 +202,6 @@ RELIEF_PROPERTIES = {
 def parameters() -> dict[str, Any]:
     """A fresh copy of the schema, which Watcher's validator may change."""
     return {'type': 'object', 'properties': copy.deepcopy(PROPERTIES)}
-
-
-def relief_parameters() -> dict[str, Any]:
-    """Likewise of the relief."""
-    return {'type': 'object', 'properties': copy.deepcopy(RELIEF_PROPERTIES)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -243,69 +220,53 @@ NUMBERS = (
     Field('max_per_source', 'max_per_source'),
     Field('max_per_destination', 'max_per_destination'),
     Field('max_in_cluster', 'max_in_cluster'),
+    Field('max_per_group', 'max_per_group'),
+    Field('post_copy_grain_percent', 'grain', 0.01),
     Field('bandwidth_ceiling_mbit_s', 'ceiling', units.MBIT),
     Field('downtime_limit_ms', 'downtime_limit', 0.001),
     Field('deadline_s', 'deadline'),
 )
 
 
+def policy_of(request: Request) -> str:
+    """The name of the policy that a request is under."""
+    for name, row in policies.POLICIES.items():
+        if row.objective is request.objective:
+            return name
+    raise AssertionError('every objective has its policy')
+
+
+def values(
+    given: Mapping[str, Any], assumptions: Mapping[str, float]
+) -> dict[str, Any]:
+    """Fields of a request that the parameters set over those of a policy.
+
+    :param given: parameters of the audit; absent ones are at their default
+    """
+    found: dict[str, Any] = dict(assumptions)
+    for field in NUMBERS:
+        value = given.get(field.parameter) or 0
+        if value:
+            found[field.field] = value * field.scale
+    if not given.get('allow_post_copy', True):
+        found['allow_post_copy'] = False
+    found['destinations'] = tuple(given.get('destinations') or ())
+    found['placement'] = Placement(given.get('placement') or Placement.SPREAD)
+    return found
+
+
 def request(
     given: Mapping[str, Any],
-    hosts: tuple[str, ...],
     assumptions: Mapping[str, float],
-    vms: tuple[str, ...] = (),
+    **more: object,
 ) -> Request:
     """What the parameters ask of the planner.
 
     :param given: parameters of the audit; absent ones are at their default
-    :param hosts: to empty, already resolved
-    :param vms: to move beside those of the hosts, by id
+    :param more: fields of the request that are resolved already
     :raises errors.InputError: they contradict each other
     """
-    values: dict[str, Any] = dict(assumptions)
-    for number in NUMBERS:
-        value = given.get(number.parameter) or 0
-        if value:
-            values[number.field] = value * number.scale
-    if not given.get('allow_post_copy', True):
-        values['allow_post_copy'] = False
     return policies.request(
         given.get('policy') or policies.DEFAULT,
-        hosts=hosts,
-        vms=vms,
-        destinations=tuple(given.get('destinations') or ()),
-        placement=Placement(given.get('placement') or Placement.SPREAD),
-        **values,
+        **{**values(given, assumptions), **more},
     )
-
-
-LIMITS = (
-    Field('nic_threshold_pct', 'nic_high', 0.01),
-    Field('nic_relieve_to_pct', 'nic_low', 0.01),
-    Field('cpu_threshold_pct', 'cpu_high', 0.01),
-    Field('cpu_relieve_to_pct', 'cpu_low', 0.01),
-    Field('held_s', 'held'),
-    Field('margin_pct', 'margin', 0.01),
-    Field('cool_down_s', 'cool_down'),
-    Field('max_vms', 'max_vms'),
-)
-
-
-def limits(given: Mapping[str, Any], fresh: float) -> Limits:
-    """When a host is too busy, and what a move must bring.
-
-    :param fresh: a measurement that ended longer ago says nothing, s
-    :raises errors.InputError: they contradict each other
-    """
-    values = {
-        field.field: round(given[field.parameter] * field.scale, 6)
-        for field in LIMITS
-        if field.parameter in given
-    }
-    try:
-        return Limits(fresh=fresh, **values)
-    except errors.InputError as error:
-        names = {field.field: field.parameter for field in LIMITS}
-        raise errors.InputError(
-            error.message, names.get(error.place, error.place)
-        ) from error

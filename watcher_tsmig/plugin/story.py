@@ -9,37 +9,74 @@ from collections.abc import Sequence
 
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.report import journeys
+from watcher_tsmig.report import summary
 from watcher_tsmig.units import human_time
 
 LIMIT = 255
+# Of it, at most for those that stay, so that more can be said.
+STAYING = 120
+# A purchase that spares less than this is not worth a line, s.
+WORTH = 1.0
 
 
 def of_plan(
     plan: Plan, hosts: Sequence[str], notes: Sequence[str] = ()
 ) -> str:
     """What moves, how long it takes, what stays and why, what is odd."""
+    return joined(
+        [
+            *parts_of_plan(plan, hosts),
+            *(f'{note}.' for note in notes),
+            *_purchase(plan),
+        ]
+    )
+
+
+def parts_of_plan(plan: Plan, hosts: Sequence[str]) -> list[str]:
+    """What must be said of it, the most important part first."""
     parts = [_moves(plan, hosts)]
+    if plan.shortfall > 0:
+        parts.append(summary.missed(plan))
     if plan.left_out:
-        parts.append(_stays(plan.left_out, LIMIT - len(parts[0]) - 1))
-    assumed = sum(bool(m.assumed) for m in plan.migrations)
+        room = min(LIMIT - sum(len(p) + 1 for p in parts), STAYING)
+        parts.append(_stays(plan.left_out, room))
+    assumed = journeys.assumed(plan)
     if assumed:
         parts.append(f'{assumed} planned on assumed values.')
-    return joined([*parts, *(f'{note}.' for note in notes)])
+    return parts
+
+
+def _purchase(plan: Plan) -> list[str]:
+    best = summary.best(plan, least=WORTH)
+    return [] if best is None else [summary.would(best)]
 
 
 def _moves(plan: Plan, hosts: Sequence[str]) -> str:
-    where = listed(hosts, 90)
-    if not plan.migrations:
-        return f'Nothing moves from {where}.'
-    count = len(plan.migrations)
+    where = listed(hosts, 80)
+    count = journeys.vms(plan)
+    if not count:
+        return f'Nothing moves from {where}.' if hosts else 'Nothing moves.'
+    binds = f': {clipped(plan.critical, 60)}' if plan.critical else ''
     text = (
-        f'{count} VM{"s leave" if count > 1 else " leaves"} {where} in '
-        f'{human_time(plan.makespan)} (bound '
-        f'{human_time(plan.lower_bound)})'
+        f'{_who(plan, count, hosts, where)} in {human_time(plan.makespan)} '
+        f'(bound {human_time(plan.lower_bound)}{binds})'
     )
-    if plan.post_copies:
-        text += f', {plan.post_copies} by post-copy'
+    post_copied = journeys.post_copied(plan)
+    if post_copied:
+        text += f', {post_copied} by post-copy'
+    through = len(journeys.onward(plan))
+    if through:
+        text += f', {through} through a third host'
     return text + '.'
+
+
+def _who(plan: Plan, count: int, hosts: Sequence[str], where: str) -> str:
+    leaving = {m.vm for m in plan.migrations if m.source in hosts}
+    if len(leaving) == count:
+        return f'{count} VM{"s leave" if count > 1 else " leaves"} {where}'
+    text = f'{count} VM{"s move" if count > 1 else " moves"}'
+    return f'{text}, {len(leaving)} of them from {where},' if leaving else text
 
 
 def _stays(left_out: Sequence[LeftOut], room: int) -> str:
@@ -60,11 +97,47 @@ def unknown_hosts(
     return clipped(head + listed(sorted(known), LIMIT - len(head) - 1) + '.')
 
 
+def unknown_vms(
+    parameter: str, unknown: Sequence[str], known: Iterable[str]
+) -> str:
+    """A VM was named that the audit does not see."""
+    head = (
+        f'Nothing planned: {parameter} names {listed(unknown, 60)}, neither '
+        "the name nor the id of a VM in the audit's scope. Known: "
+    )
+    return clipped(head + listed(sorted(known), LIMIT - len(head) - 1) + '.')
+
+
+def shared_name(parameter: str, name: str, ids: Sequence[str]) -> str:
+    """A name says which VM is meant only to who thinks of one of them."""
+    head = (
+        f'Nothing planned: {parameter} names {clipped(name, 60)}, which '
+        f'{len(ids)} VMs are called. Give the id: '
+    )
+    return clipped(head + listed(sorted(ids), LIMIT - len(head) - 1) + '.')
+
+
+def no_choice(parameter: str, text: str) -> str:
+    """A choice is not one."""
+    return (
+        f'Nothing planned: {parameter} has {clipped(repr(text), 80)}, which '
+        'is not VM=HOST, the name or id of a VM and the name of a host.'
+    )
+
+
+def two_hosts(parameter: str, name: str, one: str, other: str) -> str:
+    """A VM cannot go to two places."""
+    return (
+        f'Nothing planned: {parameter} sends {clipped(name, 60)} to '
+        f'{clipped(one, 60)} and to {clipped(other, 60)}.'
+    )
+
+
 def nothing_to_empty() -> str:
     """No host was named, and none is in maintenance."""
     return (
         'Nothing to do: no host in maintenance (disabled compute service) '
-        "has VMs. Name hosts in the parameter 'hosts' to empty others."
+        'has VMs. Name hosts to empty, vms to move, or choices.'
     )
 
 

@@ -27,6 +27,9 @@ from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import patterns
 from watcher_tsmig.plugin import story
+from watcher_tsmig.plugin import targets
+from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.report import journeys
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import read_cloud
@@ -38,18 +41,14 @@ LOG = log.getLogger(__name__)
 MIGRATE = 'traffic_sensitive_migrate'
 
 
-class NothingToPlan(Exception):
-    """There is nothing to do, or nothing can be done; the text says why."""
-
-
 class TrafficSensitiveStrategy(base.BaseStrategy):
     """Live migrations that mind the tenants' traffic.
 
     What is to move is said by `planned`, in what words by `said`, and what
     comes before the first VM leaves by `prepared`.
 
-    :ivar after: for the planner: for the resource id of an action, those of
-        the actions that must end before it starts
+    :ivar after: for the planner: for the key of an action (edges.key),
+        those of the actions that must end before it starts
     :ivar plan: what was planned, once it was
     """
 
@@ -174,17 +173,16 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
 
         :raises NothingToPlan: one of them is not there
         """
-        hosts = {host.name for host in reading.cloud.hosts}
-        named = list(self.input_parameters.get(parameter) or ())
-        unknown = [name for name in named if name not in hosts]
-        if unknown:
-            # half of what was meant may be worse than nothing of it
-            raise NothingToPlan(story.unknown_hosts(parameter, unknown, hosts))
-        return tuple(dict.fromkeys(named))
+        named = self.input_parameters.get(parameter) or ()
+        return targets.hosts(reading.cloud, parameter, named)
 
     def make(self, reading: Reading, request: Request) -> Plan:
         """The planner's answer; who stays is in the log."""
-        plan = make_plan(reading.cloud, request)
+        return self.logged(make_plan(reading.cloud, request))
+
+    @staticmethod
+    def logged(plan: Plan) -> Plan:
+        """The plan; who stays is in the log."""
         for item in plan.left_out:
             LOG.warning(
                 '%s (%s) stays on %s [%s]: %s',
@@ -197,18 +195,20 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         return plan
 
     def _solve(self, plan: Plan, first: Mapping[str, str]) -> None:
+        onward = journeys.onward(plan)
         for migration in plan.migrations:
             self.solution.add_action(
                 action_type=MIGRATE,
                 resource_id=migration.vm,
                 input_parameters=parameters.of_migration(
                     migration,
+                    goes_on_to=onward.get(migration.id, ''),
                     factor=self.config.deadline_factor,
                     slack=self.config.deadline_slack,
                 ),
             )
             before = first.get(migration.source)
-            self.after[migration.vm] = (
+            self.after[migration.id] = (
                 *((before,) if before else ()),
                 *migration.after,
             )

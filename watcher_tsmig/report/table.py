@@ -16,7 +16,11 @@ from watcher_tsmig.plan.values import Migration
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One migration; cap in bytes/s (None: none), times in s."""
+    """One migration; cap in bytes/s (None: none), times in s.
+
+    :ivar hop: 2 where the VM comes from a third host on its way
+    :ivar goes_on_to: where a VM on a third host goes then; or empty
+    """
 
     name: str
     mode: str
@@ -29,6 +33,9 @@ class Row:
     source: str
     destination: str
     assumed: str = ''
+    binding: str = ''
+    hop: int = 1
+    goes_on_to: str = ''
 
 
 HEADINGS = (
@@ -42,11 +49,15 @@ HEADINGS = (
     'Takes',
     'Downtime',
     'Because',
+    'What binds it',
 )
 
 
-def of_migration(migration: Migration) -> Row:
-    """The row of a planned migration."""
+def of_migration(migration: Migration, goes_on_to: str = '') -> Row:
+    """The row of a planned migration.
+
+    :param goes_on_to: where the VM ends, if its destination is a third host
+    """
     return Row(
         name=migration.name,
         mode=str(migration.mode),
@@ -59,6 +70,9 @@ def of_migration(migration: Migration) -> Row:
         source=migration.source,
         destination=migration.destination,
         assumed=', '.join(migration.assumed),
+        binding=migration.binding,
+        hop=migration.hop,
+        goes_on_to=goes_on_to,
     )
 
 
@@ -81,6 +95,9 @@ def of_parameters(given: Mapping[str, Any]) -> Row:
         source=given['source_node'],
         destination=given['destination_node'],
         assumed='' if assumed == 'nothing' else assumed,
+        binding=given.get('binding', ''),
+        hop=int(given.get('hop', 1)),
+        goes_on_to=given.get('goes_on_to', ''),
     )
 
 
@@ -91,11 +108,16 @@ def clock(seconds: float) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    because = row.because
+    name, because = row.name, row.because
+    if row.goes_on_to:
+        name += ' (1 of 2)'
+        because = f'on its way to {row.goes_on_to}; {because}'
+    elif row.hop > 1:
+        name += ' (2 of 2)'
     if row.assumed:
         because += f' (assumed: {row.assumed})'
     return (
-        row.name,
+        name,
         row.source,
         row.destination,
         row.mode,
@@ -105,6 +127,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         units.human_time(row.takes),
         f'~{units.human_time(row.downtime)}',
         because,
+        row.binding,
     )
 
 

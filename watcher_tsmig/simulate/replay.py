@@ -3,7 +3,7 @@
 Ours, a baseline's, anybody's: a plan is followed in its order (`after`),
 not by its clock, as an applier does it, so what runs late pushes back what
 waits for it. A migration that fails is over, too: what waits for it goes
-on.
+on, but for the VM's own second hop, which has nowhere to begin.
 """
 
 import dataclasses
@@ -36,8 +36,9 @@ Fails = Callable[[str, int], float | None]
 class Replayed:
     """What happened; times in s, data in bytes.
 
-    :ivar done: by VM id; `began` and `ended` include set-up and tear-down
-    :ivar unfinished: ids of VMs that never got there
+    :ivar done: by the migration's id, which is the VM's but for a second hop;
+        `began` and `ended` include set-up and tear-down
+    :ivar unfinished: ids of migrations that never got there
     :ivar broken: migrations that failed or ran into the completion timeout,
         by their end; a VM that was tried again may be in `done`, too
     :ivar services: by VM id, what its applications had of the network, of
@@ -126,7 +127,7 @@ def replay(
     return Replayed(
         done=player.done,
         unfinished=tuple(
-            m.vm for m in plan.migrations if m.vm not in player.done
+            m.id for m in plan.migrations if m.id not in player.done
         ),
         broken=tuple(world.broken),
         services={vm.id: world.service(vm.id) for vm in cloud.vms},
@@ -150,7 +151,9 @@ class _Player:
         self.fails = fails
         self.retries = retries
         self.most = plan.request.max_in_cluster
-        self.migrations = {m.vm: m for m in plan.migrations}
+        self.migrations = {m.id: m for m in plan.migrations}
+        # the one that is under way, by VM id
+        self.current: dict[str, str] = {}
         self.waiting = list(plan.migrations)
         self.attempts = dict.fromkeys(self.migrations, 0)
         self.began: dict[str, float] = {}
@@ -172,9 +175,9 @@ class _Player:
             if world.now < due:
                 for event in world.step(min(due, patience)):
                     if event.kind == 'completed':
-                        self._arrived(event.vm)
+                        self._arrived(self.current[event.vm])
                     elif event.kind == 'aborted':
-                        self._broken(event.vm)
+                        self._broken(self.current[event.vm])
             while self._timers and self._timers[0][0] <= world.now:
                 heapq.heappop(self._timers)[2]()
 
@@ -185,61 +188,72 @@ class _Player:
     def _admit(self) -> None:
         """Begin what waits for nothing any more."""
         flying = len(self.began) - len(self.over)
+        nowhere: list[str] = []
         rest: list[Migration] = []
         for migration in self.waiting:
-            ready = all(vm in self.over for vm in migration.after)
-            if ready and flying < self.most:
-                self.began[migration.vm] = self.world.now
+            ready = all(name in self.over for name in migration.after)
+            lost = migration.hop > 1 and migration.vm not in self.done
+            if ready and lost:
+                self.began[migration.id] = self.world.now
+                nowhere.append(migration.id)
+            elif ready and flying < self.most:
+                self.began[migration.id] = self.world.now
                 self._set_up(migration)
                 flying += 1
             else:
                 rest.append(migration)
         self.waiting = rest
+        for name in nowhere:
+            self._close(name)
 
     def _set_up(self, migration: Migration) -> None:
         self._after(self.world.rules.setup, lambda: self._send(migration))
 
     def _send(self, migration: Migration) -> None:
-        vm, attempt = migration.vm, self.attempts[migration.vm]
+        vm, name = migration.vm, migration.id
+        attempt = self.attempts[name]
+        self.current[vm] = name
         cap = migration.cap if self.capped else math.inf
         self.world.start(vm, migration.destination, cap=cap)
         at = self.fails(vm, attempt) if self.fails else None
         if at == 0:
-            self._fail(vm, attempt)
+            self._fail(name, attempt)
             return
         if migration.mode is Mode.POST_COPY:
             self.world.switch(vm)
         elif at is not None:
-            self._after(at, lambda: self._fail(vm, attempt))
+            self._after(at, lambda: self._fail(name, attempt))
 
-    def _fail(self, vm: str, attempt: int) -> None:
-        if vm in self.world.running() and attempt == self.attempts[vm]:
+    def _fail(self, name: str, attempt: int) -> None:
+        vm = self.migrations[name].vm
+        mine = self.current[vm] == name and attempt == self.attempts[name]
+        if vm in self.world.running() and mine:
             self.world.fail(vm)
-            self._broken(vm)
+            self._broken(name)
 
-    def _broken(self, vm: str) -> None:
-        self.attempts[vm] += 1
-        if self.attempts[vm] <= self.retries:
-            self._set_up(self.migrations[vm])
+    def _broken(self, name: str) -> None:
+        self.attempts[name] += 1
+        if self.attempts[name] <= self.retries:
+            self._set_up(self.migrations[name])
         else:
-            self._close(vm)
+            self._close(name)
 
-    def _arrived(self, vm: str) -> None:
+    def _arrived(self, name: str) -> None:
         teardown = self.world.rules.teardown
         done = dataclasses.replace(
-            self.world.done[vm],
-            began=self.began[vm],
+            self.world.done[self.migrations[name].vm],
+            began=self.began[name],
             ended=self.world.now + teardown,
         )
         if teardown:
-            self._after(teardown, lambda: self._close(vm, done))
+            self._after(teardown, lambda: self._close(name, done))
         else:
-            self._close(vm, done)
+            self._close(name, done)
 
-    def _close(self, vm: str, done: Done | None = None) -> None:
+    def _close(self, name: str, done: Done | None = None) -> None:
         """The migration is over: what waits for it goes on."""
         if done:
-            self.done[vm] = done
-        self.over.add(vm)
+            self.done[name] = done
+        self.over.add(name)
         self.ended = self.world.now
         self._admit()

@@ -4,6 +4,7 @@ What the code decides by a table, the documentation shows from that table,
 so that they cannot differ. Texts come from the code and are not repeated.
 """
 
+import math
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
@@ -13,13 +14,17 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from oslo_config import cfg
 
+from watcher_tsmig import reasons
+from watcher_tsmig import units
 from watcher_tsmig.cli import forecast as cli_forecast
 from watcher_tsmig.forecast import candidates
 from watcher_tsmig.forecast import ladder
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan import values
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
 
@@ -32,9 +37,26 @@ def parameters(properties: dict[str, Any]) -> Iterable[Row]:
         yield (
             f'``{name}``',
             rule['type'],
-            f'``{str(rule["default"]).lower()}``',
+            f'``{str(rule["default"]).lower()}``'
+            if rule['default'] != ''
+            else 'empty',
             plain(rule['description']),
         )
+
+
+def reason_codes() -> Iterable[Row]:
+    yield ('Code', 'What it means')
+    for code in reasons.Reason:
+        yield (f'``{code}``', plain(reasons.MEANING[code]))
+
+
+def service_classes() -> Iterable[Row]:
+    yield ('Class', 'Longest outage by post-copy', 'Weight of its outages')
+    for row in values.CLASSES:
+        longest = 'any'
+        if math.isfinite(row.max_outage):
+            longest = units.human_time(row.max_outage)
+        yield (f'``{row.name}``', longest, f'{row.weight:g}')
 
 
 def why_not() -> Iterable[Row]:
@@ -52,20 +74,24 @@ def indicators() -> Iterable[Row]:
 def policy() -> Iterable[Row]:
     yield (
         'Policy',
+        'What comes first',
         'Share of what is left',
         'Least share of a NIC',
         'From a host',
         'To a host',
         'In all',
+        'What a post-copy must spare',
     )
     for name, row in policies.POLICIES.items():
         yield (
             f'``{name}``',
+            schema.FIRST[row.objective],
             f'{row.nic_share:.0%}',
             f'{row.nic_floor:.0%}',
             str(row.max_per_source),
             str(row.max_per_destination),
             str(row.max_in_cluster),
+            f'{row.grain:.0%} of a NIC',
         )
 
 
@@ -108,10 +134,12 @@ def forecast_options() -> Iterable[Row]:
 
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': lambda: parameters(schema.PROPERTIES),
-    'relief-parameters': lambda: parameters(schema.RELIEF_PROPERTIES),
+    'relief-parameters': lambda: parameters(relief_schema.PROPERTIES),
     'relief-reasons': why_not,
     'indicators': indicators,
     'policies': policy,
+    'reasons': reason_codes,
+    'classes': service_classes,
     'ladder': ladder_rungs,
     'weights': weights,
     'forecast-options': forecast_options,
