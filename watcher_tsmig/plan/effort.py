@@ -17,7 +17,7 @@ class Effort:
     """Limits of one search.
 
     :ivar nodes: nodes of branch and bound
-    :ivar sweeps: times that annealing offers every VM a flip
+    :ivar rounds: times that cycles of transfers are looked for
     :ivar moves: evaluated moves of the descent
     :ivar seed: of all that is random
     :ivar seconds: limit of branch and bound in seconds; inf: none
@@ -26,7 +26,7 @@ class Effort:
     """
 
     nodes: int = 200
-    sweeps: int = 300
+    rounds: int = 100
     moves: int = 300_000
     seed: int = 0
     seconds: float = float('inf')
