@@ -84,6 +84,7 @@ def solve(
         drawn,
         Effort(
             rounds=ENDLESS,
+            pairs=ENDLESS,
             seed=seed,
             seconds=seconds,
             spent=clock(seconds, kind),

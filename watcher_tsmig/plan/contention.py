@@ -137,14 +137,19 @@ def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
             relaxed,
             best,
             effort.from_now(SEARCH),
-            lower * (1 + relax.TRUST),
+            _enough(game, lower),
         )
         best = _better(game, best, flipped(found))
     return descent.descend(game, parts, best, effort), lower
 
 
+def _enough(game: Game, lower: float) -> float:
+    """A largest load below which nobody wants to come."""
+    return lower * (1 + relax.TRUST) + game.grain
+
+
 def _open(game: Game, post: BoolArray, lower: float) -> bool:
-    return _value(game, post) > lower * (1 + relax.TRUST)
+    return _value(game, post) > _enough(game, lower)
 
 
 def _better(game: Game, one: BoolArray, other: BoolArray) -> BoolArray:

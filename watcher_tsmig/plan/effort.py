@@ -18,7 +18,8 @@ class Effort:
 
     :ivar nodes: nodes of branch and bound
     :ivar rounds: times that cycles of transfers are looked for
-    :ivar moves: evaluated moves of the descent
+    :ivar moves: evaluated moves of the descent by single VMs
+    :ivar pairs: evaluated moves of the descent by two VMs
     :ivar seed: of all that is random
     :ivar seconds: limit of branch and bound in seconds; inf: none
     :ivar spent: the share of the caller's time that is over; at 1 what was
@@ -28,6 +29,7 @@ class Effort:
     nodes: int = 200
     rounds: int = 100
     moves: int = 300_000
+    pairs: int = 30_000
     seed: int = 0
     seconds: float = float('inf')
     spent: Callable[[], float] = _nothing
