@@ -126,6 +126,21 @@ class TestStory(unittest.TestCase):
         )
         self.assertNotIn('a trifle', story.of_plan(found, ['a']))
 
+    def test_nothing_odd_is_lost_for_what_binds(self):
+        found = dataclasses.replace(plan(), purchases=())
+        head = story.of_plan(found, ['a'])
+        self.assertIn(found.critical, head)
+        note = 'o' * (255 - len(head) - 2 + len(found.critical) // 2)
+        text = story.of_plan(found, ['a'], [note])
+        self.assertNotIn(found.critical, text)
+        self.assertTrue(text.endswith(f'{note}.'))
+        text = story.of_plan(found, ['a'], ['some words ' * 30])
+        self.assertIn(found.critical, text)
+        self.assertRegex(text, '(words|some)…$')
+        self.assertLessEqual(len(text), 255)
+        # what does not fit anyhow costs nothing else
+        self.assertEqual(head, story.of_plan(found, ['a'], ['o' * 250]))
+
     def test_who_leaves_hosts_is_told_from_who_moves_beside(self):
         steps = [builders.step('one', 'a>c'), builders.step('two', 'b>c')]
         found = builders.plan(*steps)

@@ -1,7 +1,7 @@
 """What an audit says of itself in its status message, in 255 characters.
 
 Texts only. The most important part comes first, and what no longer fits is
-left away at the border of a part, never in the middle of a word.
+left away at the border of a part; a note may be cut, at the border of a word.
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,8 @@ from watcher_tsmig.units import human_time
 LIMIT = 255
 # Of it, at most for those that stay, so that more can be said.
 STAYING = 120
+# A note of which less than this is left says nothing.
+CUT = 40
 # A purchase that spares less than this is not worth a line, s.
 WORTH = 1.0
 
@@ -23,19 +25,30 @@ WORTH = 1.0
 def of_plan(
     plan: Plan, hosts: Sequence[str], notes: Sequence[str] = ()
 ) -> str:
-    """What moves, how long it takes, what stays and why, what is odd."""
-    return joined(
-        [
-            *parts_of_plan(plan, hosts),
-            *(f'{note}.' for note in notes),
-            *_purchase(plan),
-        ]
-    )
+    """What moves, how long it takes, what stays and why, what is odd.
+
+    What binds the plan is left away where everything else fits without it.
+    """
+    odd = [f'{note}.' for note in notes]
+    for binds in (True, False):
+        parts = [*parts_of_plan(plan, hosts, binds=binds), *odd]
+        if fitting(parts) == len(parts):
+            return joined([*parts, *_purchase(plan)])
+    parts = [*parts_of_plan(plan, hosts), *odd]
+    text, rest = joined(parts), parts[fitting(parts) :]
+    room = LIMIT - len(text) - 1
+    words = rest[0][: room - 1].rpartition(' ')[0]
+    return f'{text} {words}…' if len(words) > CUT and rest[0] in odd else text
 
 
-def parts_of_plan(plan: Plan, hosts: Sequence[str]) -> list[str]:
-    """What must be said of it, the most important part first."""
-    parts = [_moves(plan, hosts)]
+def parts_of_plan(
+    plan: Plan, hosts: Sequence[str], *, binds: bool = True
+) -> list[str]:
+    """What must be said of it, the most important part first.
+
+    :param binds: whether to say what binds it
+    """
+    parts = [_moves(plan, hosts, binds)]
     if plan.shortfall > 0:
         parts.append(summary.missed(plan))
     if plan.left_out:
@@ -52,15 +65,15 @@ def _purchase(plan: Plan) -> list[str]:
     return [] if best is None else [summary.would(best)]
 
 
-def _moves(plan: Plan, hosts: Sequence[str]) -> str:
+def _moves(plan: Plan, hosts: Sequence[str], binds: bool) -> str:
     where = listed(hosts, 80)
     count = journeys.vms(plan)
     if not count:
         return f'Nothing moves from {where}.' if hosts else 'Nothing moves.'
-    binds = f': {clipped(plan.critical, 60)}' if plan.critical else ''
+    by = f': {clipped(plan.critical, 60)}' if plan.critical and binds else ''
     text = (
         f'{_who(plan, count, hosts, where)} in {human_time(plan.makespan)} '
-        f'(bound {human_time(plan.lower_bound)}{binds})'
+        f'(bound {human_time(plan.lower_bound)}{by})'
     )
     post_copied = journeys.post_copied(plan)
     if post_copied:
@@ -159,15 +172,19 @@ def listed(items: Sequence[str], room: int) -> str:
     return text if len(text) <= max(room, 8) else clipped(text, max(room, 8))
 
 
-def joined(parts: Iterable[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     """The parts that fit, in order."""
-    text = ''
-    for part in parts:
-        longer = f'{text} {part}' if text else clipped(part)
-        if len(longer) > LIMIT:
-            break
-        text = longer
-    return text
+    return ' '.join(map(clipped, parts[: fitting(parts)]))
+
+
+def fitting(parts: Sequence[str]) -> int:
+    """How many of the parts fit, in order; the first does, cut if need be."""
+    length = -1
+    for i, part in enumerate(parts):
+        length += 1 + len(part if i else clipped(part))
+        if length > LIMIT:
+            return i
+    return len(parts)
 
 
 def clipped(text: str, limit: int = LIMIT) -> str:
