@@ -6,7 +6,10 @@ Draws VMs between random pairs of NICs, chooses pre-copy or post-copy for
 each and prints one JSON object. Invented: everything; `heavy` draws rates
 as skewed as measured ones (lognormal, sigma 2), `uniform` draws them all
 alike (50 to 150), which is the hardest. All NICs have the same capacity
-and no background; loads are printed in the rates' units.
+and no background; loads are printed in the rates' units. By default half
+of the NICs send and half receive (`--sides one`), as in a drain: with it
+the reference's figures for 1,000 VMs on 100 NICs are reproduced (gap of
+MILP 4.0 %, of CP-SAT 2.3 %). With `--sides both` every NIC does both.
 """
 
 import argparse
@@ -29,7 +32,7 @@ FAMILIES = ('heavy', 'uniform')
 SIDES = ('both', 'one')
 # On a machine shared with others only the second can be compared.
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
-# So many sweeps that the clock ends the annealing.
+# So many rounds that the clock ends the search.
 ENDLESS = 1_000_000
 
 
@@ -80,7 +83,8 @@ def solve(
     found = contention.modes(
         drawn,
         Effort(
-            sweeps=ENDLESS,
+            rounds=ENDLESS,
+            pairs=ENDLESS,
             seed=seed,
             seconds=seconds,
             spent=clock(seconds, kind),
@@ -119,9 +123,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         '--sides',
         choices=SIDES,
-        default='both',
-        help='both: every NIC sends and receives, 2 x --nics loads; one: '
-        'half of the NICs send and half receive, --nics loads',
+        default='one',
+        help='one: half of the NICs send and half receive, --nics loads; '
+        'both: every NIC sends and receives, 2 x --nics loads',
     )
     return out
 

@@ -7,6 +7,8 @@ import testtools
 from scipy import sparse
 
 from watcher_tsmig.plan import contention
+from watcher_tsmig.plan import cycles
+from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
 from watcher_tsmig.plan import game as game_module
 from watcher_tsmig.plan import relax
@@ -14,7 +16,7 @@ from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.game import Game
 
 # Enough to be good, not to be best.
-LITTLE = Effort(nodes=10, sweeps=50)
+LITTLE = Effort(nodes=10, rounds=5)
 
 
 def game(tx, rx, source=None, destination=None, **values):
@@ -217,6 +219,17 @@ class TestManyHosts(testtools.TestCase):
             self.assertGreaterEqual(key(g, post)[0][0], best - 1e-7)
             self.assertLessEqual(key(g, post)[0][0], best * 1.05)
 
+    def test_cycles_go_on_where_no_flip_helps(self):
+        g = game_module.decided(self.random_game(1, 150, hosts=6))
+        parts = relax.shares(g)
+        start = descent.descend(
+            g, parts, np.zeros(len(g.risk), dtype=bool), LITTLE, pairs=False
+        )
+        before = key(g, start)[0][0]
+        relaxed = relax.bound(parts, before)
+        found = cycles.search(parts, relaxed, start, LITTLE, relaxed.bound)
+        self.assertLess(key(g, found)[0][0], before)
+
     def test_forced_modes_are_respected_in_a_search(self):
         for seed in range(5):
             g = self.random_game(seed, 120, hosts=10)
@@ -226,7 +239,7 @@ class TestManyHosts(testtools.TestCase):
             self.assertLessEqual(found.lower_bound, found.value)
 
     def test_the_same_input_gives_the_same_modes(self):
-        g = self.random_game(3, 200, hosts=10)
+        g = self.random_game(3, 80, hosts=8)
         one, two = contention.modes(g, LITTLE), contention.modes(g, LITTLE)
         self.assertEqual(one.post.tolist(), two.post.tolist())
         self.assertEqual(one.lower_bound, two.lower_bound)

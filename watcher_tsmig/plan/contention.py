@@ -4,16 +4,15 @@ VMs that share no link, directly or by others, are decided apart. A part
 is exact up to `ENUMERATE` VMs, and with two links (one pair of hosts) at
 any number that its Pareto front allows. Beyond, the linear relaxation
 gives a bound and a start; branch and bound is tried where few links hold
-the bound, annealing where many do; a descent sees to the rest of the
-sorted loads. What is minimised is in game.py.
+the bound, cycles of transfers where many do; a descent sees to the rest of
+the sorted loads. What is minimised is in game.py.
 """
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from watcher_tsmig.plan import anneal
-from watcher_tsmig.plan import chains
+from watcher_tsmig.plan import cycles
 from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
 from watcher_tsmig.plan import relax
@@ -36,10 +35,9 @@ FEW = 40
 # in the share of the time that branch and bound may take.
 CUT = 3000
 PROOF = 0.3
-# The share of the time at which annealing ends, and ejection chains; the
-# rest is the descent's.
-SEARCH = 0.8
-CHAINS = 0.95
+# The share of the time at which the search for cycles ends; the rest is
+# the descent's.
+SEARCH = 0.95
 
 
 def modes(game: Game, effort: Effort | None = None) -> Choice:
@@ -134,14 +132,24 @@ def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
         if found is not None:
             best = _better(game, best, flipped(found))
     if _open(game, best, lower):
-        found = anneal.anneal(parts, relaxed, effort.from_now(SEARCH))
-        found = chains.relieve_all(parts, found, effort.from_now(CHAINS))
+        found = cycles.search(
+            parts,
+            relaxed,
+            best,
+            effort.from_now(SEARCH),
+            _enough(game, lower),
+        )
         best = _better(game, best, flipped(found))
     return descent.descend(game, parts, best, effort), lower
 
 
+def _enough(game: Game, lower: float) -> float:
+    """A largest load below which nobody wants to come."""
+    return lower * (1 + relax.TRUST) + game.grain
+
+
 def _open(game: Game, post: BoolArray, lower: float) -> bool:
-    return _value(game, post) > lower * (1 + relax.TRUST)
+    return _value(game, post) > _enough(game, lower)
 
 
 def _better(game: Game, one: BoolArray, other: BoolArray) -> BoolArray:

@@ -57,12 +57,13 @@ class Descent:
         self._extra: list[float] = game.extra.tolist()
         self._effort = effort
         self._moves = 0
+        self._most = effort.moves
         self._touched: set[int] = set()
 
     def _over(self) -> bool:
         """Whether the effort is spent; counts one move."""
         self._moves += 1
-        if self._moves >= self._effort.moves:
+        if self._moves >= self._most:
             return True
         return self._moves % ASK == 0 and self._effort.spent() >= 1
 
@@ -119,10 +120,11 @@ class Descent:
 
     def pairs(self) -> None:
         """Flip two VMs that share a link, the busiest links first."""
+        self._most = self._moves + self._effort.pairs
         queue = _Queue(
             sorted(range(len(self.load)), key=lambda i: -self.load[i])
         )
-        while queue and self._moves < self._effort.moves:
+        while queue and self._moves < self._most:
             self._touched.clear()
             link = queue.pop()
             if self._pair_on(link):

@@ -17,8 +17,9 @@ class Effort:
     """Limits of one search.
 
     :ivar nodes: nodes of branch and bound
-    :ivar sweeps: times that annealing offers every VM a flip
-    :ivar moves: evaluated moves of the descent
+    :ivar rounds: times that cycles of transfers are looked for
+    :ivar moves: evaluated moves of the descent by single VMs
+    :ivar pairs: evaluated moves of the descent by two VMs
     :ivar seed: of all that is random
     :ivar seconds: limit of branch and bound in seconds; inf: none
     :ivar spent: the share of the caller's time that is over; at 1 what was
@@ -26,8 +27,9 @@ class Effort:
     """
 
     nodes: int = 200
-    sweeps: int = 300
+    rounds: int = 100
     moves: int = 300_000
+    pairs: int = 30_000
     seed: int = 0
     seconds: float = float('inf')
     spent: Callable[[], float] = _nothing

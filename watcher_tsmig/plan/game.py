@@ -65,7 +65,7 @@ class Choice:
     :ivar post: shape (n,), which VMs are post-copied
     :ivar value: the largest load
     :ivar lower_bound: no choice has a smaller largest load than this,
-        proven; below `value` by at least what `grain` gave away
+        proven. `value - lower_bound` includes what `grain` gave away
     """
 
     post: BoolArray

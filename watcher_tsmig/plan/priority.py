@@ -55,9 +55,10 @@ class Priorities:
                 )
 
     def leavers(self, away: Sequence[float]) -> list[int]:
-        """Those first that take most traffic away from a link.
+        """Those first that free most of a link for the time they take.
 
-        :param away: for each task, bytes/s
+        :param away: for each task, traffic that it takes away from a link,
+            by what it sends over it
         """
         return self._by(
             lambda i: (-away[i], -self.busiest[i], -self.seconds[i])

@@ -146,6 +146,7 @@ class _Search:
             self.attempt(self.order, width, self.ways)
         away = [
             max((rate for _, rate in task.ways[0].leaves), default=0.0)
+            / max(task.ways[0].volume, 1.0)
             for task in self.tasks.tasks
         ]
         if widths and any(away):

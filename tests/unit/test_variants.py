@@ -1,0 +1,102 @@
+"""Plans serve what the operator put first."""
+
+import dataclasses
+
+import numpy as np
+import testtools
+
+from tests.unit.builders import GIGABIT
+from tests.unit.builders import cloud
+from tests.unit.builders import idle
+from tests.unit.builders import vm
+from tests.unit.builders import writes
+from tests.unit.test_plan import PlanCase
+from watcher_tsmig.plan import policies
+from watcher_tsmig.plan import timetable
+from watcher_tsmig.plan.links import Links
+from watcher_tsmig.plan.tasks import Task
+from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.values import Mode
+
+
+class TestObjectives(PlanCase):
+    def mixed(self):
+        sizes = (3e9, 1e9, 1e9, 5e8, 2e8, 1e8)
+        return cloud(
+            'a b c',
+            *[
+                vm(f'v{i}', 'a', 40, 40, working_set=writes(2e7, size))
+                for i, size in enumerate(sizes)
+            ],
+        )
+
+    def test_fast_uses_the_bottleneck_to_the_end(self):
+        plan = self.plan(self.mixed(), 'fast')
+        self.assertLess(plan.gap, 0.02)
+
+    def test_each_policy_is_best_at_what_it_is_for(self):
+        plans = {
+            name: self.plan(self.mixed(), name) for name in policies.NAMES
+        }
+        spans = {name: plan.makespan for name, plan in plans.items()}
+        self.assertEqual(min(spans.values()), spans['fast'])
+        posts = {name: plan.post_copies for name, plan in plans.items()}
+        self.assertEqual(min(posts.values()), posts['gentle'])
+        self.assertLess(posts['gentle'], posts['fast'])
+
+    def test_who_fills_the_link_goes_first(self):
+        vms = [idle(f'v{i}', 'a') for i in range(4)]
+        talker = vm('talks', 'a', 900, 0, working_set=writes(1e6, 1e8))
+        plan = self.plan(cloud('a b c', *vms, talker), 'balanced')
+        first = min(plan.migrations, key=lambda m: (m.end, m.start))
+        self.assertEqual('talks', first.name)
+
+    def test_an_important_vm_is_spared_the_outage(self):
+        # fast post-copies both; the promise to the gold one stands
+        vms = [vm('plain', 'a', 300, 10), vm('gold', 'a', 300, 10, sla='gold')]
+        plan = self.plan(cloud('a b', *vms), 'fast')
+        modes = {m.name: m.mode for m in plan.migrations}
+        self.assertIs(Mode.POST_COPY, modes['plain'])
+        self.assertIs(Mode.PRE_COPY, modes['gold'])
+
+
+class TestTrust(testtools.TestCase):
+    """Traffic that a running post-copy has taken away."""
+
+    def tasks(self, trusting):
+        # 60 of 100 are the first one's own traffic; both could run at once
+        # if that is believed gone when it starts.
+        leaver = Way(
+            links=(0,),
+            takes=lambda rate: 500 / rate,
+            most=50.0,
+            least=50.0,
+            volume=500.0,
+            early=True,
+            leaves=((0, 60.0),),
+        )
+        other = dataclasses.replace(leaver, early=False, leaves=())
+        return Tasks(
+            tasks=(Task(ways=(leaver,)), Task(ways=(other,))),
+            capacity=np.array([100.0]),
+            app=np.array([60.0]),
+            trusting=trusting,
+        )
+
+    def test_others_count_on_it_only_where_tasks_are_trusting(self):
+        spans = {
+            trusting: timetable.timetable(self.tasks(trusting)).makespan
+            for trusting in (False, True)
+        }
+        self.assertEqual({False: 20.0, True: 10.0}, spans)
+
+    def test_no_more_than_counters_admit_share_a_link(self):
+        way = Way(links=(0,), takes=lambda rate: 100 / rate, counters=(0, 1))
+        tasks = Tasks(
+            tasks=tuple(Task(ways=(way,)) for _ in range(8)),
+            capacity=np.array([GIGABIT]),
+            app=np.zeros(1),
+            limits=np.array([3.0, 16.0]),
+        )
+        self.assertEqual([3], Links(tasks).crowd)
