@@ -310,6 +310,22 @@ class TestSizes(Case):
         self.assert_none(wrong, 'No docstring at the top:')
 
 
+class TestPages(Case):
+    """Pages that name modules name them all."""
+
+    def test_the_way_through_the_planner_names_every_module(self) -> None:
+        page = ROOT / 'doc' / 'source' / 'contributor' / 'planner.rst'
+        text = page.read_text('utf-8')
+        named = set(re.findall(r'``(\w+)(?:\.\w+|/)?``', text))
+        modules = {
+            pathlib.PurePath(path).stem
+            for path in sources(OURS)
+            if is_part(module_name(path), 'plan')
+        }
+        wrong = sorted(modules - named - {'__init__', 'arrays'})
+        self.assert_none(wrong, f'Not named in {page.name}:')
+
+
 class TestTheLint(unittest.TestCase):
     """The lint itself sees what it should."""
 
