@@ -101,7 +101,7 @@ class TestJudge(PoliciesCase):
     def test_each_policy_is_judged_by_its_own_objective(self):
         found = {
             name: self.judge(
-                name, ours=(10.0, 9.0, 0), x=(20.0, 1.0, 0), y=(5.0, 50.0, 0)
+                name, ours=(10.0, 9.0, 0), x=(12.0, 1.0, 0), y=(5.0, 50.0, 0)
             )['better']
             for name in policies.OBJECTIVES
         }

@@ -20,7 +20,7 @@ class TestCheck(testtools.TestCase):
         self.cloud = cloud(
             'a b c d',
             vm('v', 'a', 10, 300, memory=40e9),
-            vm('w', 'a', 300, 10, memory=40e9),
+            vm('w', 'a', 300, 10, memory=40e9, working_set=writes(4e8)),
             vm('x', 'a', 5, 5, locked=True),
             d=host('d', post_copy=False, enabled=False),
         )

@@ -283,7 +283,9 @@ class TestTheChecker(testtools.TestCase):
     def test_it_rejects_one_that_forgot_the_rising_limit(self):
         work = WorkingSet(resident=2e9, samples=((0.1, 9e6), (9.0, 4e8)))
         cloud = builders.cloud('a b', builders.vm('v', 'a', working_set=work))
-        request = policies.request('balanced', hosts=('a',))
+        request = policies.request(
+            'balanced', hosts=('a',), allow_post_copy=False
+        )
         plan = make_plan(cloud, request, Rules())
         rules = Rules(downtime_steps=10)
         self.assertIn('duration', ' '.join(check(cloud, plan, rules)))

@@ -207,10 +207,10 @@ def cases(
         out.append(
             Case(
                 post=way.early,
-                wanted=bool(settled.choice.post[i]),
+                wanted=bool(settled.wanted[row]),
                 fell_back=way.early and b.way > 0 and not flips,
                 forced=problem.request.only_mode is not None,
-                may_pre=bool(game.may_pre[i]),
+                may_pre=bool(needs[row] <= settled.best[row]),
                 may_post=bool(game.may_post[i]),
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),

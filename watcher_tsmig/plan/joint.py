@@ -47,6 +47,7 @@ class Settled:
     :ivar rows: shape (k,), the VMs that have a destination and a mode
     :ivar game: of these
     :ivar choice: their modes
+    :ivar wanted: shape (n,), whom least contention would post-copy
     """
 
     destination: IntArray
@@ -54,6 +55,7 @@ class Settled:
     rows: IntArray
     game: Game
     choice: Choice
+    wanted: BoolArray
 
     def key(self) -> tuple[int, game_module.Key]:
         """Less is better: VMs that cannot move, then contention."""
@@ -93,7 +95,10 @@ def _settled(problem: Problem, destination: IntArray) -> Settled:
     may_pre, may_post, extra = _modes(problem, destination, best)
     rows = np.flatnonzero(placed & (may_pre | may_post))
     game = _game(problem, paths, rows, may_pre, may_post, extra)
-    return Settled(destination, best, rows, game, contention.modes(game))
+    choice = contention.modes(game)
+    wanted = np.zeros(len(destination), dtype=bool)
+    wanted[rows] = choice.post
+    return Settled(destination, best, rows, game, choice, wanted)
 
 
 def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:

@@ -23,6 +23,7 @@ from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import variants
 from watcher_tsmig.plan import write
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import NOWHERE
 from watcher_tsmig.plan.problem import Problem
@@ -50,13 +51,38 @@ def make_plan(
     )
     problem = problem_module.build(cloud, request, rules)
     destination, homeless = place.destinations(problem)
-    settled = joint.settle(problem, destination)
-    moves, tasks, found = detour.opened(
+    tried = [
+        (settled, *_scheduled(problem, settled))
+        for settled in _settled(problem, destination)
+    ]
+    best = min(tried, key=lambda t: variants.score(problem, *t[1:]))
+    return _plan(problem, homeless, *best)
+
+
+def _settled(problem: Problem, destination: IntArray) -> list[Settled]:
+    """Destinations and modes: of least contention, and of post-copies.
+
+    Where VMs receive much, they should not come to the same hosts if they
+    are post-copied as if they are not.
+    """
+    found = [joint.settle(problem, destination)]
+    several = found[0].game.free
+    if several.any() and len(several) <= variants.MANY:
+        never = np.full(len(problem.economic), np.inf)
+        post_copies = dataclasses.replace(problem, economic=never)
+        other = joint.settle(post_copies, destination)
+        found.append(dataclasses.replace(other, wanted=found[0].wanted))
+    return found
+
+
+def _scheduled(
+    problem: Problem, settled: Settled
+) -> tuple[Moves, Tasks, Timetable]:
+    return detour.opened(
         problem,
         _moves(problem, settled),
         lambda moves: variants.best(problem, moves),
     )
-    return _plan(problem, settled, homeless, moves, tasks, found)
 
 
 def gentlest(
@@ -98,8 +124,8 @@ def _moves(problem: Problem, settled: Settled) -> Moves:
 
 def _plan(
     problem: Problem,
-    settled: Settled,
     homeless: list[LeftOut],
+    settled: Settled,
     moves: Moves,
     tasks: Tasks,
     found: Timetable,

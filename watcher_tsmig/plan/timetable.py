@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ NOISE = 0.4
 # Into so many shares each link is divided, or as many as can be on it at
 # once; 0: into none, even where a task alone cannot fill it; inf: by what
 # each task has to carry.
-WIDTHS = (0, 2, 4, 16, math.inf)
+WIDTHS = (math.inf, 4, 2, 16, 0)
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
@@ -137,21 +138,28 @@ class _Search:
         orders = Priorities(self.need, paths, early)
         if self.objective is Objective.ENDS:
             self.attempt(orders.shortest(), 1, self.ways)
-        for order in orders.orders():
-            if self.rank is not None and self.done():
+        others = orders.orders()
+        self.attempt(next(others), 1, self.ways)
+        for order, width in (
+            *((self.order, width) for width in self.widths()),
+            *self.leavers(orders),
+            *((order, 1) for order in others),
+        ):
+            if self.done():
                 return
-            self.attempt(order, 1, self.ways)
-        widths = self.widths()
-        for width in widths:
-            self.attempt(self.order, width, self.ways)
+            self.attempt(order, width, self.ways)
+
+    def leavers(self, orders: Priorities) -> Iterator[tuple[list[int], float]]:
+        """Orders by who frees links, with widths, where anybody does."""
         away = [
             max((rate for _, rate in task.ways[0].leaves), default=0.0)
             / max(task.ways[0].volume, 1.0)
             for task in self.tasks.tasks
         ]
-        if widths and any(away):
-            for width in (1, math.inf):
-                self.attempt(orders.leavers(away), width, self.ways)
+        if self.widths() and any(away):
+            order = orders.leavers(away)
+            yield order, math.inf
+            yield order, 1
 
     def widths(self) -> list[float]:
         """Beside 1, where rates may be chosen at all."""

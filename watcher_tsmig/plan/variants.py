@@ -26,15 +26,17 @@ from watcher_tsmig.plan.timetable import timetable
 from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.ways import Moves
 
-# Effort in placements of a task: of each combination, and of the best one.
-# However few the tasks, a combination gets no more passes than this.
-EFFORT_EACH = 3_000
+# Effort in placements of a task: of all combinations, of which each gets so
+# many passes at the least and at the most, and of the best one.
+EFFORT_ALL = 30_000
 EFFORT_BEST = 60_000
+PASSES_LEAST = 4
 PASSES_EACH = 8
 PASSES_BEST = 80
-# Beyond so many moves only the first combinations of an objective are tried.
+# However many the moves, so many combinations are tried, the likeliest.
+FEW = 2
+# Beyond so many moves, destinations are not chosen for all-post-copy, too.
 MANY = 2_000
-FEW_VARIANTS = 2
 # Migrations at once from a host, and to a host, that are tried.
 LANES = (1, 2, 4, 8, 16, 64)
 
@@ -76,9 +78,10 @@ class _Variant:
 def best(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     """The tasks and the timetable that serve the objective best."""
     n = len(moves.rows)
-    effort = min(EFFORT_EACH, PASSES_EACH * n)
+    count = max(FEW, EFFORT_ALL // max(PASSES_LEAST * n, 1))
+    effort = min(PASSES_EACH * n, max(EFFORT_ALL // count, n))
     tried = []
-    for variant in _variants(problem, moves):
+    for variant in _variants(problem, moves)[:count]:
         tasks = _tasks(problem, moves, variant)
         found = timetable(tasks, effort=effort)
         tried.append((score(problem, moves, tasks, found), tasks, found))
@@ -114,7 +117,7 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
             twice = (v.lanes == k and (v.post == post).all() for v in found)
             if not any(twice):
                 found.append(_Variant(k, post))
-    return found if len(moves.rows) <= MANY else found[:FEW_VARIANTS]
+    return found
 
 
 def _not_now(problem: Problem, moves: Moves) -> BoolArray:
