@@ -17,7 +17,7 @@ from watcher_tsmig.plan.values import Purchase
 
 # Effort of one what-if, in tasks placed; a plan so large that this is not
 # one pass gets no advice.
-EFFORT = 4_000
+EFFORT = 3_000
 PASSES = 20
 GIGABIT = 125e6
 MINUTE = 60.0

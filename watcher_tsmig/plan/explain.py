@@ -12,6 +12,7 @@ from scipy import sparse
 
 from watcher_tsmig import units
 from watcher_tsmig.plan import game as game_module
+from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.joint import Settled
@@ -199,7 +200,9 @@ def cases(
         ways = tasks.tasks[b.task].ways
         way = ways[b.way]
         others = [w for w in ways if w.early != way.early]
-        needs = problem.economic if game.may_post[i] else problem.lcb
+        needs = problem_module.pre_copy_needs(
+            problem, row, bool(game.may_post[i])
+        )
         as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
         longer = None
         if others and b.rate >= others[0].least:
@@ -210,11 +213,11 @@ def cases(
                 wanted=bool(settled.wanted[row]),
                 fell_back=way.early and b.way > 0 and not flips,
                 forced=problem.request.only_mode is not None,
-                may_pre=bool(needs[row] <= settled.best[row]),
+                may_pre=bool(needs <= settled.best[row]),
                 may_post=bool(game.may_post[i]),
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
-                needs=float(needs[row]),
+                needs=needs,
                 room=float(settled.best[row]),
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,

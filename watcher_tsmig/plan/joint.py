@@ -128,7 +128,12 @@ def _modes(
         & (only is not Mode.PRE_COPY)
     )
     # with a choice, a pre-copy must be worth it; without, it must but end
-    least = np.where(may_post, problem.economic, problem.lcb)
+    least = np.array(
+        [
+            problem_module.pre_copy_needs(problem, row, bool(may))
+            for row, may in enumerate(may_post)
+        ]
+    )
     if only is Mode.POST_COPY:
         least = np.full(len(least), np.inf)
     may_pre = placed & (least <= best)

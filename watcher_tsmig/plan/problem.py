@@ -33,6 +33,8 @@ from watcher_tsmig.plan.values import ServiceClass
 from watcher_tsmig.reasons import Reason
 
 NOWHERE = -1
+# So much above the LCB, as a share of it.
+HAIR = 1e-4
 # A time may be exceeded by rounding, not by another VM.
 SLACK = 1e-6
 # What a VM takes of a host, in this order.
@@ -276,6 +278,17 @@ def room(problem: Problem, app: FloatArray) -> FloatArray:
     request, capacity = problem.request, problem.network.capacity
     left = request.nic_share * (capacity - app)
     return np.maximum(left, request.nic_floor * capacity)
+
+
+def pre_copy_needs(problem: Problem, row: int, may_post: bool) -> float:
+    """The least bandwidth that a pre-copy is given, bytes/s.
+
+    With a choice it must be worth it; without, it must but end, and a hair
+    above its LCB, where whether a round fits is no question of rounding.
+    """
+    if may_post:
+        return float(problem.economic[row])
+    return float(problem.lcb[row]) * (1 + HAIR)
 
 
 def best_room(problem: Problem) -> FloatArray:

@@ -28,8 +28,8 @@ from watcher_tsmig.plan.ways import Moves
 
 # Effort in placements of a task: of all combinations, of which each gets so
 # many passes at the least and at the most, and of the best one.
-EFFORT_ALL = 30_000
-EFFORT_BEST = 60_000
+EFFORT_ALL = 20_000
+EFFORT_BEST = 25_000
 PASSES_LEAST = 4
 PASSES_EACH = 8
 PASSES_BEST = 80

@@ -136,11 +136,13 @@ def _way(
     problem: Problem, moves: Moves, known: _Known, i: int, post: bool
 ) -> Way:
     row = int(moves.rows[i])
-    least = problem.economic if moves.may_post[i] else problem.lcb
+    least = problem_module.pre_copy_needs(
+        problem, row, bool(moves.may_post[i])
+    )
     return Way(
         links=known.paths[i],
         takes=duration(problem, row, post),
-        least=0.0 if post else float(least[row]),
+        least=0.0 if post else least,
         most=float(known.most[i]),
         setup=problem.rules.overhead,
         volume=float(known.volumes[int(post), i]),
