@@ -23,7 +23,6 @@ from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import variants
 from watcher_tsmig.plan import write
-from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import NOWHERE
 from watcher_tsmig.plan.problem import Problem
@@ -36,6 +35,13 @@ from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
+
+# Shares of a fair share of time up to which one host's VMs stay together.
+KEPT = (1.0, 0.7)
+# Up to so many VMs all of them are tried; up to so many, destinations for
+# all-post-copy.
+FEW = 300
+MANY = 2_000
 
 
 def make_plan(
@@ -50,28 +56,34 @@ def make_plan(
         rules or Rules(), downtime_limit=request.downtime_limit
     )
     problem = problem_module.build(cloud, request, rules)
-    destination, homeless = place.destinations(problem)
     tried = [
-        (settled, *_scheduled(problem, settled))
-        for settled in _settled(problem, destination)
+        (homeless, settled, *_scheduled(problem, settled))
+        for homeless, settled in _settled(problem)
     ]
-    best = min(tried, key=lambda t: variants.score(problem, *t[1:]))
-    return _plan(problem, homeless, *best)
+    best = min(tried, key=lambda t: variants.score(problem, *t[2:]))
+    return _plan(problem, *best)
 
 
-def _settled(problem: Problem, destination: IntArray) -> list[Settled]:
+def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
     """Destinations and modes: of least contention, and of post-copies.
 
     Where VMs receive much, they should not come to the same hosts if they
-    are post-copied as if they are not.
+    are post-copied as if they are not. How far one host's VMs should stay
+    together nobody knows before the times are known, so few VMs try both.
     """
-    found = [joint.settle(problem, destination)]
-    several = found[0].game.free
-    if several.any() and len(several) <= variants.MANY:
-        never = np.full(len(problem.economic), np.inf)
-        post_copies = dataclasses.replace(problem, economic=never)
-        other = joint.settle(post_copies, destination)
-        found.append(dataclasses.replace(other, wanted=found[0].wanted))
+    found = []
+    few = len(problem.vms) <= FEW
+    for kept in KEPT if few else KEPT[:1]:
+        destination, homeless = place.destinations(problem, kept)
+        settled = joint.settle(problem, destination)
+        found.append((homeless, settled))
+        several = settled.game.free
+        if several.any() and len(several) <= MANY:
+            never = np.full(len(problem.economic), np.inf)
+            post_copies = dataclasses.replace(problem, economic=never)
+            other = joint.settle(post_copies, destination)
+            other = dataclasses.replace(other, wanted=settled.wanted)
+            found.append((homeless, other))
     return found
 
 

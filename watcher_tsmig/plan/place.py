@@ -30,7 +30,9 @@ _Test = Callable[[Problem, int], bool]
 _Text = Callable[[Problem, int], str]
 
 
-def destinations(problem: Problem) -> tuple[IntArray, list[LeftOut]]:
+def destinations(
+    problem: Problem, kept: float = 1.0
+) -> tuple[IntArray, list[LeftOut]]:
     """A destination host for each VM.
 
     Spread gives every link incoming volume for about the same time, and up
@@ -40,9 +42,11 @@ def destinations(problem: Problem) -> tuple[IntArray, list[LeftOut]]:
     are there, then the most free memory. Pack prefers the fullest host
     with room. Soft server groups come before all of these.
 
+    :param kept: up to so much of its fair share; less than all of it leaves
+        room for traffic that arrives
     :returns: shape (n,), host or `NOWHERE`; and those left out
     """
-    state = State(problem)
+    state = State(problem, kept)
     chosen = np.full(len(problem.vms), NOWHERE, dtype=np.intp)
     for row in map(int, _order(problem)):
         fits = state.fits(row)
@@ -65,8 +69,8 @@ def _order(problem: Problem) -> IntArray:
 class State:
     """What is free and what comes in while destinations are chosen."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, kept: float = 1.0) -> None:
+        self.problem, self.kept = problem, kept
         links = problem.network
         self.free = problem.free_after()
         self.app = problem.app.copy()
@@ -193,7 +197,7 @@ class State:
         partner = np.zeros(len(busy), dtype=bool)
         source = int(self.problem.source[row])
         partner[list(self.partners.get(source, ()))] = True
-        partner &= busy <= self.fair * (1 + problem_module.SLACK)
+        partner &= busy <= self.fair * self.kept * (1 + problem_module.SLACK)
         return partner
 
 

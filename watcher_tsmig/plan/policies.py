@@ -18,12 +18,14 @@ class Policy:
 
     :ivar objective: what comes first
     :ivar grain: share of a NIC that a post-copy must spare
+    :ivar caution: times the measured writing that a pre-copy must bear
     :ivar nic_share: share of what the applications leave on a NIC
     :ivar nic_floor: share of a NIC taken even if they leave less
     """
 
     objective: Objective
     grain: float
+    caution: float
     nic_share: float
     nic_floor: float
     max_per_source: int
@@ -40,6 +42,7 @@ POLICIES = {
     'gentle': Policy(
         objective=Objective.GENTLE,
         grain=0.1,
+        caution=1.2,
         nic_share=0.9,
         nic_floor=0.05,
         max_per_source=1,
@@ -49,6 +52,7 @@ POLICIES = {
     'balanced': Policy(
         objective=Objective.BALANCED,
         grain=0.05,
+        caution=2.0,
         nic_share=0.9,
         nic_floor=0.1,
         max_per_source=4,
@@ -58,6 +62,7 @@ POLICIES = {
     'fast': Policy(
         objective=Objective.FAST,
         grain=0.02,
+        caution=1.5,
         nic_share=1.0,
         nic_floor=0.2,
         max_per_source=16,

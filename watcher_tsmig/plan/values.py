@@ -124,7 +124,7 @@ class Request:
     deadline: float = math.inf
     allow_post_copy: bool = True
     max_resend: float = 1.5
-    caution: float = 1.5
+    caution: float = 2.0
     only_mode: Mode | None = None
     placement: Placement = Placement.SPREAD
     assume_nic: float = 125e6

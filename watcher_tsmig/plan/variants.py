@@ -35,8 +35,6 @@ PASSES_EACH = 8
 PASSES_BEST = 80
 # However many the moves, so many combinations are tried, the likeliest.
 FEW = 2
-# Beyond so many moves, destinations are not chosen for all-post-copy, too.
-MANY = 2_000
 # Migrations at once from a host, and to a host, that are tried.
 LANES = (1, 2, 4, 8, 16, 64)
 
