@@ -84,7 +84,6 @@ def solve(
         drawn,
         Effort(
             rounds=ENDLESS,
-            pairs=ENDLESS,
             seed=seed,
             seconds=seconds,
             spent=clock(seconds, kind),

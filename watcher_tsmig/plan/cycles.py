@@ -27,7 +27,7 @@ from watcher_tsmig.plan.transfers import power
 # the mean: at the start, at the end, and from one to the next. By trial,
 # as all that follows.
 SOFT = (0.2, 0.04)
-HARDER = 0.85
+HARDER = 0.9
 # A VM stays in the mode that the relaxation gives it, if leaving it costs
 # the links that hold the bound more than this share of the mean, in all.
 DEAR = 0.7
