@@ -26,7 +26,8 @@ class LearningCase(testtools.TestCase):
         self.path = str(pathlib.Path(folder) / 'calibration.json')
         self.cloud = cloud('a b', *(vm(f'v{i}', 'a') for i in range(3)))
         self.plan = make_plan(
-            self.cloud, policies.request('balanced', hosts=('a',))
+            self.cloud,
+            policies.request('balanced', hosts=('a',), allow_post_copy=False),
         )
 
     def learn(self, factor, times, path=None):
