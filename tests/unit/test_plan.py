@@ -73,7 +73,7 @@ class TestModes(PlanCase):
         self.assertIs(Mode.POST_COPY, migration.mode)
         self.assertIs(Reason.WRITES_TOO_FAST, migration.reason)
         self.assertIn('822 Mbit/s', migration.because)
-        self.assertIn('no turn left it', migration.because)
+        self.assertIn('the link leaves 700 Mbit/s', migration.because)
 
     def test_it_stays_where_its_owner_forbids_post_copy(self):
         left = self.stays(

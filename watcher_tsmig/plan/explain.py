@@ -19,6 +19,7 @@ from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Way
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.ways import Moves
@@ -36,6 +37,8 @@ class Case:
     :ivar wanted: whether contention alone would have post-copied it
     :ivar fell_back: post-copied because no turn left enough for pre-copy
     :ivar needs: the least bandwidth of its pre-copy that would do
+    :ivar room: what the path leaves for it at best; of one that fell back,
+        before anybody has moved
     :ivar load: of the busiest link that it could add to, in this mode
     :ivar longer: s that the other mode would take longer at the same cap;
         None where it is not possible
@@ -69,7 +72,9 @@ def _traffic(case: Case) -> str:
 def _needs(case: Case) -> str:
     if case.fell_back:
         return (
-            f'pre-copy needs {units.human_rate(case.needs)}, no turn left it'
+            f'no turn left it the {units.human_rate(case.needs)} that '
+            'pre-copy needs: beside the traffic that is there, the link '
+            f'leaves {units.human_rate(case.room)}'
         )
     return (
         f'pre-copy would need {units.human_rate(case.needs)}, the link '
@@ -193,6 +198,7 @@ def cases(
     load = game_module.loads(game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
     flips = problem.request.objective is Objective.FAST
+    now = problem_module.room(problem, problem.app)
     out: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])
@@ -200,6 +206,8 @@ def cases(
         ways = tasks.tasks[b.task].ways
         way = ways[b.way]
         others = [w for w in ways if w.early != way.early]
+        fell_back = way.early and b.way > 0 and not flips
+        best = float(settled.best[row])
         needs = problem_module.pre_copy_needs(
             problem, row, bool(game.may_post[i])
         )
@@ -211,20 +219,25 @@ def cases(
             Case(
                 post=way.early,
                 wanted=bool(settled.wanted[row]),
-                fell_back=way.early and b.way > 0 and not flips,
+                fell_back=fell_back,
                 forced=problem.request.only_mode is not None,
-                may_pre=bool(needs <= settled.best[row]),
+                may_pre=needs <= best,
                 may_post=bool(game.may_post[i]),
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
                 needs=needs,
-                room=float(settled.best[row]),
+                room=_room(now, way) if fell_back else best,
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,
                 longer=longer,
             )
         )
     return out
+
+
+def _room(rooms: FloatArray, way: Way) -> float:
+    """What the narrowest link of the path leaves, bytes/s."""
+    return float(rooms[list(way.links)].min())
 
 
 def _as_either(
