@@ -1,0 +1,247 @@
+"""What the laboratory needs of the machine, brought into one folder.
+
+QEMU 9 or later, because earlier ones lose dirtied pages under TCG (fixed by
+QEMU commit 03bfc2188f06), a Debian cloud kernel and busybox: downloaded by
+apt from the repositories that the machine already trusts and its release's
+backports, unpacked and never installed. The guest's program is compiled and
+packed into an initial RAM disk. What is there and unchanged is kept.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+
+HERE = pathlib.Path(__file__).parent
+GUEST = HERE / 'guest'
+MODULES = (
+    'virtio_ring',
+    'virtio',
+    'virtio_pci_modern_dev',
+    'virtio_pci_legacy_dev',
+    'virtio_pci',
+    'failover',
+    'net_failover',
+    'virtio_net',
+    'virtio_blk',
+)
+APPLETS = ('sh', 'mkdir', 'mount', 'insmod', 'ip', 'cat', 'tr', 'sleep')
+QEMU = ('qemu-system-x86', 'qemu-utils')
+KEYS = pathlib.Path('/usr/share/keyrings/debian-archive-keyring.gpg')
+# s that one call of a packaging tool or the compiler may take
+PATIENCE = 300
+
+
+class LabError(Exception):
+    """The laboratory cannot be run here; says what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kit:
+    """Where things are.
+
+    :ivar root: the unpacked packages
+    :ivar program: the guest's program, which also runs on a host
+    """
+
+    root: pathlib.Path
+    kernel: pathlib.Path
+    initrd: pathlib.Path
+    program: pathlib.Path
+
+    @property
+    def libraries(self) -> str:
+        """What the unpacked programs need as LD_LIBRARY_PATH."""
+        return ':'.join(
+            str(self.root / part / 'x86_64-linux-gnu')
+            for part in ('usr/lib', 'lib')
+        )
+
+    def command(self, name: str) -> list[str]:
+        """The begin of a command line of an unpacked program."""
+        path = self.root / 'usr/bin' / name
+        return ['env', f'LD_LIBRARY_PATH={self.libraries}', str(path)]
+
+    def qemu(self) -> list[str]:
+        """The begin of a command line of QEMU."""
+        data = self.root / 'usr/share'
+        firmware = ('seabios', 'qemu', 'ipxe')
+        paths = [a for f in firmware for a in ('-L', str(data / f))]
+        modules = self.root / 'usr/lib/x86_64-linux-gnu/qemu'
+        out = self.command('qemu-system-x86_64') + paths
+        return [*out[:2], f'QEMU_MODULE_DIR={modules}', *out[2:]]
+
+
+def kit(folder: pathlib.Path) -> Kit:
+    """Bring what is missing into the folder.
+
+    :raises LabError: it cannot be had; says why
+    """
+    if platform.machine() != 'x86_64' or not shutil.which('apt-get'):
+        raise LabError('the laboratory needs Debian on x86_64')
+    if os.geteuid():
+        raise LabError('the laboratory needs root, for network namespaces')
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder / 'root'
+    stamp = _stamp()
+    stamped = folder / 'stamp'
+    if not stamped.exists() or stamped.read_text() != stamp:
+        shutil.rmtree(root, ignore_errors=True)
+        partial = folder / 'root.partial'
+        shutil.rmtree(partial, ignore_errors=True)
+        _unpack(folder / 'apt', partial)
+        partial.rename(root)
+        _build(root)
+        stamped.write_text(stamp)
+    return Kit(root, _kernel(root), root / 'initrd.gz', root / 'program')
+
+
+def _stamp() -> str:
+    files = [pathlib.Path(__file__), *sorted(GUEST.iterdir())]
+    found = hashlib.sha256()
+    for path in files:
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _run(*command: str, cwd: pathlib.Path | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LabError(f'{command[0]} cannot be run: {error}') from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip())[-500:]
+        raise LabError(f'{" ".join(command)} failed: {said}')
+    return done.stdout
+
+
+def _unpack(apt: pathlib.Path, root: pathlib.Path) -> None:
+    release = _release()
+    lists, cache = apt / 'lists', apt / 'cache'
+    for made in (lists / 'partial', cache / 'archives/partial', root):
+        made.mkdir(parents=True, exist_ok=True)
+    (apt / 'sources.list').write_text(_sources(release))
+    options = [
+        f'--option={name}={value}'
+        for name, value in (
+            ('Dir::Etc::sourcelist', apt / 'sources.list'),
+            ('Dir::Etc::sourceparts', '-'),
+            ('Dir::State::lists', lists),
+            ('Dir::Cache', cache),
+            ('Debug::NoLocking', 'true'),
+            ('APT::Sandbox::User', 'root'),
+            ('Acquire::Retries', '3'),
+        )
+    ]
+    _run('apt-get', *options, '--quiet', 'update')
+    _run(
+        'apt-get', *options, '--quiet', '--yes', '--download-only',
+        '--no-install-recommends', '--reinstall',
+        f'--target-release={release}-backports', 'install', *QEMU,
+    )  # fmt: skip
+    about = _run(
+        'apt-cache', *options, '--no-all-versions', 'show',
+        'linux-image-cloud-amd64',
+    )  # fmt: skip
+    image = re.search(r'linux-image-[0-9][^ ,]*', about)
+    if not image:
+        raise LabError('no linux-image-cloud-amd64 in the repositories')
+    archives = cache / 'archives'
+    _run(
+        'apt-get', *options, 'download', image[0], 'busybox-static',
+        cwd=archives,
+    )  # fmt: skip
+    for package in sorted(archives.glob('*.deb')):
+        _run('dpkg', '--extract', str(package), str(root))
+    shutil.rmtree(archives)
+
+
+def _release() -> str:
+    text = pathlib.Path('/etc/os-release').read_text()
+    found = re.search(r'^VERSION_CODENAME=(\w+)', text, re.MULTILINE)
+    if not found:
+        raise LabError('the laboratory needs a release of Debian')
+    return found[1]
+
+
+def _sources(release: str) -> str:
+    """The repositories of the release that are in use, and its backports."""
+    form = '$(REPO_URI) $(RELEASE) $(COMPONENT)'
+    by = f'[signed-by={KEYS}] ' if KEYS.exists() else ''
+    targets = _run(
+        'apt-get', 'indextargets', '--format', form, 'Created-By: Packages'
+    )
+    lines = []
+    for target in sorted(set(targets.splitlines())):
+        uri, suite, component = target.split()
+        if component != 'main' or not suite.startswith(release):
+            continue
+        lines.append(f'deb {by}{uri} {suite} main')
+        if suite == release:
+            lines.append(f'deb {by}{uri} {release}-backports main')
+    if not lines:
+        raise LabError(f'apt knows no repository of Debian {release}')
+    return '\n'.join(lines) + '\n'
+
+
+def _kernel(root: pathlib.Path) -> pathlib.Path:
+    return max((root / 'boot').glob('vmlinuz-*'))
+
+
+def _build(root: pathlib.Path) -> None:
+    """Compile the guest's program and pack the initial RAM disk."""
+    program = root / 'program'
+    if not shutil.which('gcc'):
+        raise LabError('gcc is missing: install gcc and libc6-dev')
+    _run(
+        'gcc', '-O2', '-Wall', '-Wextra', '-static',
+        '-o', str(program), str(GUEST / 'program.c'), '-lm',
+    )  # fmt: skip
+    tree = root / 'initrd'
+    shutil.rmtree(tree, ignore_errors=True)
+    (tree / 'bin').mkdir(parents=True)
+    (tree / 'modules').mkdir()
+    busybox = root / 'bin/busybox'
+    shutil.copy(busybox, tree / 'bin/busybox')
+    for applet in APPLETS:
+        (tree / 'bin' / applet).symlink_to('busybox')
+    shutil.copy(program, tree / 'bin/program')
+    shutil.copy(GUEST / 'init', tree / 'init')
+    (tree / 'init').chmod(0o755)
+    modules = root / 'lib/modules'
+    for name in MODULES:
+        found = next(modules.rglob(f'{name}.ko*'), None)
+        if found is None:
+            continue  # built into the kernel
+        if found.suffix == '.xz':
+            packed = subprocess.run(
+                ['xz', '--decompress', '--stdout', str(found)],
+                check=True, capture_output=True, timeout=PATIENCE,
+            )  # fmt: skip
+            (tree / 'modules' / f'{name}.ko').write_bytes(packed.stdout)
+        else:
+            shutil.copy(found, tree / 'modules' / f'{name}.ko')
+    names = '\n'.join(
+        str(p.relative_to(tree)) for p in sorted(tree.rglob('*'))
+    )
+    archive = subprocess.run(
+        [str(busybox), 'cpio', '-o', '-H', 'newc'],
+        cwd=tree, input=names.encode(), check=True,
+        capture_output=True, timeout=PATIENCE,
+    )  # fmt: skip
+    (root / 'initrd.gz').write_bytes(gzip.compress(archive.stdout, mtime=0))
+    shutil.rmtree(tree)
