@@ -1,0 +1,337 @@
+"""One migration carried out over QMP, and all that was seen of it.
+
+The caller has both machines and decides; here it is only done, sampled and
+checked. The document that comes out is described in
+doc/source/contributor/laboratory.rst.
+"""
+
+import asyncio
+import dataclasses
+import os
+import typing
+
+from tests.lab import disks
+from tests.lab import measure
+from tests.lab.machine import PAGE
+from tests.lab.machine import LabFailure
+from tests.lab.machine import Machine
+from tests.lab.machine import Program
+from tests.lab.network import Network
+
+PERIOD = 0.02
+DONE = ('completed', 'failed', 'cancelled')
+PORT = 4444
+# bytes/s; what QEMU takes for no limit, as Nova's 0 becomes
+UNLIMITED = 2**40
+# s after the end until the heartbeat's last gap has been told
+SETTLE = 1.0
+# name in a document's samples -> where query-migrate says it
+COLUMNS = {
+    'remaining': 'remaining',
+    'transferred': 'transferred',
+    'normal': 'normal',
+    'duplicate': 'duplicate',
+    'iteration': 'dirty-sync-count',
+    'dirty_pages_rate': 'dirty-pages-rate',
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How one migration goes.
+
+    :ivar mode: 'pre-copy', 'post-copy' (switched at once) or 'hybrid'
+        (switched after the first pass)
+    :ivar cap: bytes/s of QEMU's max-bandwidth; None: none
+    :ivar post_cap: bytes/s of max-postcopy-bandwidth; None: none
+    :ivar downtime_limit: s
+    :ivar patience: s; then it is cancelled
+    :ivar disks: the disks go with it, to the target's NBD server
+    """
+
+    mode: str = 'pre-copy'
+    cap: float | None = None
+    post_cap: float | None = None
+    downtime_limit: float = 0.3
+    patience: float = 60.0
+    disks: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Seen:
+    """What was sampled; times in s since the order to migrate."""
+
+    times: list[float] = dataclasses.field(default_factory=list)
+    status: list[str] = dataclasses.field(default_factory=list)
+    columns: dict[str, list[int]] = dataclasses.field(
+        default_factory=lambda: {name: [] for name in COLUMNS}
+    )
+    switched: float | None = None
+    disks: float | None = None
+    last: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
+
+    def take(self, at: float, found: dict[str, typing.Any]) -> None:
+        """Add one answer of query-migrate."""
+        self.last = found
+        ram = found.get('ram')
+        if not ram:
+            return
+        self.times.append(round(at, 3))
+        self.status.append(found['status'])
+        for name, key in COLUMNS.items():
+            self.columns[name].append(int(ram.get(key, 0)))
+
+    def rounds(self) -> list[dict[str, float]]:
+        """The begin of each round that was seen."""
+        out: list[dict[str, float]] = []
+        before = 0
+        for i, count in enumerate(self.columns['iteration']):
+            if count != before:
+                out.append(
+                    {
+                        'iteration': count,
+                        'at': self.times[i],
+                        'remaining': self.columns['remaining'][i],
+                        'transferred': self.columns['transferred'][i],
+                    }
+                )
+                before = count
+        return out
+
+    def document(self) -> dict[str, object]:
+        """As JSON; the samples thinned to those that tell something."""
+        keep = _telling(self)
+        return {
+            'disks': self.disks,
+            'switched': self.switched,
+            'rounds': self.rounds(),
+            'samples': {
+                'seconds': [self.times[i] for i in keep],
+                'status': [self.status[i] for i in keep],
+                **{
+                    name: [values[i] for i in keep]
+                    for name, values in self.columns.items()
+                },
+            },
+        }
+
+
+def _telling(seen: Seen) -> list[int]:
+    """Rows at least 0.1 s apart, or with a new round or status."""
+    keep: list[int] = []
+    for i, at in enumerate(seen.times):
+        news = not keep or any(
+            of[i] != of[i - 1] for of in (seen.status, seen.columns['iteration'])
+        )
+        if news or at - seen.times[keep[-1]] >= 0.1 or i + 1 == len(seen.times):
+            keep.append(i)
+    return keep
+
+
+async def migrate(
+    source: Machine, target: Machine, how: How, address: str, port: int = PORT
+) -> Seen:
+    """Carry it out; the target waits for it at the address.
+
+    :raises LabFailure: it failed or hung; one that only did not end is
+        cancelled and no failure
+    """
+    switches = how.mode != 'pre-copy'
+    for end in (source, target):
+        await end.capabilities(
+            postcopy_ram=switches, postcopy_preempt=switches
+        )
+    await source.ask(
+        'migrate-set-parameters',
+        max_bandwidth=round(how.cap or UNLIMITED),
+        max_postcopy_bandwidth=round(how.post_cap or 0),
+        downtime_limit=round(how.downtime_limit * 1000),
+    )
+    await source.capabilities(pause_before_switchover=how.disks)
+    uri = f'tcp:{address}:{port}'
+    await target.ask('migrate-incoming', uri=uri)
+    loop = asyncio.get_running_loop()
+    seen = Seen()
+    begun = loop.time()
+    if how.disks:
+        seen.disks = await _copy_disks(source, target, how, address)
+    await source.ask('migrate', uri=uri)
+    while True:
+        found = await source.ask('query-migrate')
+        at = loop.time() - begun
+        seen.take(at, found)
+        if found['status'] in DONE:
+            break
+        if found['status'] == 'pre-switchover':
+            await disks.end(source, target)
+            await source.ask('migrate-continue', state='pre-switchover')
+        if switches and seen.switched is None and _due(how, found):
+            await source.ask('migrate-start-postcopy')
+            seen.switched = round(loop.time() - begun, 3)
+        if at > how.patience:
+            if seen.switched is not None:
+                raise LabFailure(f'{source.name}: post-copy does not end')
+            await source.ask('migrate_cancel')
+        if at > 2 * how.patience:
+            raise LabFailure(f'{source.name}: cannot be cancelled')
+        await asyncio.sleep(PERIOD)
+    if seen.last['status'] == 'failed':
+        raise LabFailure(
+            f'{source.name}: failed: {seen.last.get("error-desc", "")}'
+        )
+    return seen
+
+
+async def _copy_disks(
+    source: Machine, target: Machine, how: How, address: str
+) -> float:
+    """Until the mirror only follows; s."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await disks.export(target, address)
+    await disks.mirror(source, address, how.cap)
+    while not await disks.ready(source):
+        if loop.time() - begun > how.patience:
+            raise LabFailure(f'{source.name}: its disk is not copied in time')
+        await asyncio.sleep(PERIOD)
+    return round(loop.time() - begun, 3)
+
+
+def _due(how: How, found: dict[str, typing.Any]) -> bool:
+    if found['status'] != 'active':
+        return False
+    return bool(
+        how.mode == 'post-copy' or found['ram']['dirty-sync-count'] > 1
+    )
+
+
+def outcome(seen: Seen) -> dict[str, object]:
+    """How it ended; times in s, data in bytes."""
+    last, ram = seen.last, seen.last.get('ram', {})
+    return {
+        'status': last['status'],
+        'total': last.get('total-time', 0) / 1000,
+        'downtime': last.get('downtime', 0) / 1000,
+        'setup': last.get('setup-time', 0) / 1000,
+        'transferred': ram.get('transferred', 0),
+        'normal': ram.get('normal', 0) * PAGE,
+        'duplicate': ram.get('duplicate', 0) * PAGE,
+        'rounds': ram.get('dirty-sync-count', 0),
+        'faults': ram.get('postcopy-requests', 0),
+        'before_switch': ram.get('precopy-bytes', 0),
+        'while_down': ram.get('downtime-bytes', 0),
+        'after_switch': ram.get('postcopy-bytes', 0),
+    }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a guest before it migrates.
+
+    :ivar working_set: [s, bytes] by stop-and-compare
+    :ivar sampling: the same by QEMU's page sampling
+    :ivar dry_run: a `measure.DryRun` as JSON, or None
+    :ivar zero: pages that hold nothing
+    """
+
+    working_set: measure.Samples
+    sampling: measure.Samples
+    dry_run: dict[str, object] | None
+    zero: int
+
+
+async def facts(machine: Machine, dry_at: float | None = None) -> Facts:
+    """Measure all of it; the guest runs on."""
+    dry = await measure.dry_run(machine, dry_at) if dry_at else None
+    return Facts(
+        working_set=await measure.stop_and_compare(machine),
+        sampling=await measure.page_sampling(machine),
+        dry_run=dry.document() if dry else None,
+        zero=measure.zero_pages(machine),
+    )
+
+
+async def recorded(
+    name: str,
+    source: Machine,
+    target: Machine,
+    how: How,
+    known: Facts,
+    *,
+    network: Network,
+    writes: dict[str, object],
+    link: float | None = None,
+    heard: Program | None = None,
+    port: int = PORT,
+) -> dict[str, object]:
+    """Carry one migration out and describe it, integrity included."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    told = len(source.rates())
+    load = os.getloadavg()[0]
+    seen = await migrate(
+        source, target, how, network.address(target.host), port
+    )
+    await asyncio.sleep(SETTLE)
+    ended = seen.last['status'] == 'completed'
+    now = target if ended else source
+    if ended:
+        running = await target.ask('query-status')
+        if not running['running']:
+            raise LabFailure(f'{name}: the target does not run')
+    bad, checked = await now.bad_pages()
+    pages = source.guest.memory // PAGE
+    return {
+        'format': '1',
+        'name': name,
+        'machine': {
+            'qemu': await _version(now),
+            'accelerator': 'tcg',
+            'load': round(load, 2),
+        },
+        'guest': {
+            'memory': source.guest.memory,
+            'zero': known.zero * PAGE,
+            'resident': (pages - known.zero) * PAGE,
+            'writes': writes,
+        },
+        'measured': {
+            'working_set': known.working_set,
+            'sampling': known.sampling,
+            'dry_run': known.dry_run,
+        },
+        'how': {**dataclasses.asdict(how), 'link': link},
+        'seen': seen.document(),
+        'outcome': outcome(seen),
+        'outage': _gaps(heard, begun),
+        'writer': _writer(source.rates()[told:], target.rates()),
+        'integrity': {'checked': checked, 'bad': bad},
+    }
+
+
+async def _version(machine: Machine) -> str:
+    found = (await machine.ask('query-version'))['qemu']
+    return '.'.join(str(found[k]) for k in ('major', 'minor', 'micro'))
+
+
+def _gaps(heard: Program | None, begun: float) -> list[list[float]] | None:
+    """[s after the begin, s] of each silence of the heartbeat."""
+    if heard is None:
+        return None
+    # both clocks are the monotonic one
+    return [
+        [round(row[0] - begun, 3), row[1]]
+        for row in heard.rows('GAP')
+        if row[0] > begun
+    ]
+
+
+def _writer(
+    before: list[tuple[float, float, float]],
+    after: list[tuple[float, float, float]],
+) -> dict[str, object]:
+    """Pages/s and the longest gap of the guest's writer at either end."""
+    return {
+        'source': [[r[1], r[2]] for r in before],
+        'target': [[r[1], r[2]] for r in after[:3]],
+    }
