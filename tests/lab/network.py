@@ -156,10 +156,10 @@ class Network:
         state = 'down' if off else 'up'
         ip('-n', self.switch, 'link', 'set', host, state)
 
-    def counters(self, host: str) -> tuple[int, int]:
-        """Bytes that the host's wire has sent and received so far."""
+    def counters(self, host: str, wire: str = 'eth0') -> tuple[int, int]:
+        """Bytes that a wire of the host has sent and received so far."""
         text = ip('-n', self.namespace(host), '-s', '-o', 'link', 'show',
-                  'dev', 'eth0')  # fmt: skip
+                  'dev', wire)  # fmt: skip
         rows = re.findall(r'[RT]X:[^\\]*\\\s+(\d+)', text)
         return int(rows[1]), int(rows[0])
 
