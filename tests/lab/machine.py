@@ -12,6 +12,7 @@ import typing
 
 from qemu.qmp import QMPClient
 from qemu.qmp import QMPError
+
 from tests.lab.network import Network
 from tests.lab.prepare import Kit
 

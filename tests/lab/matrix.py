@@ -126,6 +126,7 @@ class Journey:
         self.at: Machine
         self.heard: Program
         self.moves = 0
+        self.reach = 0.0
 
     async def __aenter__(self) -> 'Journey':
         try:
@@ -140,10 +141,26 @@ class Journey:
             disk = disks.image(self.folder / 'first.raw', DISK)
             self.at = await self._machine('h1', disk, incoming=False)
             await self.at.boots()
+            self.reach = await self._reach()
         except BaseException:
             await self.stay.aclose()
             raise
         return self
+
+    async def _reach(self) -> float:
+        """Bytes/s of a migration that nothing limits."""
+        target = await self._machine('h2', self._disk(), incoming=True)
+        seen = await migration.migrate(
+            self.at, target, How(), self.network.address('h2')
+        )
+        found = migration.outcome(seen)
+        before, self.at = self.at, target
+        await before.close()
+        return round(found['transferred'] / found['total'])
+
+    def _disk(self) -> pathlib.Path:
+        assert self.at.disk is not None
+        return self.at.disk
 
     async def __aexit__(self, *error: object) -> None:
         await self.stay.aclose()
@@ -171,8 +188,7 @@ class Journey:
         """One migration to the other host, recorded."""
         before = self.at
         host = 'h2' if before.host == 'h1' else 'h1'
-        assert before.disk is not None
-        disk = before.disk
+        disk = self._disk()
         if run.how.disks:
             disk = disks.image(self.folder / f'disk{self.moves}.raw', DISK, 0)
         target = await self._machine(host, disk, incoming=True)
@@ -181,13 +197,14 @@ class Journey:
             document = await migration.recorded(
                 name, before, target, run.how, known,
                 network=self.network, link=run.link, heard=self.heard,
+                number=self.moves, reach=self.reach,
                 writes={**dataclasses.asdict(writes), 'image': IMAGE},
             )  # fmt: skip
         finally:
             self.network.shape(None)
         self.at = target
         left = before
-        if document['outcome']['status'] != 'completed':  # type: ignore[index]
+        if not migration.completed(document):
             self.at, left = before, target
         await left.close()
         return document
@@ -213,9 +230,7 @@ async def record(
                 await journey.settles(writes)
                 known = await migration.facts(journey.at, DRY)
                 for name, run in wanted:
-                    document = await journey.moves_on(
-                        name, run, writes, known
-                    )
+                    document = await journey.moves_on(name, run, writes, known)
                     write(out / f'{name}.json', document)
                     yield document
 

@@ -21,7 +21,15 @@ from tests.lab.machine import LabFailure
 from tests.lab.machine import Machine
 
 # (s, how often); a long one is as good as several short ones
-TIMES = ((0.01, 3), (0.03, 2), (0.1, 2), (0.3, 2), (1.0, 2), (3.0, 1), (6.0, 1))
+TIMES = (
+    (0.01, 3),
+    (0.03, 2),
+    (0.1, 2),
+    (0.3, 2),
+    (1.0, 2),
+    (3.0, 1),
+    (6.0, 1),
+)
 FEW = ((0.03, 1), (0.3, 1), (1.0, 1), (3.0, 1))
 BETWEEN = 0.2
 # Pages compared at once; more would not stay in a CPU's cache.

@@ -19,6 +19,8 @@ from tests.lab.machine import Program
 from tests.lab.network import Network
 
 PERIOD = 0.02
+# of the samples that are kept
+THIN = 0.1
 DONE = ('completed', 'failed', 'cancelled')
 PORT = 4444
 # bytes/s; what QEMU takes for no limit, as Nova's 0 becomes
@@ -117,13 +119,18 @@ class Seen:
 
 
 def _telling(seen: Seen) -> list[int]:
-    """Rows at least 0.1 s apart, or with a new round or status."""
+    """Rows that far apart, or with a new round or status."""
     keep: list[int] = []
     for i, at in enumerate(seen.times):
         news = not keep or any(
-            of[i] != of[i - 1] for of in (seen.status, seen.columns['iteration'])
+            of[i] != of[i - 1]
+            for of in (seen.status, seen.columns['iteration'])
         )
-        if news or at - seen.times[keep[-1]] >= 0.1 or i + 1 == len(seen.times):
+        if (
+            news
+            or at - seen.times[keep[-1]] >= 0.1
+            or i + 1 == len(seen.times)
+        ):
             keep.append(i)
     return keep
 
@@ -136,18 +143,7 @@ async def migrate(
     :raises LabFailure: it failed or hung; one that only did not end is
         cancelled and no failure
     """
-    switches = how.mode != 'pre-copy'
-    for end in (source, target):
-        await end.capabilities(
-            postcopy_ram=switches, postcopy_preempt=switches
-        )
-    await source.ask(
-        'migrate-set-parameters',
-        max_bandwidth=round(how.cap or UNLIMITED),
-        max_postcopy_bandwidth=round(how.post_cap or 0),
-        downtime_limit=round(how.downtime_limit * 1000),
-    )
-    await source.capabilities(pause_before_switchover=how.disks)
+    await _prepare(source, target, how)
     uri = f'tcp:{address}:{port}'
     await target.ask('migrate-incoming', uri=uri)
     loop = asyncio.get_running_loop()
@@ -162,24 +158,47 @@ async def migrate(
         seen.take(at, found)
         if found['status'] in DONE:
             break
-        if found['status'] == 'pre-switchover':
-            await disks.end(source, target)
-            await source.ask('migrate-continue', state='pre-switchover')
-        if switches and seen.switched is None and _due(how, found):
-            await source.ask('migrate-start-postcopy')
-            seen.switched = round(loop.time() - begun, 3)
-        if at > how.patience:
-            if seen.switched is not None:
-                raise LabFailure(f'{source.name}: post-copy does not end')
-            await source.ask('migrate_cancel')
-        if at > 2 * how.patience:
-            raise LabFailure(f'{source.name}: cannot be cancelled')
+        await _drive(source, target, how, seen, at)
         await asyncio.sleep(PERIOD)
     if seen.last['status'] == 'failed':
         raise LabFailure(
             f'{source.name}: failed: {seen.last.get("error-desc", "")}'
         )
     return seen
+
+
+async def _prepare(source: Machine, target: Machine, how: How) -> None:
+    switches = how.mode != 'pre-copy'
+    for end in (source, target):
+        await end.capabilities(
+            postcopy_ram=switches, postcopy_preempt=switches
+        )
+    await source.ask(
+        'migrate-set-parameters',
+        max_bandwidth=round(how.cap or UNLIMITED),
+        max_postcopy_bandwidth=round(how.post_cap or 0),
+        downtime_limit=round(how.downtime_limit * 1000),
+    )
+    await source.capabilities(pause_before_switchover=how.disks)
+
+
+async def _drive(
+    source: Machine, target: Machine, how: How, seen: Seen, at: float
+) -> None:
+    """What is to be done at this moment of it."""
+    found = seen.last
+    if found['status'] == 'pre-switchover':
+        await disks.end(source, target)
+        await source.ask('migrate-continue', state='pre-switchover')
+    if how.mode != 'pre-copy' and seen.switched is None and _due(how, found):
+        await source.ask('migrate-start-postcopy')
+        seen.switched = round(at, 3)
+    if at > 2 * how.patience:
+        raise LabFailure(f'{source.name}: cannot be cancelled')
+    if at > how.patience:
+        if seen.switched is not None:
+            raise LabFailure(f'{source.name}: post-copy does not end')
+        await source.ask('migrate_cancel')
 
 
 async def _copy_disks(
@@ -205,7 +224,7 @@ def _due(how: How, found: dict[str, typing.Any]) -> bool:
     )
 
 
-def outcome(seen: Seen) -> dict[str, object]:
+def outcome(seen: Seen) -> dict[str, typing.Any]:
     """How it ended; times in s, data in bytes."""
     last, ram = seen.last, seen.last.get('ram', {})
     return {
@@ -260,6 +279,8 @@ async def recorded(
     *,
     network: Network,
     writes: dict[str, object],
+    number: int,
+    reach: float,
     link: float | None = None,
     heard: Program | None = None,
     port: int = PORT,
@@ -284,15 +305,18 @@ async def recorded(
     return {
         'format': '1',
         'name': name,
+        'number': number,
         'machine': {
             'qemu': await _version(now),
             'accelerator': 'tcg',
             'load': round(load, 2),
+            'reach': reach,
         },
         'guest': {
             'memory': source.guest.memory,
             'zero': known.zero * PAGE,
             'resident': (pages - known.zero) * PAGE,
+            'disk': source.disk.stat().st_size if source.disk else 0,
             'writes': writes,
         },
         'measured': {
@@ -307,6 +331,11 @@ async def recorded(
         'writer': _writer(source.rates()[told:], target.rates()),
         'integrity': {'checked': checked, 'bad': bad},
     }
+
+
+def completed(document: dict[str, typing.Any]) -> bool:
+    """Whether the recorded migration went through."""
+    return bool(document['outcome']['status'] == 'completed')
 
 
 async def _version(machine: Machine) -> str:

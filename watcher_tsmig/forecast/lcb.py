@@ -15,7 +15,7 @@ from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.rounds import CONVERGES
-from watcher_tsmig.forecast.rounds import walk
+from watcher_tsmig.forecast.sweep import walked_by
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Course
 from watcher_tsmig.forecast.terms import Terms
@@ -28,6 +28,9 @@ Rows = npt.NDArray[np.intp]
 
 # Bisection of the LCB ends at this relative width, on the feasible side.
 LCB_TOLERANCE = 1e-9
+# Of a hand that sweeps what is left has the average age of half a sweep,
+# and W is concave: so half the bandwidth is too little.
+EARLY = 0.5
 # Halvings that no width of floats outlasts.
 MOST_HALVINGS = 200
 
@@ -98,6 +101,9 @@ def least_convergent_bandwidth(
     low = np.zeros(len(curves))
     if bracket is Bracket.EXPECTED:
         low = closed_form_lcb(curves, rules, downtime, terms)
+        # a hand that does not wait for the end of a round needs less, but
+        # never less than where what it meets falls on average
+        low = low * (EARLY if rules.window else 1.0)
     low = floor.least(low, _at_once(floor.unit, floor.last, share))
     if bool(np.isinf(last).all()):
         return low
@@ -138,7 +144,7 @@ class _Search:
             limit=self.unit.limit[rows],
             steps=self.unit.steps,
         )
-        walked = walk(curves, how, self.bracket)
+        walked = walked_by(self.rules, curves, how, self.bracket)
         total = walked.elapsed + walked.rest / how.last_rate
         good: BoolArray = walked.ending == CONVERGES
         return good & (total <= self.last[rows])

@@ -23,7 +23,7 @@ from watcher_tsmig.forecast.rounds import CONVERGES
 from watcher_tsmig.forecast.rounds import STALLS
 from watcher_tsmig.forecast.rounds import TOO_MANY_ROUNDS
 from watcher_tsmig.forecast.rounds import Walked
-from watcher_tsmig.forecast.rounds import walk
+from watcher_tsmig.forecast.sweep import walked_by
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Course
 from watcher_tsmig.forecast.terms import Terms
@@ -125,7 +125,7 @@ def pre_copy(
     :raises ValueError: a bandwidth is not positive (the caller's fault)
     """
     how = course(curves, _bandwidths(curves, bandwidth), rules, terms)
-    walked = walk(curves, how, bracket)
+    walked = walked_by(rules, curves, how, bracket)
     found = _information_set(walked, how, terms)
     if rules.completion_timeout == np.inf:
         return found

@@ -163,7 +163,7 @@ def _used(
     request: Request,
 ) -> tuple[FloatArray, FloatArray]:
     """(applications on each link, free on each host) before the plan."""
-    app = links.background.copy()
+    app = links.background.astype(np.float64)
     free = np.array(
         [
             (h.memory, h.vcpus, math.inf if h.disk is None else h.disk)
