@@ -40,6 +40,8 @@ SAMPLES_PER_GIB = 4096
 # guest would stand in postmigrate, its state in the sink.
 DRY_ROUNDS = 12
 DRY_SECONDS = 25.0
+# s until the writer has reported once more
+REPORTED = 1.1
 
 Pages = npt.NDArray[np.uint64]
 Samples = list[list[float]]
@@ -191,7 +193,7 @@ async def dry_run(machine: Machine, bandwidth: float) -> DryRun:
     finally:
         await machine.capabilities(pause_before_switchover=False)
     ended = loop.time()
-    await asyncio.sleep(1.1)  # until the writer has reported once more
+    await asyncio.sleep(REPORTED)
     during = machine.rates()[told:]
     return DryRun(
         rounds=[

@@ -251,22 +251,35 @@ class Facts:
     :ivar sampling: the same by QEMU's page sampling
     :ivar dry_run: a `measure.DryRun` as JSON, or None
     :ivar zero: pages that hold nothing
+    :ivar sampling_gap: the writer's longest gap during page sampling, s
     """
 
     working_set: measure.Samples
     sampling: measure.Samples
     dry_run: dict[str, object] | None
     zero: int
+    sampling_gap: float
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        out = dataclasses.asdict(self)
+        out.pop('zero')
+        return out
 
 
 async def facts(machine: Machine, dry_at: float | None = None) -> Facts:
     """Measure all of it; the guest runs on."""
     dry = await measure.dry_run(machine, dry_at) if dry_at else None
+    told = len(machine.rates())
+    sampling = await measure.page_sampling(machine)
+    await asyncio.sleep(measure.REPORTED)
+    gaps = [gap for _, _, gap in machine.rates()[told:]]
     return Facts(
         working_set=await measure.stop_and_compare(machine),
-        sampling=await measure.page_sampling(machine),
+        sampling=sampling,
         dry_run=dry.document() if dry else None,
         zero=measure.zero_pages(machine),
+        sampling_gap=max(gaps, default=0.0),
     )
 
 
@@ -286,20 +299,16 @@ async def recorded(
     port: int = PORT,
 ) -> dict[str, object]:
     """Carry one migration out and describe it, integrity included."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun = asyncio.get_running_loop().time()
     told = len(source.rates())
     load = os.getloadavg()[0]
     seen = await migrate(
         source, target, how, network.address(target.host), port
     )
     await asyncio.sleep(SETTLE)
-    ended = seen.last['status'] == 'completed'
-    now = target if ended else source
-    if ended:
-        running = await target.ask('query-status')
-        if not running['running']:
-            raise LabFailure(f'{name}: the target does not run')
+    now = target if seen.last['status'] == 'completed' else source
+    if not (await now.ask('query-status'))['running']:
+        raise LabFailure(f'{name}: the guest does not run')
     bad, checked = await now.bad_pages()
     pages = source.guest.memory // PAGE
     return {
@@ -319,11 +328,7 @@ async def recorded(
             'disk': source.disk.stat().st_size if source.disk else 0,
             'writes': writes,
         },
-        'measured': {
-            'working_set': known.working_set,
-            'sampling': known.sampling,
-            'dry_run': known.dry_run,
-        },
+        'measured': known.document(),
         'how': {**dataclasses.asdict(how), 'link': link},
         'seen': seen.document(),
         'outcome': outcome(seen),

@@ -81,13 +81,7 @@ def hybrid(
     pre = pre_copy(curves, bandwidth, rules, terms=terms)
     n = len(curves)
     rates = np.broadcast_to(np.asarray(bandwidth, dtype=np.float64), (n,))
-    later = rates
-    if post_bandwidth is not None:
-        later = np.broadcast_to(
-            np.asarray(post_bandwidth, dtype=np.float64), (n,)
-        )
-        if not bool(((later > 0) & np.isfinite(later)).all()):
-            raise ValueError('every bandwidth must be finite and above 0')
+    later = _later(rates, post_bandwidth)
     how = course(curves, rates, rules, terms)
     due = _due(switch, how)
     done: BoolArray = pre.converges & (pre.t_converge <= due)
@@ -113,6 +107,16 @@ def hybrid(
         np.where(done, 0.0, left),
         np.where(done, 0.0, pages),
     )
+
+
+def _later(rates: FloatArray, given: FloatArray | float | None) -> FloatArray:
+    """Bytes/s on the wire after the switch, shape (n,)."""
+    if given is None:
+        return rates
+    later = np.broadcast_to(np.asarray(given, dtype=np.float64), rates.shape)
+    if not bool(((later > 0) & np.isfinite(later)).all()):
+        raise ValueError('every bandwidth must be finite and above 0')
+    return later
 
 
 def _due(switch: Switch | FloatArray | float, how: Course) -> FloatArray:
