@@ -8,7 +8,6 @@ which two destinations are there, one of them busy receiving.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import AsyncIterator
 from collections.abc import Callable
@@ -215,18 +214,26 @@ def _vm(
     )
 
 
+Wanted = Callable[[str], bool]
+
+
+def every(name: str) -> bool:
+    """Each variant is wanted."""
+    return bool(name)
+
+
 async def pair(
-    kit: Kit, folder: pathlib.Path, repeats: int, only: str = ''
+    kit: Kit, folder: pathlib.Path, repeats: int, wanted: Wanted = every
 ) -> AsyncIterator[dict[str, object]]:
     """The seed's experiment; guests go to and fro between two hosts."""
     with Network(2, SEND_BUFFER) as network:
         async with Scene(kit, network, folder, PAIR, LINK) as scene:
-            async for found in _repeated(scene, OF_PAIR, repeats, only, {}):
+            async for found in _repeated(scene, OF_PAIR, repeats, wanted, {}):
                 yield found
 
 
 async def four(
-    kit: Kit, folder: pathlib.Path, repeats: int, only: str = ''
+    kit: Kit, folder: pathlib.Path, repeats: int, wanted: Wanted = every
 ) -> AsyncIterator[dict[str, object]]:
     """Four guests and two destinations, one of which receives much.
 
@@ -247,7 +254,7 @@ async def four(
                 for program in programs:
                     await program.start()
                 async for found in _repeated(
-                    scene, OF_FOUR, repeats, only, {'h3': BUSY}
+                    scene, OF_FOUR, repeats, wanted, {'h3': BUSY}
                 ):
                     yield found
                     await _home(scene)
@@ -273,14 +280,14 @@ async def _repeated(
     scene: Scene,
     variants: dict[str, Variant],
     repeats: int,
-    only: str,
+    wanted: Wanted,
     busy: dict[str, float],
 ) -> AsyncIterator[dict[str, object]]:
     traffic = await scene.traffic()
     sets = await scene.working_sets()
     for repeat in range(repeats):
         for name, variant in variants.items():
-            if only not in name:
+            if not wanted(name):
                 continue
             leaves = next(iter(scene.at.values())).host
             plan = variant.plan(cloud(scene, traffic, sets, busy), leaves)
@@ -292,10 +299,3 @@ async def _repeated(
                 'foretold': plan.makespan if variant.caps else None,
                 **found,
             }
-
-
-def write(path: pathlib.Path, runs: list[dict[str, object]]) -> None:
-    """Write the runs, one a line, whole."""
-    partial = path.with_suffix('.partial')
-    partial.write_text(''.join(json.dumps(run) + '\n' for run in runs))
-    partial.rename(path)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 from tests.lab import disks
 from tests.lab import migration
+from tests.lab import recording
 from tests.lab.machine import MIB
 from tests.lab.machine import Guest
 from tests.lab.machine import Machine
@@ -156,7 +157,7 @@ class Journey:
         found = migration.outcome(seen)
         before, self.at = self.at, target
         await before.close()
-        return round(found['transferred'] / found['total'])
+        return float(round(found['transferred'] / found['total']))
 
     def _disk(self) -> pathlib.Path:
         assert self.at.disk is not None
@@ -183,7 +184,7 @@ class Journey:
         await asyncio.sleep(SETTLE)
 
     async def moves_on(
-        self, name: str, run: Run, writes: Writes, known: migration.Facts
+        self, name: str, run: Run, writes: Writes, known: recording.Facts
     ) -> dict[str, object]:
         """One migration to the other host, recorded."""
         before = self.at
@@ -194,7 +195,7 @@ class Journey:
         target = await self._machine(host, disk, incoming=True)
         self.network.shape(run.link)
         try:
-            document = await migration.recorded(
+            document = await recording.recorded(
                 name, before, target, run.how, known,
                 network=self.network, link=run.link, heard=self.heard,
                 number=self.moves, reach=self.reach,
@@ -204,7 +205,7 @@ class Journey:
             self.network.shape(None)
         self.at = target
         left = before
-        if not migration.completed(document):
+        if not recording.completed(document):
             self.at, left = before, target
         await left.close()
         return document
@@ -228,7 +229,7 @@ async def record(
                 if not wanted:
                     continue
                 await journey.settles(writes)
-                known = await migration.facts(journey.at, DRY)
+                known = await recording.facts(journey.at, DRY)
                 for name, run in wanted:
                     document = await journey.moves_on(name, run, writes, known)
                     write(out / f'{name}.json', document)

@@ -10,10 +10,12 @@ import contextlib
 import dataclasses
 import pathlib
 import statistics
+import typing
 
 from tests.lab import measure
 from tests.lab import migration
 from tests.lab.machine import MIB
+from tests.lab.machine import PAGE
 from tests.lab.machine import Guest
 from tests.lab.machine import LabFailure
 from tests.lab.machine import Machine
@@ -188,7 +190,7 @@ class Scene:
             samples = await measure.stop_and_compare(machine, measure.FEW)
             out[name] = {
                 'samples': samples,
-                'zero': measure.zero_pages(machine) * measure.PAGE,
+                'zero': measure.zero_pages(machine) * PAGE,
             }
         return out
 
@@ -236,7 +238,7 @@ class Scene:
         target: Machine,
         begun: float,
         ended: dict[str, asyncio.Event],
-    ) -> dict[str, object]:
+    ) -> dict[str, typing.Any]:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(begun + move.start - loop.time(), 0.0))
         for name in move.after:
@@ -259,7 +261,7 @@ class Scene:
         }
 
     async def _arrives(
-        self, move: Move, target: Machine, seen: dict[str, object]
+        self, move: Move, target: Machine, seen: dict[str, typing.Any]
     ) -> None:
         if seen['status'] != 'completed':
             await target.close()

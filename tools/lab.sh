@@ -1,0 +1,59 @@
+#!/bin/sh
+# The laboratory: real QEMU and libvirt on this machine.
+#
+#   sh tools/lab.sh smoke          a few minutes: does what is known hold?
+#   sh tools/lab.sh full [DIR]     two hours: record everything into DIR
+#                                  (.lab/out) and judge the forecast by it
+#   sh tools/lab.sh COMMAND [...]  one part: record, contention, lcb,
+#                                  enforcement; --help tells the options
+#
+# Needs root and Debian on x86_64. Installs gcc and iproute2 where they are
+# missing; QEMU, libvirt and a kernel are unpacked into .lab/kit and never
+# installed. Guests are emulated (TCG), so that it runs in any machine.
+
+. "$(dirname -- "$0")/venv.sh"
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo 'The laboratory needs root, for network namespaces.' >&2
+    exit 1
+fi
+
+# Program and the package that brings it.
+need() {
+    command -v "$1" >/dev/null 2>&1 && return 0
+    echo "Installing $2" >&2
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y --no-install-recommends install $2; } \
+        </dev/null >/dev/null || exit 1
+}
+need gcc 'gcc libc6-dev'
+need ip iproute2
+need setpriv util-linux
+need sysctl procps
+
+# The laboratory's own packages, beside what the tests need.
+if ! "$BIN/python" -c 'import qemu.qmp' 2>/dev/null; then
+    "$BIN/python" -m pip install -qq --disable-pip-version-check \
+        --constraint constraints.txt --requirement tests/lab/requirements.txt \
+        </dev/null || exit 1
+fi
+
+lab() {
+    "$BIN/python" -m tests.lab "$@" </dev/null
+}
+
+case ${1:-} in
+full)
+    out=${2:-.lab/out}
+    lab record --out "$out" &&
+        lab lcb --out "$out" &&
+        lab contention --out "$out" &&
+        lab enforcement --out "$out" &&
+        "$BIN/python" -m benchmarks.lab --data "$out/migrations"
+    ;;
+'')
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+*) lab "$@" ;;
+esac
