@@ -16,7 +16,7 @@ from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.game import Game
 
 # Enough to be good, not to be best.
-LITTLE = Effort(nodes=10, rounds=5)
+LITTLE = Effort(nodes=10, rounds=50)
 
 
 def game(tx, rx, source=None, destination=None, **values):
