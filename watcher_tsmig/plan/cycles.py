@@ -36,19 +36,22 @@ ROUNDS = 0.1
 # A VM stays in the mode that the relaxation gives it, if leaving it costs
 # the links that hold the bound more than this share of the mean, in all.
 DEAR = 2.0
-# Links are drawn as busy by a sum that is BUSY times as soft. What a round
-# does may be worse by HEAT of the sum, in the mean; it does without the
-# share IDLE of the VMs, or what it did would often be undone by the next.
-BUSY = 3.0
+# Links are drawn as busy by a sum that is BUSY times as soft, or the few
+# that hold the value would be drawn too rarely. What a round does may be
+# worse by HEAT of the sum, in the mean; it does without the share IDLE of
+# the VMs, or what it did would often be undone by the next.
+BUSY = 0.4
 HEAT = 0.02
 IDLE = 0.1
 # The paths that are followed at once, by how often nothing was found for
 # a link: those with few VMs have few cycles, and hold the value.
 BEAMS = (300, 300, 600, 1200, 2400)
-# After so many rounds for each link without a better value the best modes
-# are gone on from, but for a VM of the busiest link that has to leave it:
-# one whose load no cycle lowers a little may be lowered by much.
+# After so many rounds for each link, or for MANY, without a better value
+# the best modes are gone on from, but for a VM of the busiest link that has
+# to leave it: one whose load no cycle lowers a little may be lowered by
+# much.
 STALE = 1.0
+MANY = 100
 # Efforts are asked for their clock once in so many rounds.
 ASK = 16
 
@@ -101,7 +104,8 @@ class Search:
         self.post = start.copy()
         self.load = parts.base + parts.delta @ start.astype(np.float64)
         self.best, self.value = start.copy(), float(self.load.max())
-        self._since, self._moved = 0, 0
+        self._since = 0
+        self._moved: list[int] = []
         self._failed = np.zeros(len(self.load), dtype=np.intp)
         self.soften(SOFT[0])
 
@@ -155,7 +159,8 @@ class Search:
 
     def stale(self) -> bool:
         """Whether there was no better value for long."""
-        return self._rounds - self._since > STALE * len(self.load)
+        links = max(len(self.load), MANY)
+        return self._rounds - self._since > STALE * links
 
     def kick(self) -> None:
         """Go on from the best, but for a VM of its busiest link."""
@@ -167,11 +172,12 @@ class Search:
         rows = self._transfers.by_tail.at(int(self.load.argmax()))
         if not len(rows):
             return
-        self._moved = int(self._random.choice(rows))
-        links, steps = self._steps(np.array([self._moved]))
+        row = int(self._random.choice(rows))
+        self._moved = [row]
+        links, steps = self._steps(np.array([row]))
         self.load[links] += steps
-        self.post[self._moved] = ~self.post[self._moved]
-        self._transfers.turn(self._moved)
+        self.post[row] = ~self.post[row]
+        self._transfers.turn(row)
 
     def _apply(self, rows: IntArray, peak: float, most: float) -> bool:
         """Flip these VMs, if that really changes the sum by less."""
