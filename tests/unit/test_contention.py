@@ -12,11 +12,12 @@ from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
 from watcher_tsmig.plan import game as game_module
 from watcher_tsmig.plan import relax
+from watcher_tsmig.plan import transfers
 from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.game import Game
 
 # Enough to be good, not to be best.
-LITTLE = Effort(nodes=10, rounds=5)
+LITTLE = Effort(nodes=10, rounds=50)
 
 
 def game(tx, rx, source=None, destination=None, **values):
@@ -229,6 +230,37 @@ class TestManyHosts(testtools.TestCase):
         relaxed = relax.bound(parts, before)
         found = cycles.search(parts, relaxed, start, LITTLE, relaxed.bound)
         self.assertLess(key(g, found)[0][0], before)
+
+    def test_a_cycle_changes_the_sum_by_what_it_says(self):
+        g = game_module.decided(self.random_game(2, 150, hosts=6))
+        post = np.random.default_rng(0).random(len(g.risk)) < 0.5
+        tail = np.where(post, g.post.indices, g.pre.indices)
+        head = np.where(post, g.pre.indices, g.post.indices)
+        leaves = np.where(post, g.post.data, g.pre.data) / 1e5
+        comes = np.where(post, g.pre.data, g.post.data) / 1e5
+        m, every = len(g.capacity), np.arange(len(tail))
+        room = np.bincount(tail, minlength=m + 1)
+        room += np.bincount(head, minlength=m + 1)
+        moves = transfers.Transfers(
+            tail=tail,
+            head=head,
+            out=np.exp(-leaves),
+            into=np.exp(comes),
+            by_tail=transfers.Shelves(tail, room, every),
+            by_head=transfers.Shelves(head, room, every),
+        )
+        term = np.append(np.random.default_rng(1).random(m), 0.0)
+        look = transfers.Cycles(moves, term, np.zeros(len(tail)), 0.1, 50)
+        found = look.through(0)
+        self.assertGreater(len(found), transfers.TRIED)
+        self.assertEqual(
+            sorted(cost for cost, _ in found), [c for c, _ in found]
+        )
+        for cost, rows in found:
+            added = np.bincount(head[rows], comes[rows], m + 1)
+            added -= np.bincount(tail[rows], leaves[rows], m + 1)
+            self.assertAlmostEqual(term @ (np.exp(added) - 1), cost)
+            self.assertEqual(len(rows), len({*tail[rows].tolist()}))
 
     def test_forced_modes_are_respected_in_a_search(self):
         for seed in range(5):

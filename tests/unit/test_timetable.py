@@ -9,6 +9,7 @@ import testtools
 from watcher_tsmig.plan import bounds
 from watcher_tsmig.plan import check_tasks
 from watcher_tsmig.plan import precedence
+from watcher_tsmig.plan import slots
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
@@ -115,6 +116,48 @@ class TestRates(Case):
         )
         self.assertEqual(20.0, self.solve(tasks).makespan)
         self.assertEqual(10.0, self.solve(tasks, flip=True).makespan)
+
+
+class TestLanes(Case):
+    """Four lanes of a core link, four tasks from each of eight sources."""
+
+    def tasks(self, beside=()):
+        random = np.random.default_rng(5)
+        times = [18.0, 36.0, 20.0, 38.0] * 8
+        places = random.permutation(32)
+        tasks = [
+            one(fixed(0, 1 + place // 4, 9 + place % 8, takes=takes))
+            for place, takes in zip(places.tolist(), times, strict=True)
+        ]
+        capacity = np.full(17, 10.0)
+        capacity[0] = 40.0
+        return Tasks(
+            tasks=(*tasks, *beside), capacity=capacity, app=np.zeros(17)
+        )
+
+    def order(self, tasks, target):
+        need, random = bounds.least(tasks), np.random.default_rng(0)
+        return slots.order(tasks, need, target, random, 1000)
+
+    def test_they_are_filled_without_a_gap(self):
+        found = self.solve(self.tasks())
+        self.assertEqual(8 * (18 + 36 + 20 + 38) / 4, found.lower_bound)
+        self.assertEqual(found.lower_bound, found.makespan)
+
+    def test_an_order_has_every_task_once(self):
+        order = self.order(self.tasks(), 224.0)
+        self.assertEqual([*range(32)], sorted(order))
+
+    def test_there_is_no_order_that_ends_before_the_bound(self):
+        self.assertIsNone(self.order(self.tasks(), 222.0))
+
+    def test_there_is_none_where_a_task_takes_another_path(self):
+        tasks = self.tasks(beside=[one(fixed(1, 9))])
+        self.assertIsNone(self.order(tasks, 224.0))
+
+    def test_tasks_of_one_length_fill_them_in_turn(self):
+        tasks = some(*[one(fixed(0, 1 + i)) for i in range(3)], links=4)
+        self.assertEqual([0, 1, 2], sorted(self.order(tasks, 30.0)))
 
 
 class TestTraffic(Case):

@@ -141,7 +141,7 @@ def makespan(tasks: Tasks, moved: Collection[int] | None = None) -> float:
             + sum(work.values())
             + min(need.tail[i] for i in work)
         )
-    for lanes, group in _even(tasks, need):
+    for lanes, group in even(tasks, need):
         found.append(_in_lanes(need, group, lanes))
     found += _stores(tasks, need)
     for group in need.alone.values():
@@ -156,7 +156,7 @@ def makespan(tasks: Tasks, moved: Collection[int] | None = None) -> float:
     return max(found)
 
 
-def _even(tasks: Tasks, need: Least) -> Iterator[tuple[float, list[int]]]:
+def even(tasks: Tasks, need: Least) -> Iterator[tuple[float, list[int]]]:
     """(lanes, tasks) of links that all use at one and the same rate."""
     rooms = best_rooms(tasks)
     for link, work in need.work.items():

@@ -1,12 +1,14 @@
 """Modes by cyclic transfers, for games too large and too tight to be solved.
 
-The sum of transfers.py is made harder and harder, and all cycles that are
-found are applied, until there are none; then a few VMs of a busy link are
-flipped at random, what this breaks is mended by cycles, and the result is
-kept unless it is worse. Every VM here has a choice.
+The sum of transfers.py is made harder and harder. A round looks for the
+best cycle through one link, the busiest likely first, among most of the
+VMs; it is applied unless it is so much worse that chance refuses it, and
+the best modes that were met are kept. Where they do not get better, a VM
+of their busiest link is moved by force. Every VM here has a choice.
 """
 
 import itertools
+import math
 
 import numpy as np
 from scipy import sparse
@@ -18,9 +20,9 @@ from watcher_tsmig.plan.effort import Effort
 from watcher_tsmig.plan.relax import TRUST
 from watcher_tsmig.plan.relax import Relaxed
 from watcher_tsmig.plan.relax import Shares
-from watcher_tsmig.plan.transfers import GAIN
+from watcher_tsmig.plan.transfers import Cycles
+from watcher_tsmig.plan.transfers import Shelves
 from watcher_tsmig.plan.transfers import Transfers
-from watcher_tsmig.plan.transfers import cycles
 from watcher_tsmig.plan.transfers import power
 
 # How soft the largest load is, as a share of what a VM adds to a link in
@@ -28,17 +30,30 @@ from watcher_tsmig.plan.transfers import power
 # as all that follows.
 SOFT = (0.2, 0.04)
 HARDER = 0.9
+# So many rounds for each link at each softness before the last, and no
+# more than half of all together.
+ROUNDS = 0.1
 # A VM stays in the mode that the relaxation gives it, if leaving it costs
 # the links that hold the bound more than this share of the mean, in all.
-DEAR = 0.7
-# Pairs of transfers that a round looks at; beyond, it draws some VMs.
-PAIRS = 1_000_000
-# Where no cycle helps, so many VMs of a busy link are flipped at random;
-# links are drawn as busy by a sum that is BUSY times as soft. What then is
-# found may be worse by HEAT, in the mean, to be gone on from.
-FLIPS = 2
-BUSY = 3.0
+DEAR = 2.0
+# Links are drawn as busy by a sum that is BUSY times as soft, or the few
+# that hold the value would be drawn too rarely. What a round does may be
+# worse by HEAT of the sum, in the mean; it does without the share IDLE of
+# the VMs, or what it did would often be undone by the next.
+BUSY = 0.4
 HEAT = 0.02
+IDLE = 0.1
+# The paths that are followed at once, by how often nothing was found for
+# a link: those with few VMs have few cycles, and hold the value.
+BEAMS = (300, 300, 600, 1200, 2400)
+# After so many rounds for each link, or for MANY, without a better value
+# the best modes are gone on from, but for a VM of the busiest link that has
+# to leave it: one whose load no cycle lowers a little may be lowered by
+# much.
+STALE = 1.0
+MANY = 100
+# Efforts are asked for their clock once in so many rounds.
+ASK = 16
 
 
 class Search:
@@ -49,6 +64,9 @@ class Search:
     :ivar value: the least largest load that was met
     :ivar best: shape (n,), its modes
     """
+
+    _soft: float
+    _transfers: Transfers
 
     def __init__(
         self,
@@ -86,81 +104,94 @@ class Search:
         self.post = start.copy()
         self.load = parts.base + parts.delta @ start.astype(np.float64)
         self.best, self.value = start.copy(), float(self.load.max())
+        self._since = 0
+        self._moved: list[int] = []
+        self._failed = np.zeros(len(self.load), dtype=np.intp)
+        self.soften(SOFT[0])
 
     def over(self) -> bool:
         """Whether it is good enough, or the effort is spent."""
         return (
             self.value <= self._aim
             or self._rounds >= self._effort.rounds
-            or self._effort.spent() >= 1
+            or (self._rounds % ASK == 0 and self._effort.spent() >= 1)
         )
 
-    def settle(self, softness: float, hot: BoolArray) -> None:
-        """Rounds until nothing is found, from the hot links on."""
-        while hot.any() and not self.over():
-            hot = self._round(softness, hot)
-            peak = float(self.load.max())
-            if peak < self.value:
-                self.best, self.value = self.post.copy(), peak
-
-    def shake(self, softness: float) -> None:
-        """Go elsewhere from here by one busy link, or come back."""
-        self._rounds += 1
-        soft = softness * self._mean
-        post, load = self.post.copy(), self.load.copy()
-        peak = float(load.max())
-        busy = power((load - peak) / (soft * BUSY))
-        link = int(self._random.choice(len(load), p=busy / busy.sum()))
-        on = (self._pre[0] == link) | (self._as_post[0] == link)
-        rows = self._random.permutation(np.flatnonzero(on))[:FLIPS]
-        links, steps = self._steps(rows)
-        self.load[links] += steps
-        self.post[rows] = ~self.post[rows]
-        hot = np.zeros(len(load), dtype=bool)
-        hot[links] = True
-        self.settle(softness, hot)
-        before = float(power((load - peak) / soft).sum())
-        after = float(power((self.load - peak) / soft).sum())
-        if after > before * (1.0 + HEAT * self._random.exponential()):
-            self.post, self.load = post, load
-
-    def _round(self, softness: float, hot: BoolArray) -> BoolArray:
-        """Apply the cycles that are found from the hot links on.
-
-        :param hot: shape (m,)
-        :returns: shape (m,), the links whose loads changed
-        """
-        self._rounds += 1
-        soft = softness * self._mean
-        peak = float(self.load.max())
-        rows = self._drawn()
-        transfers = self._transfers(rows, soft, peak)
-        changed = np.zeros(len(hot), dtype=bool)
-        for path in cycles(transfers, np.append(hot, False)):
-            if changed[transfers.tail[path]].any():
-                continue
-            links, steps = self._steps(rows[path])
-            if changed[links].any():
-                continue
-            change = power((self.load[links] + steps - peak) / soft)
-            change -= power((self.load[links] - peak) / soft)
-            if change.sum() < -GAIN:
-                self.load[links] += steps
-                self.post[rows[path]] = ~self.post[rows[path]]
-                changed[links] = True
-        return changed
-
-    def _drawn(self) -> IntArray:
-        """VMs that a round looks at."""
+    def soften(self, softness: float) -> None:
+        """From here on the largest load is so soft."""
+        self._soft = soft = softness * self._mean
+        (pre_link, pre), (post_link, as_post) = self._pre, self._as_post
+        tail = np.where(self.post, post_link, pre_link)
+        head = np.where(self.post, pre_link, post_link)
         near, m = self._near, len(self.load)
-        links = np.array((self._pre[0][near], self._as_post[0][near]))
-        tail, head = np.where(self.post[near], links[::-1], links)
-        pairs = np.bincount(tail, minlength=m + 1) @ np.bincount(
-            head, minlength=m + 1
+        room = np.bincount(tail[near], minlength=m + 1)
+        room += np.bincount(head[near], minlength=m + 1)
+        self._transfers = Transfers(
+            tail=tail,
+            head=head,
+            out=power(-np.where(self.post, as_post, pre) / soft),
+            into=power(np.where(self.post, pre, as_post) / soft),
+            by_tail=Shelves(tail, room, near),
+            by_head=Shelves(head, room, near),
         )
-        share = np.sqrt(PAIRS / max(float(pairs), PAIRS))
-        out: IntArray = near[self._random.random(len(near)) <= share]
-        return out
+
+    def round(self) -> None:
+        """Apply a cycle through a busy link, unless it costs too much."""
+        self._rounds += 1
+        peak = float(self.load.max())
+        busy = power((self.load - peak) / (self._soft * BUSY))
+        link = int(self._random.choice(len(busy), p=busy / busy.sum()))
+        term = np.append(power((self.load - peak) / self._soft), 0.0)
+        most = HEAT * float(term.sum()) * self._random.exponential()
+        side = self._sides(term)
+        side[self._random.random(len(side)) < IDLE] = np.inf
+        side[self._moved] = np.inf
+        beam = BEAMS[min(int(self._failed[link]), len(BEAMS) - 1)]
+        cycles = Cycles(self._transfers, term, side, most, beam)
+        self._failed[link] += 1
+        for _, rows in cycles.through(link):
+            if self._apply(rows, peak, most):
+                break
+        peak = float(self.load.max())
+        if peak < self.value:
+            self.best, self.value = self.post.copy(), peak
+            self._since = self._rounds
+
+    def stale(self) -> bool:
+        """Whether there was no better value for long."""
+        links = max(len(self.load), MANY)
+        return self._rounds - self._since > STALE * links
+
+    def kick(self) -> None:
+        """Go on from the best, but for a VM of its busiest link."""
+        self._since = self._rounds
+        self.post = self.best.copy()
+        chosen = self.post.astype(np.float64)
+        self.load = self._parts.base + self._parts.delta @ chosen
+        self.soften(self._soft / self._mean)
+        rows = self._transfers.by_tail.at(int(self.load.argmax()))
+        if not len(rows):
+            return
+        row = int(self._random.choice(rows))
+        self._moved = [row]
+        links, steps = self._steps(np.array([row]))
+        self.load[links] += steps
+        self.post[row] = ~self.post[row]
+        self._transfers.turn(row)
+
+    def _apply(self, rows: IntArray, peak: float, most: float) -> bool:
+        """Flip these VMs, if that really changes the sum by less."""
+        links, steps = self._steps(rows)
+        change = power((self.load[links] + steps - peak) / self._soft)
+        change -= power((self.load[links] - peak) / self._soft)
+        if change.sum() >= most:
+            return False
+        self.load[links] += steps
+        self._failed[links] = 0
+        self.post[rows] = ~self.post[rows]
+        for row in rows.tolist():
+            self._transfers.turn(row)
+        return True
 
     def _steps(self, rows: IntArray) -> tuple[IntArray, FloatArray]:
         """(links, what flipping these VMs adds to each)."""
@@ -174,33 +205,16 @@ class Search:
             np.fromiter(out.values(), dtype=np.float64, count=len(out)),
         )
 
-    def _transfers(
-        self, rows: IntArray, soft: float, peak: float
-    ) -> Transfers:
-        """What these VMs, k of them, could do now."""
-        m, n = self._parts.delta.shape
-        post = self.post[rows]
-        pre_link, pre = (values[rows] for values in self._pre)
-        post_link, as_post = (values[rows] for values in self._as_post)
-        tail = np.where(post, post_link, pre_link)
-        term = np.append(power((self.load - peak) / soft), 0.0)
+    def _sides(self, term: FloatArray) -> FloatArray:
+        """What each VM's flip changes at the links beside its two."""
+        n = len(self.post)
         links, columns, steps = self._side
-        turned = np.where(self.post[columns], -steps, steps) / soft
-        side: FloatArray = np.bincount(
-            columns, term[links] * (power(turned) - 1.0), minlength=n
-        ).astype(np.float64)
-        count = np.bincount(tail, minlength=m + 1)
-        return Transfers(
-            tail=tail,
-            head=np.where(post, pre_link, post_link),
-            out=power(-np.where(post, as_post, pre) / soft),
-            into=power(np.where(post, pre, as_post) / soft),
-            side=side[rows],
-            term=term,
-            order=np.argsort(tail, kind='stable'),
-            first=np.cumsum(count) - count,
-            count=count,
-        )
+        if not len(links):
+            return np.zeros(n)
+        turned = np.where(self.post[columns], -steps, steps) / self._soft
+        change = term[links] * (power(turned) - 1.0)
+        out: FloatArray = np.bincount(columns, change, n).astype(np.float64)
+        return out
 
 
 def _main(matrix: sparse.csc_array) -> tuple[IntArray, FloatArray]:
@@ -226,10 +240,18 @@ def search(
     :param aim: a largest load that is good enough
     """
     out = Search(parts, relaxed, start, effort, aim)
-    softness, hardest = SOFT
-    while softness > hardest:
-        out.settle(softness, np.ones(len(out.load), dtype=bool))
-        softness *= HARDER
+    soft, hard = SOFT
+    steps = math.ceil(math.log(hard / soft) / math.log(HARDER))
+    most = effort.rounds / (2 * steps)
+    for step in range(steps):
+        out.soften(soft * HARDER**step)
+        for _ in range(math.ceil(min(ROUNDS * len(out.load), most))):
+            if out.over():
+                return out.best
+            out.round()
+    out.soften(hard)
     while not out.over():
-        out.shake(hardest)
+        if out.stale():
+            out.kick()
+        out.round()
     return out.best

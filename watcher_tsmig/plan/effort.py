@@ -17,7 +17,7 @@ class Effort:
     """Limits of one search.
 
     :ivar nodes: nodes of branch and bound
-    :ivar rounds: times that cycles of transfers are looked for
+    :ivar rounds: times that cycles through a link are looked for
     :ivar moves: evaluated moves of the descent by single VMs
     :ivar pairs: evaluated moves of the descent by two VMs
     :ivar seed: of all that is random
@@ -27,7 +27,7 @@ class Effort:
     """
 
     nodes: int = 200
-    rounds: int = 100
+    rounds: int = 1000
     moves: int = 300_000
     pairs: int = 30_000
     seed: int = 0

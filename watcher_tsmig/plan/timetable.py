@@ -17,6 +17,7 @@ import numpy as np
 
 from watcher_tsmig.plan import bounds
 from watcher_tsmig.plan import repair
+from watcher_tsmig.plan import slots
 from watcher_tsmig.plan.listing import Lister
 from watcher_tsmig.plan.priority import Priorities
 from watcher_tsmig.plan.tasks import Tasks
@@ -28,6 +29,8 @@ EFFORT = 25_000
 PASSES = 600
 # So many times the tasks are placed between two justifications of all.
 JUSTIFY = 10
+# So many times two tasks may change places where their lanes are full.
+EXCHANGES = 2000
 # So far, of all places, a task is moved in the order of another start.
 NOISE = 0.4
 # Into so many shares each link is divided, or as many as can be on it at
@@ -182,6 +185,7 @@ class _Search:
     def improve(self, flip: bool) -> None:
         """Piece by piece where tasks are rigid, else order by order."""
         if repair.suits(self.tasks) and self.best.bookings:
+            self.fill()
             self.mend()
             return
         several = [
@@ -192,6 +196,18 @@ class _Search:
                 self.flip(several)
             else:
                 self.move_forward()
+
+    def fill(self) -> None:
+        """An order that leaves no gap where the bound binds."""
+        if self.objective is Objective.ENDS or self.done():
+            return
+        steps = min(EXCHANGES, self.effort // (2 * self.n))
+        self.effort -= steps  # what they place is a slot each
+        order = slots.order(
+            self.tasks, self.need, self.least, self.random, steps
+        )
+        if order is not None:
+            self.attempt(order, 1, self.ways)
 
     def mend(self) -> None:
         """The best of several starts, then ruin and recreate."""
