@@ -98,9 +98,12 @@ def runs(writes: Writes) -> Iterator[Run]:
     for cap in CAPS:
         yield Run(how=How(cap=cap, patience=PATIENCE))
     cap = CAPS[k % len(CAPS)]
-    yield Run(how=How(mode='post-copy', cap=cap, post_cap=cap))
+    preempt = bool(k % 2)
+    yield Run(
+        how=How(mode='post-copy', cap=cap, post_cap=cap, preempt=preempt)
+    )
     cap = CAPS[(k + 1) % len(CAPS)]
-    yield Run(how=How(mode='hybrid', cap=cap, post_cap=cap))
+    yield Run(how=How(mode='hybrid', cap=cap, post_cap=cap, preempt=preempt))
     if k % 2:
         link = LINKS[k // 2 % len(LINKS)]
         yield Run(how=How(patience=PATIENCE), link=link)

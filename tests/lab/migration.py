@@ -40,6 +40,9 @@ class How:
     :ivar post_cap: bytes/s of max-postcopy-bandwidth; None: none
     :ivar downtime_limit: s
     :ivar patience: s; then it is cancelled
+    :ivar preempt: requested pages have a connection of their own, as
+        libvirt asks for from 10.0 on; without it, what follows a requested
+        page comes next
     :ivar disks: the disks go with it, to the target's NBD server
     """
 
@@ -48,6 +51,7 @@ class How:
     post_cap: float | None = None
     downtime_limit: float = 0.3
     patience: float = 60.0
+    preempt: bool = False
     disks: bool = False
 
 
@@ -163,7 +167,7 @@ async def _prepare(source: Machine, target: Machine, how: How) -> None:
     switches = how.mode != 'pre-copy'
     for end in (source, target):
         await end.capabilities(
-            postcopy_ram=switches, postcopy_preempt=switches
+            postcopy_ram=switches, postcopy_preempt=switches and how.preempt
         )
     await source.ask(
         'migrate-set-parameters',
