@@ -92,7 +92,7 @@ class TestSweep(unittest.TestCase):
         self.assertLess(limit, rules.downtime_limit)
         self.assertLessEqual(found.t_downtime[0], limit * (1 + 1e-9))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(
         pages=st.integers(10, 30_000),
         rate=st.floats(1.0, 30_000.0),
