@@ -32,11 +32,11 @@ def not_then(problem: Problem, moves: Moves, now: BoolArray) -> BoolArray:
     """
     out = now.copy()
     app = problem.app.copy()
-    for i in np.flatnonzero(now):
-        _move(problem, moves, int(i), app, 1.0)
+    for k in np.flatnonzero(now):
+        _move(problem, moves, int(k), app, 1.0)
     rows = moves.rows
     own = problem.tx[rows] + problem.rx[rows]
-    for i in map(int, np.argsort(own, kind='stable')):
+    for i in np.argsort(own, kind='stable').tolist():
         if not (now[i] and moves.may_pre[i]):
             continue
         _move(problem, moves, i, app, -1.0)
