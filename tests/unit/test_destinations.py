@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+import testtools
+
 from tests.unit.builders import GIGABIT
 from tests.unit.builders import cloud
 from tests.unit.builders import host
@@ -16,10 +19,13 @@ from watcher_tsmig.model import Group
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan import joint
+from watcher_tsmig.plan import place
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.make import gentlest
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.problem import build
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement
@@ -187,6 +193,25 @@ def _nic(tx=0.0, rx=0.0):
         background_tx=units.from_mbit_s(tx),
         background_rx=units.from_mbit_s(rx),
     )
+
+
+class TestRelief(testtools.TestCase):
+    """A busy source's VMs look elsewhere."""
+
+    def test_they_do_not_all_come_to_the_one_host_that_is_idlest(self):
+        busy = {
+            name: host(name, nic=Nic(capacity=GIGABIT, background_rx=3e7))
+            for name in 'cde'
+        }
+        vms = [vm(f'v{i}', 'a', 100, 1) for i in range(8)]
+        problem = build(
+            cloud('a b c d e', *vms, **busy),
+            policies.request('fast', hosts=('a',)),
+            Rules(),
+        )
+        destination, _ = place.destinations(problem)
+        settled = joint.settle(problem, destination)
+        self.assertLess(np.bincount(settled.destination).max(), 6)
 
 
 class TestSwaps(PlanCase):

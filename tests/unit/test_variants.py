@@ -11,13 +11,17 @@ from tests.unit.builders import idle
 from tests.unit.builders import vm
 from tests.unit.builders import writes
 from tests.unit.test_plan import PlanCase
+from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import timetable
+from watcher_tsmig.plan import worth
 from watcher_tsmig.plan.links import Links
+from watcher_tsmig.plan.problem import build
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.ways import Moves
 
 
 class TestObjectives(PlanCase):
@@ -52,6 +56,17 @@ class TestObjectives(PlanCase):
         first = min(plan.migrations, key=lambda m: (m.end, m.start))
         self.assertEqual('talks', first.name)
 
+    def test_only_who_fills_the_link_is_post_copied_gently(self):
+        # beside it no pre-copy is worth it, and after it each of them is
+        vms = [
+            vm(f'v{i}', 'a', 1, 1, working_set=writes(3e7, 3e8))
+            for i in range(4)
+        ]
+        talker = vm('talks', 'a', 990, 990, working_set=writes(4e7, 3e8))
+        plan = self.plan(cloud('a b c', *vms, talker), 'gentle')
+        posts = [m.name for m in plan.migrations if m.mode is Mode.POST_COPY]
+        self.assertEqual(['talks'], posts)
+
     def test_an_important_vm_is_spared_the_outage(self):
         # fast post-copies both; the promise to the gold one stands
         vms = [vm('plain', 'a', 300, 10), vm('gold', 'a', 300, 10, sla='gold')]
@@ -59,6 +74,34 @@ class TestObjectives(PlanCase):
         modes = {m.name: m.mode for m in plan.migrations}
         self.assertIs(Mode.POST_COPY, modes['plain'])
         self.assertIs(Mode.PRE_COPY, modes['gold'])
+
+
+class TestWorth(testtools.TestCase):
+    """Whose pre-copy is worth it beside a VM that fills the link."""
+
+    def test_who_fills_the_link_goes_and_the_others_wait_for_it(self):
+        vms = [
+            vm(f'v{i}', 'a', 1, 1, working_set=writes(3e7, 3e8))
+            for i in range(4)
+        ]
+        talker = vm('talks', 'a', 990, 990, working_set=writes(4e7, 3e8))
+        request = policies.request('gentle', hosts=('a',))
+        problem = build(cloud('a b c', *vms, talker), request, Rules())
+        yes = np.ones(5, dtype=bool)
+        moves = Moves(
+            rows=np.arange(5),
+            source=problem.source,
+            destination=np.array([2, 1, 1, 1, 1]),
+            post=~yes,
+            may_pre=yes,
+            may_post=yes,
+            after=((),) * 5,
+        )
+        now = worth.not_now(problem, moves)
+        then = worth.not_then(problem, moves, now)
+        self.assertEqual('talks', problem.vms[0].name)
+        self.assertEqual([True] * 5, now.tolist())
+        self.assertEqual([True, *[False] * 4], then.tolist())
 
 
 class TestTrust(testtools.TestCase):

@@ -80,6 +80,9 @@ class State:
         )
         h = links.hosts
         self.into = self.room[h : 2 * h]
+        self._share = problem.request.nic_share
+        floor = problem.request.nic_floor * links.capacity[h : 2 * h]
+        self._least = np.maximum(floor, EQUAL)
         open_rate = self.into[problem.receives].sum()
         self.fair = problem.curves.resident.sum() / max(open_rate, EQUAL)
         self.partners: dict[int, set[int]] = {}
@@ -179,11 +182,18 @@ class State:
             lambda at: -self.free[at, 0],
         ]
 
-    def busy(self, row: int) -> FloatArray:
-        """How long the path's busiest incoming link would be, shape (h,)."""
+    def busy(self, row: int, early: bool = False) -> FloatArray:
+        """How long the path's busiest incoming link would be, shape (h,).
+
+        :param early: the VM's own traffic is there before its memory
+        """
         h = self.problem.network.hosts
         volume = float(self.problem.curves.resident[row])
-        busy: FloatArray = (self.volume[h : 2 * h] + volume) / self.into
+        into = self.into
+        if early:
+            left = self.into - self._share * self.problem.rx[row]
+            into = np.maximum(left, self._least)
+        busy: FloatArray = (self.volume[h : 2 * h] + volume) / into
         if len(self.behind):
             shared = (self.volume[2 * h :] + volume) / self.room[2 * h :]
             out, into = shared[0::2, None], shared[1::2, None]

@@ -172,7 +172,8 @@ class Request:
 class Migration:
     """One VM's move.
 
-    :ivar cap: bandwidth, bytes/s, never below `lcb`
+    :ivar cap: bandwidth that it was planned with, bytes/s, never below
+        `lcb`
     :ivar lcb: least convergent bandwidth, bytes/s; 0 for post-copy, which
         ends at any bandwidth
     :ivar slot: lane of the plan, from 1; one migration at a time in each
@@ -193,6 +194,8 @@ class Migration:
     :ivar crosses: names of the shared links on its path
     :ivar binding: what limits it, for people: what a faster or earlier
         migration would need more of
+    :ivar limit: bytes/s that it may take where others leave them, not
+        below `cap`; None: no more than `cap`
     """
 
     vm: str
@@ -219,6 +222,12 @@ class Migration:
     binding: str = ''
     mode_enforcement: Enforcement = Enforcement.ENFORCED
     cap_enforcement: Enforcement = Enforcement.ADVISORY
+    limit: float | None = None
+
+    @property
+    def most(self) -> float:
+        """The cap to set, bytes/s."""
+        return self.cap if self.limit is None else self.limit
 
     @property
     def id(self) -> str:

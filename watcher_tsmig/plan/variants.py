@@ -14,8 +14,8 @@ import numpy as np
 from watcher_tsmig.forecast import Switch
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import pre_copy
-from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import ways
+from watcher_tsmig.plan import worth
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.problem import Problem
@@ -49,16 +49,19 @@ Score = tuple[float, ...]
 
 
 # Which modes are tried: those of least contention; pre-copy wherever it is
-# worth it, or worth it before anybody has moved; post-copy where permitted.
+# worth it, or worth it before anybody has moved, or once those have moved
+# that fill a link themselves; post-copy where permitted.
 MODES = {
     Objective.FAST: ('contention', 'post-copies', 'pre-copies now'),
     Objective.BALANCED: (
         'contention',
         'pre-copies now',
+        'pre-copies then',
         'pre-copies',
         'post-copies',
     ),
     Objective.GENTLE: (
+        'pre-copies then',
         'pre-copies now',
         'pre-copies',
         'contention',
@@ -101,10 +104,13 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
     request = problem.request
     widest = max(request.max_per_source, request.max_per_destination)
     lanes = [k for k in LANES if k < widest] + [widest]
+    now = worth.not_now(problem, moves)
     modes = {
         'contention': moves.post,
         'pre-copies': ~moves.may_pre,
-        'pre-copies now': ~moves.may_pre | _not_now(problem, moves),
+        'pre-copies now': ~moves.may_pre | now,
+        'pre-copies then': ~moves.may_pre
+        | worth.not_then(problem, moves, now),
         'post-copies': moves.may_post,
     }
     counts = lanes if request.objective is Objective.GENTLE else lanes[::-1]
@@ -116,19 +122,6 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
             if not any(twice):
                 found.append(_Variant(k, post))
     return found
-
-
-def _not_now(problem: Problem, moves: Moves) -> BoolArray:
-    """Whose pre-copy is not worth it beside the traffic that is there."""
-    rooms = problem_module.room(problem, problem.app)
-    left = np.array(
-        [
-            rooms[list(problem.network.path(int(s), int(d)))].min()
-            for s, d in zip(moves.source, moves.destination, strict=True)
-        ]
-    )
-    out: BoolArray = moves.may_post & (problem.economic[moves.rows] > left)
-    return out
 
 
 def _tasks(problem: Problem, moves: Moves, variant: _Variant) -> Tasks:

@@ -13,6 +13,7 @@ from watcher_tsmig.forecast import post_copy
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import precedence
+from watcher_tsmig.plan import spare
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.joint import Settled
@@ -42,6 +43,7 @@ def migrations(
     said = _forecasts(problem, moves, tasks, bookings)
     cases = explain.cases(problem, settled, moves, tasks, bookings)
     binding = explain.binding(problem, moves, tasks, bookings, after)
+    most = spare.limits(problem, tasks, bookings)
     ids = _ids(problem, moves)
     out: list[Migration] = []
     for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
@@ -60,6 +62,7 @@ def migrations(
                 destination=problem.names[destination],
                 mode=Mode.POST_COPY if way.early else Mode.PRE_COPY,
                 cap=booking.rate,
+                limit=most[i],
                 lcb=0.0 if way.early else float(problem.lcb[row]),
                 slot=slot[booking.task],
                 start=booking.start,

@@ -75,7 +75,7 @@ def of_migration(
     bounds = (migration.takes, migration.takes_high)
     longest = max(bound for bound in bounds if math.isfinite(bound))
     numbers = {
-        'cap_mbit_s': units.to_mbit_s(migration.cap),
+        'cap_mbit_s': units.to_mbit_s(migration.most),
         'lcb_mbit_s': units.to_mbit_s(migration.lcb),
         'planned_start_s': migration.start,
         'planned_duration_s': migration.takes,

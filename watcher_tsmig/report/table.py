@@ -61,7 +61,7 @@ def of_migration(migration: Migration, goes_on_to: str = '') -> Row:
     return Row(
         name=migration.name,
         mode=str(migration.mode),
-        cap=migration.cap,
+        cap=migration.most,
         slot=migration.slot,
         start=migration.start,
         takes=migration.takes,

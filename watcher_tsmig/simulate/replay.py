@@ -213,7 +213,7 @@ class _Player:
         vm, name = migration.vm, migration.id
         attempt = self.attempts[name]
         self.current[vm] = name
-        cap = migration.cap if self.capped else math.inf
+        cap = migration.most if self.capped else math.inf
         self.world.start(vm, migration.destination, cap=cap)
         at = self.fails(vm, attempt) if self.fails else None
         if at == 0:

@@ -104,12 +104,14 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
     round-trip time it carries window / time.
     """
     rules = view.rules
-    if m.cap > view.plan.request.ceiling * (1 + AGREE):
+    if m.most > view.plan.request.ceiling * (1 + AGREE):
         yield f'{m.id}: cap above the ceiling'
     if m.cap < m.lcb * (1 - AGREE):
         yield f'{m.id}: cap below its LCB'
+    if m.most < m.cap:
+        yield f'{m.id}: limit below its cap'
     rtt = sum(k.rtt for k in view.links_between(m.source, m.destination))
-    if m.cap * rtt > rules.streams * rules.stream_window * (1 + AGREE):
+    if m.most * rtt > rules.streams * rules.stream_window * (1 + AGREE):
         yield (
             f'{m.id}: cap above what {rules.streams} streams carry over a '
             f'path of {rtt:g} s'
