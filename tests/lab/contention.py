@@ -152,7 +152,7 @@ def moves(plan: Plan, variant: Variant) -> list[Move]:
     out = []
     for m in plan.migrations:
         mode = variant.post if m.mode is Mode.POST_COPY else variant.pre
-        cap = m.cap if variant.caps else None
+        cap = m.most if variant.caps else None
         out.append(
             Move(
                 app=m.vm,
