@@ -73,13 +73,17 @@ def load(folder: pathlib.Path) -> list[Recorded]:
         raise errors.InputError('is not a folder', str(folder))
     found: list[tuple[int, str, Recorded]] = []
     for path in sorted(folder.glob('*.json')):
-        found += _read(path, [_bounded(path)])
+        found += _read(path, [bounded(path)])
     for path in sorted(folder.glob('*.jsonl.xz')):
-        found += _read(path, _bounded(path).splitlines())
+        found += _read(path, bounded(path).splitlines())
     return [recorded for *_, recorded in sorted(found, key=lambda f: f[:2])]
 
 
-def _bounded(path: pathlib.Path) -> str:
+def bounded(path: pathlib.Path) -> str:
+    """The text of a file, unpacked where it ends in .xz.
+
+    :raises errors.InputError: it cannot be read, or is too large
+    """
     try:
         opened = lzma.open if path.suffix == '.xz' else open
         with opened(path, 'rb') as file:
