@@ -80,10 +80,17 @@ def divergence(pairs: Sequence[tuple[Recorded, Told]]) -> dict[str, object]:
     """Of pre-copies: what did not end, and what was said of it."""
     return {
         'did_not_end': sum(not r.ended for r, _ in pairs),
-        'foretold': sum(not r.ended and not t.ends for r, t in pairs),
-        'missed': [r.name for r, t in pairs if not r.ended and t.ends],
-        'false_alarms': [r.name for r, t in pairs if r.ended and not t.ends],
+        'foretold': sum(not r.ended and not _ends(r, t) for r, t in pairs),
+        'missed': [r.name for r, t in pairs if not r.ended and _ends(r, t)],
+        'false_alarms': [
+            r.name for r, t in pairs if r.ended and not _ends(r, t)
+        ],
     }
+
+
+def _ends(recorded: Recorded, told: Told) -> bool:
+    """Whether it is foretold to end while it is waited for."""
+    return told.total <= recorded.patience
 
 
 def intervals(pairs: Sequence[tuple[Recorded, Told]]) -> dict[str, object]:
@@ -156,8 +163,7 @@ def _comparators(
         out[name] = lambda r, name=name: _published(r, name)  # type: ignore[misc]
     if all(r.sampling for r in pre):
         out['ours, pages sampled'] = lambda r: lab_forecast.ours(r, 'sampled')
-    if all(r.dry_rounds for r in pre):
-        out['ours, dry run'] = lambda r: lab_forecast.ours(r, 'dry run')
+    out['ours, compared'] = lambda r: lab_forecast.ours(r, 'compared')
     return out
 
 

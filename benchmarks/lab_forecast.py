@@ -2,8 +2,8 @@
 
 The forecasts are `watcher_tsmig.forecast`'s, under the rules of QEMU alone:
 there was no Nova. What was known is one of three measurements of writing,
-so that each can be judged: the truth, which only the laboratory has, page
-sampling, which every cloud has, and a dry run.
+so that each can be judged: the log of written pages that a dry run reads,
+what changed between two looks at a guest that stands, and page sampling.
 """
 
 import dataclasses
@@ -32,11 +32,12 @@ PAYLOAD = 1448 / 1514
 # How long a hot set takes, where a published model asks for it, s
 HOT_PERIOD = 1.0
 
-#: Name of a measurement -> what it found, and how it counts.
+#: Name of a measurement -> what it found, and how it counts. A dry run
+#: reads the log that a migration reads, so it is the one to judge by.
 SOURCES = {
+    'logged': ('logged', Kind.BITMAP),
     'compared': ('working_set', Kind.BITMAP),
     'sampled': ('sampling', Kind.SAMPLING),
-    'dry run': ('dry_rounds', Kind.ROUND),
 }
 
 
@@ -99,7 +100,7 @@ def terms(recorded: Recorded) -> Terms:
     )
 
 
-def ours(recorded: Recorded, source: str = 'compared') -> Told:
+def ours(recorded: Recorded, source: str = 'logged') -> Told:
     """Our forecast, from one measurement of its writing."""
     curves = curve(recorded, source)
     rate = bandwidth(recorded, recorded.cap)
@@ -129,7 +130,7 @@ def _told(recorded: Recorded, found: Forecasts) -> Told:
 
 def situation(recorded: Recorded) -> Situations:
     """The same knowledge as the published models take it."""
-    curves = curve(recorded, 'compared')
+    curves = curve(recorded, 'logged')
     rate = bandwidth(recorded, recorded.cap) * rules(recorded).efficiency
     hot, later = (
         float(curves.at(np.array([t]))[0])
@@ -150,7 +151,7 @@ def seed(recorded: Recorded) -> Told:
     """MigVisor's recursion as written: a round ends when all is sent."""
     plain = dataclasses.replace(rules(recorded), window=0.0)
     found = pre_copy(
-        curve(recorded, 'compared'),
+        curve(recorded, 'logged'),
         bandwidth(recorded, recorded.cap),
         plain,
         terms=terms(recorded),

@@ -249,7 +249,7 @@ def working_set(recorded: Recorded) -> str:
         ),
         Line(name='page sampling', points=_mib(recorded.sampling),
              joined=False),
-        Line(name='dry run', points=_mib(recorded.dry_rounds), joined=False),
+        Line(name='dry run', points=_mib(recorded.logged), joined=False),
         Line(name='fitted to stop and compare', points=_mib(fitted),
              dashed=True),
     ]  # fmt: skip

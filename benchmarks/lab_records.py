@@ -32,8 +32,9 @@ class Recorded:
     :ivar zero: bytes of the guest that hold nothing
     :ivar working_set: (s, bytes) by stop-and-compare
     :ivar sampling: the same by QEMU's page sampling
-    :ivar dry_rounds: (s of a round, bytes dirtied in it) of the dry run
+    :ivar logged: (s of a round, bytes written in it) of the dry runs
     :ivar link: of the shaped wire; None: not shaped
+    :ivar patience: s after which one that had not ended was given up
     :ivar ended: it went through; else it was given up
     :ivar total: from the order to the end, a disk's copy included
     :ivar outage: the heartbeat's longest silence; None: not listened to
@@ -48,11 +49,12 @@ class Recorded:
     reach: float
     working_set: Samples
     sampling: Samples
-    dry_rounds: Samples
+    logged: Samples
     cap: float | None
     post_cap: float | None
     link: float | None
     downtime_limit: float
+    patience: float
     disk: float
     ended: bool
     total: float
@@ -123,7 +125,6 @@ def _recorded(of: dict[str, Any]) -> Recorded:
     guest, how, outcome = of['guest'], of['how'], of['outcome']
     if how['mode'] not in MODES:
         raise errors.InputError(f'has the unknown mode {how["mode"]!r}')
-    dry = of['measured']['dry_run']
     copied = of['seen']['disks']
     disk = float(guest['disk']) if how['disks'] else 0.0
     gaps = of['outage']
@@ -137,7 +138,12 @@ def _recorded(of: dict[str, Any]) -> Recorded:
         reach=_positive(of['machine']['reach']),
         working_set=_samples(of['measured']['working_set']),
         sampling=_samples(of['measured']['sampling']),
-        dry_rounds=_samples(dry['rounds']) if dry else (),
+        logged=tuple(
+            sample
+            for run in of['measured']['dry_runs']
+            for sample in _samples(run['rounds'])
+        ),
+        patience=_positive(how['patience']),
         cap=_rate(how['cap']),
         post_cap=_rate(how['post_cap']),
         link=_rate(how['link']),

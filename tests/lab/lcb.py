@@ -43,10 +43,7 @@ def predicted(known: recording.Facts, memory: float) -> float:
     """The LCB, bytes/s in the stream."""
     zero = known.zero * PAGE
     pattern = learn(
-        [
-            Observation(at=0.0, seconds=t, dirtied=d)
-            for t, d in known.working_set
-        ],
+        [Observation(at=0.0, seconds=t, dirtied=d) for t, d in known.logged()],
         resident=memory - zero,
         memory=memory,
     )

@@ -31,12 +31,11 @@ IMAGE = 20_000
 MBIT = 1e6 / 8
 CAPS = (100 * MBIT, 160 * MBIT, 260 * MBIT)
 LINKS = (120 * MBIT, 200 * MBIT, 300 * MBIT)
-DRY = 50e6
 DISK = 64 * MIB
 # s until a changed writer has settled
 SETTLE = 1.5
 # s after which a pre-copy that does not end is cancelled
-PATIENCE = 45.0
+PATIENCE = 40.0
 BEAT = 'beat,address=10.9.0.100,port=7000,period=0.01'
 
 
@@ -232,7 +231,7 @@ async def record(
                 if not wanted:
                     continue
                 await journey.settles(writes)
-                known = await recording.facts(journey.at, DRY)
+                known = await recording.facts(journey.at)
                 for name, run in wanted:
                     document = await journey.moves_on(name, run, writes, known)
                     write(out / f'{name}.json', document)

@@ -21,6 +21,8 @@ from tests.lab.migration import outcome
 from tests.lab.network import Network
 
 FORMAT = '1'
+# bytes/s of the dry runs: a slow one sees long rounds, a fast one short ones
+DRY = (16e6, 50e6)
 # s after the end until the heartbeat's last gap has been told
 SETTLE = 1.0
 
@@ -31,16 +33,24 @@ class Facts:
 
     :ivar working_set: [s, bytes] by stop-and-compare
     :ivar sampling: the same by QEMU's page sampling
-    :ivar dry_run: a `measure.DryRun` as JSON, or None
+    :ivar dry_runs: each a `measure.DryRun` as JSON
     :ivar zero: pages that hold nothing
     :ivar sampling_gap: the writer's longest gap during page sampling, s
     """
 
     working_set: measure.Samples
     sampling: measure.Samples
-    dry_run: dict[str, object] | None
+    dry_runs: list[dict[str, object]]
     zero: int
     sampling_gap: float
+
+    def logged(self) -> list[tuple[float, float]]:
+        """(s, bytes) that a migration would find written."""
+        return [
+            (float(t), float(d))
+            for run in self.dry_runs
+            for t, d in typing.cast(measure.Samples, run['rounds'])
+        ]
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -49,9 +59,9 @@ class Facts:
         return out
 
 
-async def facts(machine: Machine, dry_at: float | None = None) -> Facts:
+async def facts(machine: Machine) -> Facts:
     """Measure all of it; the guest runs on."""
-    dry = await measure.dry_run(machine, dry_at) if dry_at else None
+    dry = [(await measure.dry_run(machine, at)).document() for at in DRY]
     told = len(machine.rates())
     sampling = await measure.page_sampling(machine)
     await asyncio.sleep(measure.REPORTED)
@@ -59,7 +69,7 @@ async def facts(machine: Machine, dry_at: float | None = None) -> Facts:
     return Facts(
         working_set=await measure.stop_and_compare(machine),
         sampling=sampling,
-        dry_run=dry.document() if dry else None,
+        dry_runs=dry,
         zero=measure.zero_pages(machine),
         sampling_gap=max(gaps, default=0.0),
     )

@@ -31,7 +31,7 @@ def recording(name='one', number=1, mode='pre-copy', **changes):
         'measured': {
             'working_set': [[0.1, MIB], [1.0, 8 * MIB], [3.0, 16 * MIB]],
             'sampling': [[1.0, 7 * MIB]],
-            'dry_run': {'rounds': [[2.0, 14 * MIB]]},
+            'dry_runs': [{'rounds': [[2.0, 14 * MIB]]}],
         },
         'how': {
             'mode': mode, 'cap': 20e6, 'post_cap': 20e6, 'link': None,
