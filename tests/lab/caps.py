@@ -82,13 +82,12 @@ def override(lab: Lab) -> str:
 def mid_flight(lab: Lab) -> str:
     """A change in mid-flight takes effect at once and does not survive."""
     found = []
+    # so that what has no cap does not end before it is changed
+    lab.network.shape(3 * CAP * MIB)
     with lab.guest() as guest:
         for before in (CAP, None):
-            if before:
-                guest.domain.migrateSetMaxSpeed(before, 0)
-            else:
-                guest.domain.migrateSetMaxSpeed(NO_CAP, 0)
-            with lab.move(guest, bandwidth=0) as move:
+            guest.domain.migrateSetMaxSpeed(before or NO_CAP, 0)
+            with lab.move(guest) as move:
                 move.begins()
                 guest.domain.migrateSetMaxSpeed(OTHER, 0)
                 rate = move.rate(WINDOW)

@@ -156,6 +156,9 @@ class Move:
         self.source, self.target = guest.daemon, target
         libvirt = self.libvirt = target.libvirt
         self.domain = guest.domain
+        # A connection that migrates may leave its other calls without an
+        # answer until the migration ends.
+        self.connection = self.source.open()
         self.flags = (
             libvirt.VIR_MIGRATE_LIVE
             | libvirt.VIR_MIGRATE_PEER2PEER
@@ -183,11 +186,14 @@ class Move:
 
     def _run(self) -> None:
         try:
-            self.domain.migrateToURI3(
+            domain = self.connection.lookupByUUID(self.domain.UUID())
+            domain.migrateToURI3(
                 self.target.uri, params=self.params, flags=self.flags
             )
         except self.libvirt.libvirtError as error:
             self.error = error
+        with contextlib.suppress(self.libvirt.libvirtError):
+            self.connection.close()
         self.took = time.monotonic() - self.begun
 
     def wire(self) -> int:

@@ -39,6 +39,7 @@ FACTS: dict[str, Callable[[Lab], str]] = {
     'destination': caps.destination,
     'restart': failures.restart,
     'restart-in-flight': failures.restart_in_flight,
+    'crash-in-flight': failures.crash_in_flight,
     'disks': failures.disks,
     'long-cut': failures.long_cut,
     'short-cut': failures.short_cut,
@@ -105,7 +106,7 @@ def _one(
             return 0, fact(Lab(network, source, target))
     except Surprise as surprise:
         return 1, str(surprise)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, AttributeError) as error:
         return 1, f'not measured, {type(error).__name__}: {error}'
     except Exception as error:
         if type(error).__name__ != 'libvirtError':

@@ -152,12 +152,15 @@ class Daemon:
             self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def restart(self) -> None:
-        """End the daemon and start it anew; its guests go on."""
+    def restart(self, *, crash: bool = False) -> None:
+        """End the daemon and start it anew; its guests go on.
+
+        :param crash: kill it, rather than ask it to end
+        """
         self._disconnect()
         number = self.path('libvirtd.pid')
         before = number.read_text()
-        self.process.stdin.write(b'\n')
+        self.process.stdin.write(b'c' if crash else b'e')
         self.process.stdin.flush()
         end = time.monotonic() + PATIENCE
         while not number.exists() or number.read_text() in ('', before):
@@ -165,6 +168,11 @@ class Daemon:
                 raise TimeoutError(self._late('did not restart'))
             time.sleep(0.1)
         self._connect()
+
+    def open(self):
+        """Another connection to it."""
+        socket = self.path('libvirt/libvirt-sock')
+        return self.libvirt.open(f'qemu+unix:///system?socket={socket}')
 
     def path(self, name: str) -> pathlib.Path:
         """Where the host's /run/NAME is for us."""
@@ -220,13 +228,10 @@ class Daemon:
             )  # fmt: skip
 
     def _connect(self) -> None:
-        socket = self.folder / 'run/libvirt/libvirt-sock'
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                self.connection = self.libvirt.open(
-                    f'qemu+unix:///system?socket={socket}'
-                )
+                self.connection = self.open()
                 return
             except self.libvirt.libvirtError as error:
                 if self.process.poll() is not None:

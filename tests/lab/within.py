@@ -3,7 +3,7 @@
 Run by `libvirtd.Daemon` as process 1 of namespaces for mounts, processes
 and the host's name. It lays the unpacked packages over /usr, gives the
 daemon folders of its own under /etc, /run and /var, starts it, and starts
-it anew for every line on its standard input. When that ends, or this
+it anew for every byte on its standard input. When that ends, or this
 process is killed, the kernel ends all that runs in here: daemon and guests.
 
 Only the standard library, and nothing of ours: it is run by its path.
@@ -20,7 +20,10 @@ import sys
 # overlay because the machine may not have them.
 OWN = ('etc/libvirt', 'var/lib/libvirt', 'var/cache/libvirt',
        'var/log/libvirt')  # fmt: skip
-PATIENCE = 30
+# A daemon that is asked to end waits 30 s for what it is at.
+PATIENCE = 60
+# What a byte on standard input does to the daemon.
+SIGNALS = {b'e': signal.SIGTERM, b'c': signal.SIGKILL}
 TICK = 0.1
 
 
@@ -61,14 +64,16 @@ def reap() -> dict[int, int]:
         ended[number] = status
 
 
-def stop(daemon: subprocess.Popen) -> None:
+def stop(daemon: subprocess.Popen, order: bytes) -> None:
     """End the daemon, and leave its guests running."""
-    os.kill(daemon.pid, signal.SIGTERM)
+    os.kill(daemon.pid, SIGNALS[order])
     for _ in range(int(PATIENCE / TICK)):
         if daemon.pid in reap():
             return
         select.select([], [], [], TICK)
     os.kill(daemon.pid, signal.SIGKILL)
+    while daemon.pid not in reap():
+        select.select([], [], [], TICK)
 
 
 def main(folder: str, host: str, *roots: str) -> int:
@@ -88,9 +93,10 @@ def main(folder: str, host: str, *roots: str) -> int:
             return 1
         if not ready:
             continue
-        if not os.read(0, 1):
+        order = os.read(0, 1)
+        if not order:
             return 0
-        stop(daemon)
+        stop(daemon, order)
         daemon = start()
 
 
