@@ -58,7 +58,9 @@ class Lab:
     :ivar network: its wires are not shaped
     """
 
-    def __init__(self, network: Network, source: Daemon, target: Daemon):
+    def __init__(
+        self, network: Network, source: Daemon, target: Daemon
+    ) -> None:
         self.network = network
         self.source, self.target = source, target
         self.libvirt = source.libvirt

@@ -125,7 +125,7 @@ def libvirt(folder: pathlib.Path) -> pathlib.Path:
     stamp = f'{_stamp()} {sys.implementation.cache_tag}'
     if not stamped.exists() or stamped.read_text() != stamp:
         shutil.rmtree(root, ignore_errors=True)
-        release, apt = _release(), folder / 'apt.libvirt'
+        release, apt = _release(), folder / 'apt'
         _download(_options(apt, release), release, *LIBVIRT)
         _extract(apt / 'cache/archives', root)
         modules = root / 'usr/lib/python3/dist-packages'
@@ -138,9 +138,16 @@ def libvirt(folder: pathlib.Path) -> pathlib.Path:
 
 def _bind(root: pathlib.Path) -> None:
     """Compile bindings for this interpreter, against the unpacked headers."""
+    if not shutil.which('pkg-config'):
+        raise LabError(
+            'the libvirt bindings of this release are for another Python: '
+            'run with that, or install pkg-config, gcc and the headers of '
+            'this Python'
+        )
     config = root / 'usr/lib/x86_64-linux-gnu/pkgconfig'
     for path in config.glob('*.pc'):
-        text = path.read_text().replace('prefix=/usr', f'prefix={root}/usr')
+        text = path.read_text().replace('=/usr/', f'={root}/usr/')
+        text = text.replace('=/usr\n', f'={root}/usr\n')
         path.write_text(text)
     found = re.search(
         r'^Version: *(\S+)', (config / 'libvirt.pc').read_text(), re.MULTILINE
