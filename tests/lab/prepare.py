@@ -113,8 +113,8 @@ def kit(folder: pathlib.Path) -> Kit:
 def libvirt(folder: pathlib.Path) -> pathlib.Path:
     """Bring libvirt of the machine's release into the folder.
 
-    Not of the backports: a daemon of libvirt 11.3 that is asked to resume a
-    post-copy as its destination crashes.
+    Not of the backports: 11.3 was reported to crash as the destination of a
+    resumed post-copy; that was not tried here.
 
     :returns: the folder of its unpacked packages, `python` in it has the
         bindings if the release's do not fit the interpreter

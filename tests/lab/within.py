@@ -20,7 +20,7 @@ import sys
 # overlay because the machine may not have them.
 OWN = ('etc/libvirt', 'var/lib/libvirt', 'var/cache/libvirt',
        'var/log/libvirt')  # fmt: skip
-# A daemon that is asked to end waits 30 s for what it is at.
+# s; a daemon that is asked to end may first finish a migration
 PATIENCE = 60
 # What a byte on standard input does to the daemon.
 SIGNALS = {b'e': signal.SIGTERM, b'c': signal.SIGKILL}
