@@ -16,6 +16,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 
 HERE = pathlib.Path(__file__).parent
 GUEST = HERE / 'guest'
@@ -32,6 +33,13 @@ MODULES = (
 )
 APPLETS = ('sh', 'mkdir', 'mount', 'insmod', 'ip', 'cat', 'tr', 'sleep')
 QEMU = ('qemu-system-x86', 'qemu-utils')
+LIBVIRT = (
+    'libvirt-daemon',
+    'libvirt-daemon-driver-qemu',
+    'libvirt0',
+    'libvirt-dev',
+    'python3-libvirt',
+)
 KEYS = pathlib.Path('/usr/share/keyrings/debian-archive-keyring.gpg')
 # s that one call of a packaging tool or the compiler may take
 PATIENCE = 300
@@ -102,6 +110,56 @@ def kit(folder: pathlib.Path) -> Kit:
     return Kit(root, _kernel(root), root / 'initrd.gz', root / 'program')
 
 
+def libvirt(folder: pathlib.Path) -> pathlib.Path:
+    """Bring libvirt of the machine's release into the folder.
+
+    Not of the backports: 11.3 was reported to crash as the destination of a
+    resumed post-copy; that was not tried here.
+
+    :returns: the folder of its unpacked packages, `python` in it has the
+        bindings if the release's do not fit the interpreter
+    :raises LabError: it cannot be had; says why
+    """
+    folder = folder.resolve()
+    root, stamped = folder / 'libvirt', folder / 'stamp.libvirt'
+    stamp = f'{_stamp()} {sys.implementation.cache_tag}'
+    if not stamped.exists() or stamped.read_text() != stamp:
+        shutil.rmtree(root, ignore_errors=True)
+        release, apt = _release(), folder / 'apt'
+        _download(_options(apt, release), release, *LIBVIRT)
+        _extract(apt / 'cache/archives', root)
+        modules = root / 'usr/lib/python3/dist-packages'
+        tag = sys.implementation.cache_tag
+        if not list(modules.glob(f'libvirtmod.{tag}-*.so')):
+            _bind(root)
+        stamped.write_text(stamp)
+    return root
+
+
+def _bind(root: pathlib.Path) -> None:
+    """Compile bindings for this interpreter, against the unpacked headers."""
+    if not shutil.which('pkg-config'):
+        raise LabError(
+            'the libvirt bindings of this release are for another Python: '
+            'run with that, or install pkg-config, gcc and the headers of '
+            'this Python'
+        )
+    config = root / 'usr/lib/x86_64-linux-gnu/pkgconfig'
+    for path in config.glob('*.pc'):
+        text = path.read_text().replace('=/usr/', f'={root}/usr/')
+        text = text.replace('=/usr\n', f'={root}/usr\n')
+        path.write_text(text)
+    found = re.search(
+        r'^Version: *(\S+)', (config / 'libvirt.pc').read_text(), re.MULTILINE
+    )
+    version = found[1] if found else ''
+    _run(
+        'env', f'PKG_CONFIG_PATH={config}',
+        sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
+        '--target', str(root / 'python'), f'libvirt-python=={version}',
+    )  # fmt: skip
+
+
 def _stamp() -> str:
     files = [pathlib.Path(__file__), *sorted(GUEST.iterdir())]
     found = hashlib.sha256()
@@ -129,13 +187,13 @@ def _run(*command: str, cwd: pathlib.Path | None = None) -> str:
     return done.stdout
 
 
-def _unpack(apt: pathlib.Path, root: pathlib.Path) -> None:
-    release = _release()
+def _options(apt: pathlib.Path, release: str) -> list[str]:
+    """What lets apt work in a folder of its own."""
     lists, cache = apt / 'lists', apt / 'cache'
-    for made in (lists / 'partial', cache / 'archives/partial', root):
+    for made in (lists / 'partial', cache / 'archives/partial'):
         made.mkdir(parents=True, exist_ok=True)
     (apt / 'sources.list').write_text(_sources(release))
-    options = [
+    return [
         f'--option={name}={value}'
         for name, value in (
             ('Dir::Etc::sourcelist', apt / 'sources.list'),
@@ -147,12 +205,29 @@ def _unpack(apt: pathlib.Path, root: pathlib.Path) -> None:
             ('Acquire::Retries', '3'),
         )
     ]
+
+
+def _download(options: list[str], suite: str, *packages: str) -> None:
+    """Download packages of a suite with all that the machine lacks."""
     _run('apt-get', *options, '--quiet', 'update')
     _run(
         'apt-get', *options, '--quiet', '--yes', '--download-only',
         '--no-install-recommends', '--reinstall',
-        f'--target-release={release}-backports', 'install', *QEMU,
+        f'--target-release={suite}', 'install', *packages,
     )  # fmt: skip
+
+
+def _extract(archives: pathlib.Path, root: pathlib.Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    for package in sorted(archives.glob('*.deb')):
+        _run('dpkg', '--extract', str(package), str(root))
+    shutil.rmtree(archives)
+
+
+def _unpack(apt: pathlib.Path, root: pathlib.Path) -> None:
+    release = _release()
+    options = _options(apt, release)
+    _download(options, f'{release}-backports', *QEMU)
     about = _run(
         'apt-cache', *options, '--no-all-versions', 'show',
         'linux-image-cloud-amd64',
@@ -160,14 +235,12 @@ def _unpack(apt: pathlib.Path, root: pathlib.Path) -> None:
     image = re.search(r'linux-image-[0-9][^ ,]*', about)
     if not image:
         raise LabError('no linux-image-cloud-amd64 in the repositories')
-    archives = cache / 'archives'
+    archives = apt / 'cache/archives'
     _run(
         'apt-get', *options, 'download', image[0], 'busybox-static',
         cwd=archives,
     )  # fmt: skip
-    for package in sorted(archives.glob('*.deb')):
-        _run('dpkg', '--extract', str(package), str(root))
-    shutil.rmtree(archives)
+    _extract(archives, root)
 
 
 def _release() -> str:
