@@ -80,6 +80,7 @@ def rules(recorded: Recorded) -> Rules:
         QEMU,
         downtime_limit=recorded.downtime_limit,
         efficiency=share,
+        preempt=recorded.preempt,
         # a shaped wire takes what it can; nothing is counted by the window
         quantum=0.0 if recorded.cap is None else QEMU.quantum,
     )

@@ -35,6 +35,7 @@ class Recorded:
     :ivar logged: (s of a round, bytes written in it) of the dry runs
     :ivar link: of the shaped wire; None: not shaped
     :ivar patience: s after which one that had not ended was given up
+    :ivar preempt: see `Rules`
     :ivar ended: it went through; else it was given up
     :ivar total: from the order to the end, a disk's copy included
     :ivar outage: the heartbeat's longest silence; None: not listened to
@@ -55,6 +56,7 @@ class Recorded:
     link: float | None
     downtime_limit: float
     patience: float
+    preempt: bool
     disk: float
     ended: bool
     total: float
@@ -144,6 +146,7 @@ def _recorded(of: dict[str, Any]) -> Recorded:
             for sample in _samples(run['rounds'])
         ),
         patience=_positive(how['patience']),
+        preempt=bool(how['preempt']),
         cap=_rate(how['cap']),
         post_cap=_rate(how['post_cap']),
         link=_rate(how['link']),

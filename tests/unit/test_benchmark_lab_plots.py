@@ -35,7 +35,8 @@ def recording(name='one', number=1, mode='pre-copy', **changes):
         },
         'how': {
             'mode': mode, 'cap': 20e6, 'post_cap': 20e6, 'link': None,
-            'downtime_limit': 0.3, 'patience': 40.0, 'disks': False,
+            'downtime_limit': 0.3, 'patience': 40.0, 'preempt': False,
+            'disks': False,
         },
         'seen': {
             'disks': None,

@@ -88,9 +88,10 @@ def hybrid(
     at, left, sent, unsent = _until(curves, how, due, ~done)
     after = course(curves, later, rules, terms)
     pages = _missing(curves, rules, left, unsent)
-    # with a channel of their own, requested pages wait behind what the
+    # on a connection of their own, requested pages wait behind what the
     # link has queued, whatever the cap
-    outage = _outage(rules, after.last_rate, pages, left)
+    asked = after.last_rate if rules.preempt else after.rate
+    outage = _outage(rules, asked, pages, left)
     seconds = _brings(curves, rules, after, left, unsent)
     rounds = np.column_stack([sent, left])
     switched = Forecasts(
@@ -175,14 +176,15 @@ def _brings(
     """How long post-copy takes for what is left, s.
 
     QEMU's cap for it does not hold for requested pages (migration.c: an
-    urgent request passes the limit), so where the cap binds and not the
+    urgent request passes the limit). On a connection of their own they are
+    many, so where the cap binds and not the
     link, what is requested comes beside what is not. Of what the VM writes
     for the first time at t of T, the share 1 - t / T is not there yet:
     requested is the integral of W'(t) (1 - t / T), which is the mean of W
     over [0, T]; and what it reads of pages that were never sent.
     """
     seconds = left / how.rate
-    if bool((how.last_rate <= how.rate).all()):
+    if not rules.preempt or bool((how.last_rate <= how.rate).all()):
         return seconds
     size = rules.page + rules.page_header
     for _ in range(SETTLES):

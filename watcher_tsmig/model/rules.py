@@ -77,6 +77,10 @@ class Rules:
     :ivar post_copy_reads: bytes that a guest reads, but does not write,
         before it serves again: 155 pages, the 195 faults of a switch at
         once less the 40 of one after a first pass
+    :ivar preempt: requested pages have a connection of their own, which
+        no cap holds back (QEMU's postcopy-preempt, which libvirt asks for
+        from 10.0 on); else a request is followed by its neighbours, so
+        that there are far fewer, and little passes the cap
     :ivar post_copy_grain: s of its own work that a VM does before it is
         seen to serve: the heartbeat of that measurement
     """
@@ -102,6 +106,7 @@ class Rules:
     post_copy_queue: float = 131072.0
     post_copy_reads: float = 155 * 4096.0
     post_copy_grain: float = 0.1
+    preempt: bool = False
 
     def __post_init__(self) -> None:
         for field in POSITIVE:
