@@ -183,7 +183,11 @@ def _brings(
     requested is the integral of W'(t) (1 - t / T), which is the mean of W
     over [0, T]; and what it reads of pages that were never sent.
     """
-    seconds = left / how.rate
+    # the last that fits the downtime limit goes as what goes last always
+    # does, past the cap (migration_completion)
+    last = np.minimum(left, how.rate * how.limit)
+    end = last / how.last_rate
+    seconds = (left - last) / how.rate + end
     if not rules.preempt or bool((how.last_rate <= how.rate).all()):
         return seconds
     size = rules.page + rules.page_header
@@ -194,7 +198,7 @@ def _brings(
         )
         wanted = mean / 2 * (size / rules.page)
         wanted = wanted + unsent * rules.post_copy_reads
-        capped = np.maximum(left - wanted, 0.0) / how.rate
+        capped = np.maximum(left - last - wanted, 0.0) / how.rate + end
         seconds = (seconds + np.maximum(capped, left / how.last_rate)) / 2
     return seconds
 
