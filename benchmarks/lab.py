@@ -133,11 +133,11 @@ def outages(pairs: Sequence[tuple[Recorded, Told]]) -> dict[str, object]:
         'median': round(statistics.median(r.outage or 0 for r, _ in heard), 3),
         'longest': round(max(r.outage or 0 for r, _ in heard), 3),
         'foretold_median': round(
-            statistics.median(t.downtime for _, t in heard), 3
+            statistics.median(t.outage for _, t in heard), 3
         ),
         'off_median': round(
             statistics.median(
-                abs(t.downtime - (r.outage or 0)) for r, t in heard
+                abs(t.outage - (r.outage or 0)) for r, t in heard
             ),
             3,
         ),
@@ -149,6 +149,7 @@ def _published(recorded: Recorded, name: str) -> Told:
     return Told(
         total=float(found.time[0]),
         downtime=float(found.downtime[0]),
+        outage=float(found.downtime[0]),
         data=float(found.data[0]),
     )
 
@@ -215,7 +216,7 @@ def each(recorded: Sequence[Recorded]) -> list[dict[str, object]]:
                 'total': [r.total, _finite(told.total)],
                 'megabytes': [r.data / 1e6, _finite(told.data / 1e6)],
                 'downtime': [r.downtime, _finite(told.downtime)],
-                'outage': r.outage,
+                'outage': [r.outage, _finite(told.outage)],
                 'faults': r.faults,
             }
         )

@@ -45,11 +45,13 @@ SOURCES = {
 class Told:
     """One forecast: s and bytes; inf where it says that it never ends.
 
-    :ivar downtime: of a pre-copy, QEMU's; else the outage
+    :ivar downtime: QEMU's: of the last round, or of the switch's devices
+    :ivar outage: until the guest is seen to serve again
     """
 
     total: float
     downtime: float
+    outage: float
     data: float
 
     @property
@@ -107,16 +109,19 @@ def ours(recorded: Recorded, source: str = 'logged') -> Told:
     rate = bandwidth(recorded, recorded.cap)
     if recorded.mode == 'pre-copy':
         found = pre_copy(curves, rate, rules(recorded), terms=terms(recorded))
-    else:
-        found = hybrid(
-            curves,
-            rate,
-            rules(recorded),
-            Switch.FIRST_PASS if recorded.mode == 'hybrid' else Switch.AT_ONCE,
-            bandwidth(recorded, recorded.post_cap),
-            terms(recorded),
-        ).forecasts
-    return _told(recorded, found)
+        return _told(recorded, found)
+    switched = hybrid(
+        curves,
+        rate,
+        rules(recorded),
+        Switch.FIRST_PASS if recorded.mode == 'hybrid' else Switch.AT_ONCE,
+        bandwidth(recorded, recorded.post_cap),
+        terms(recorded),
+    )
+    told = _told(recorded, switched.forecasts)
+    if not switched.switched[0]:
+        return told
+    return dataclasses.replace(told, downtime=rules(recorded).switchover)
 
 
 def _told(recorded: Recorded, found: Forecasts) -> Told:
@@ -125,6 +130,7 @@ def _told(recorded: Recorded, found: Forecasts) -> Told:
     return Told(
         total=float(found.t_sum[0]) + disk,
         downtime=float(found.t_downtime[0]),
+        outage=float(found.t_downtime[0]),
         data=float(found.data[0]) + recorded.disk,
     )
 

@@ -29,6 +29,9 @@ from watcher_tsmig.plan.ways import Moves
 # Effort in placements of a task: of all combinations, of which each gets so
 # many passes at the least and at the most, and of the best one.
 EFFORT_ALL = 20_000
+# The list is made in several orders before it is improved, however few VMs
+# there are; with less even two were put in the wrong one.
+EFFORT_LEAST = 200
 EFFORT_BEST = 25_000
 PASSES_LEAST = 4
 PASSES_EACH = 8
@@ -81,6 +84,7 @@ def best(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     n = len(moves.rows)
     count = max(FEW, EFFORT_ALL // max(PASSES_LEAST * n, 1))
     effort = min(PASSES_EACH * n, max(EFFORT_ALL // count, n))
+    effort = max(effort, EFFORT_LEAST)
     tried = []
     for variant in _variants(problem, moves)[:count]:
         tasks = _tasks(problem, moves, variant)
@@ -90,7 +94,7 @@ def best(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     improved = timetable(
         tasks,
         flip=problem.request.objective is Objective.FAST,
-        effort=min(EFFORT_BEST, PASSES_BEST * n),
+        effort=min(EFFORT_BEST, max(PASSES_BEST * n, EFFORT_LEAST)),
     )
     if score(problem, moves, tasks, improved) < first:
         found = improved
