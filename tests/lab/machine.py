@@ -108,11 +108,27 @@ class Machine:
                 stderr=log,
             )
         await self._until(monitor.exists, PATIENCE, 'its monitor')
-        await asyncio.wait_for(self.qmp.connect(str(monitor)), PATIENCE)
+        await self._connect(monitor)
         _, self.control = await asyncio.wait_for(
             asyncio.open_unix_connection(str(line)), PATIENCE
         )
         return self
+
+    async def _connect(self, monitor: pathlib.Path) -> None:
+        """To its monitor, which is there a moment before it listens."""
+        last = QMPError('not tried')
+        for _ in range(round(PATIENCE / STEP)):
+            try:
+                await asyncio.wait_for(
+                    self.qmp.connect(str(monitor)), PATIENCE
+                )
+            except QMPError as error:
+                last = error
+                self.qmp = QMPClient(self.name)
+                await asyncio.sleep(STEP)
+            else:
+                return
+        raise LabFailure(f'{self.name}: no monitor: {last!r}')
 
     def _command(self, monitor: pathlib.Path, line: pathlib.Path) -> list[str]:
         size = self.guest.memory
