@@ -29,7 +29,7 @@ from tests.lab.prepare import LabError
 from tests.lab.prepare import kit
 
 # s that each command may take in all
-SMOKE, RECORD, CONTENTION, LCB = 480, 3600, 2700, 1200
+SMOKE, RECORD, CONTENTION, LCB = 480, 3600, 5400, 1200
 
 
 def say(text: str) -> None:

@@ -38,6 +38,8 @@ MBIT = 1e6 / 8
 LINK = 200 * MBIT
 APP = 80 * MBIT
 LIMIT = 0.3
+# s; four pre-copies at once beside their applications take a minute
+PATIENCE = 240.0
 # no Nova here: what a migration takes beside its transfer
 RULES = Rules(setup=0.1, post_copy_queue=SEND_BUFFER)
 
@@ -158,7 +160,11 @@ def moves(plan: Plan, variant: Variant) -> list[Move]:
                 app=m.vm,
                 to=m.destination,
                 how=How(
-                    mode=mode, cap=cap, post_cap=cap, downtime_limit=LIMIT
+                    mode=mode,
+                    cap=cap,
+                    post_cap=cap,
+                    downtime_limit=LIMIT,
+                    patience=PATIENCE,
                 ),
                 start=m.start if variant.caps and not m.after else 0.0,
                 after=m.after if variant.caps else (),
