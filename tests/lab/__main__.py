@@ -107,7 +107,9 @@ def _ended_by_signals() -> Iterator[None]:
     """Have a polite kill end as Ctrl-C does: through every `finally`."""
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        # once: another must not cut the cleaning up short
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

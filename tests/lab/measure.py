@@ -187,13 +187,14 @@ async def dry_run(machine: Machine, bandwidth: float) -> DryRun:
         max_bandwidth=round(bandwidth),
         downtime_limit=1,
     )
-    begun = loop.time()
+    begun = giving_up = loop.time()
     try:
         await machine.ask('migrate', uri='exec:cat >/dev/null')
         seen = await _watch(machine, begun)
         giving_up = loop.time()
-        completed = await _give_up(machine)
     finally:
+        # on every path: whoever interrupts this must not lose the guest
+        completed = await _give_up(machine)
         await machine.capabilities(pause_before_switchover=False)
     ended = loop.time()
     await asyncio.sleep(REPORTED)
@@ -254,7 +255,7 @@ async def _give_up(machine: Machine) -> bool:
         await machine.ask('migrate_cancel')
     for _ in range(500):
         status = (await machine.ask('query-migrate'))['status']
-        if status in ('cancelled', 'failed', 'completed'):
+        if status in ('none', 'cancelled', 'failed', 'completed'):
             break
         await asyncio.sleep(0.01)
     running = await machine.ask('query-status')
