@@ -1,6 +1,6 @@
 """Runs the laboratory; tools/lab.sh calls it.
 
-    python -m tests.lab smoke|record|contention|lcb|enforcement [options]
+    python -m tests.lab smoke|record|contention|lcb [options]
 
 Everything is bounded in time and cleaned up on every path: processes die
 with this one, and namespaces of a run that was killed go with the next.
@@ -142,6 +142,13 @@ def main(argv: list[str] | None = None) -> int:
             )
     except (LabError, LabFailure) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except ExceptionGroup as several:
+        # moves of one run go side by side; the first failure ends the others
+        told = several.exceptions[0]
+        if not isinstance(told, LabFailure):
+            raise
+        print(f'error: {told}', file=sys.stderr)
         return 1
     except TimeoutError:
         print(f'error: took more than {patience} s', file=sys.stderr)

@@ -38,7 +38,7 @@ MBIT = 1e6 / 8
 LINK = 200 * MBIT
 APP = 80 * MBIT
 LIMIT = 0.3
-# s; four pre-copies at once beside their applications take a minute
+# s; four pre-copies at once beside their applications took 144
 PATIENCE = 240.0
 # no Nova here: what a migration takes beside its transfer
 RULES = Rules(setup=0.1, post_copy_queue=SEND_BUFFER)
@@ -71,18 +71,13 @@ class Variant:
     caps: bool = False
 
 
-def _request(leaves: str, **values: object) -> Request:
-    return policies.request(
-        'fast', hosts=(leaves,), downtime_limit=LIMIT, **values
-    )
+def _request(leaves: str, policy: str = 'fast') -> Request:
+    return policies.request(policy, hosts=(leaves,), downtime_limit=LIMIT)
 
 
 def _ours(policy: str) -> Callable[[Cloud, str], Plan]:
     def plan(cloud: Cloud, leaves: str) -> Plan:
-        request = policies.request(
-            policy, hosts=(leaves,), downtime_limit=LIMIT
-        )
-        return make_plan(cloud, request, RULES)
+        return make_plan(cloud, _request(leaves, policy), RULES)
 
     return plan
 

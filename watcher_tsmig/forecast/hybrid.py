@@ -177,11 +177,15 @@ def _brings(
 
     QEMU's cap for it does not hold for requested pages (migration.c: an
     urgent request passes the limit). On a connection of their own they are
-    many, so where the cap binds and not the
-    link, what is requested comes beside what is not. Of what the VM writes
-    for the first time at t of T, the share 1 - t / T is not there yet:
-    requested is the integral of W'(t) (1 - t / T), which is the mean of W
-    over [0, T]; and what it reads of pages that were never sent.
+    many, so where the cap binds and not the link, what is requested comes
+    beside what is not. Of what the VM writes for the first time at t of T,
+    the share 1 - t / T is not there yet: requested is the integral of
+    W'(t) (1 - t / T), which is the mean of W over [0, T]; and what it reads
+    of pages that were never sent.
+
+    :param left: shape (n,), bytes in the stream at the switch
+    :param unsent: shape (n,), share of the pages that were never sent
+    :returns: shape (n,)
     """
     # the last that fits the downtime limit goes as what goes last always
     # does, past the cap (migration_completion)
