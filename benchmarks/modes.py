@@ -32,8 +32,9 @@ FAMILIES = ('heavy', 'uniform')
 SIDES = ('both', 'one')
 # On a machine shared with others only the second can be compared.
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
-# So many rounds that the clock ends the search.
+# So many rounds, or sets of VMs, that the clock ends the search.
 ENDLESS = 1_000_000
+ENDLESS_SETS = 10**15
 
 
 def game(vms: int, nics: int, family: str, seed: int, sides: str) -> Game:
@@ -83,6 +84,7 @@ def solve(
     found = contention.modes(
         drawn,
         Effort(
+            sets=ENDLESS_SETS,
             rounds=ENDLESS,
             seed=seed,
             seconds=seconds,

@@ -4,8 +4,9 @@ VMs that share no link, directly or by others, are decided apart. A part
 is exact up to `ENUMERATE` VMs, and with two links (one pair of hosts) at
 any number that its Pareto front allows. Beyond, the linear relaxation
 gives a bound and a start; branch and bound is tried where few links hold
-the bound, cycles of transfers where many do; a descent sees to the rest of
-the sorted loads. What is minimised is in game.py.
+the bound, the links' knapsacks raise it and cycles of transfers come near
+it where many do; a descent sees to the rest of the sorted loads. What is
+minimised is in game.py.
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.sparse import csgraph
 from watcher_tsmig.plan import cycles
 from watcher_tsmig.plan import descent
 from watcher_tsmig.plan import exact
+from watcher_tsmig.plan import knapsacks
 from watcher_tsmig.plan import relax
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import IntArray
@@ -31,9 +33,8 @@ ENUMERATE = 20
 # Branch and bound closes nearly always where at most so many links hold
 # the relaxation's bound, and nearly never where hundreds do.
 FEW = 40
-# Cuts raise the bound by a per cent where there are no more VMs than this,
-# in the share of the time that branch and bound may take.
-CUT = 3000
+# The share of the time that each of branch and bound and knapsacks may
+# take.
 PROOF = 0.3
 # The share of the time at which the search for cycles ends; the rest is
 # the descent's.
@@ -120,17 +121,21 @@ def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
     if _open(game, best, lower):
         best = _better(game, best, flipped(relaxed.x > 0.5))
     few = (relaxed.price > relax.TRUST).sum() <= FEW
-    cuts = len(best) <= CUT and np.isfinite(effort.seconds)
-    if _open(game, best, lower) and (few or cuts):
+    if _open(game, best, lower) and few:
         found, bound = relax.milp(
             parts,
             _value(game, best),
-            effort.nodes if few else 1,
+            effort.nodes,
             effort.part(0.0, PROOF).seconds,
         )
         lower = max(lower, bound)
         if found is not None:
             best = _better(game, best, flipped(found))
+    if _open(game, best, lower):
+        mine = effort.from_now(effort.spent() + PROOF)
+        lower = knapsacks.bound(
+            parts, relaxed, lower, _value(game, best), mine
+        )
     if _open(game, best, lower):
         found = cycles.search(
             parts,

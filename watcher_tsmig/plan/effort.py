@@ -17,6 +17,7 @@ class Effort:
     """Limits of one search.
 
     :ivar nodes: nodes of branch and bound
+    :ivar sets: sets of VMs that the bound by knapsacks looks at
     :ivar rounds: times that cycles through a link are looked for
     :ivar moves: evaluated moves of the descent by single VMs
     :ivar pairs: evaluated moves of the descent by two VMs
@@ -27,6 +28,7 @@ class Effort:
     """
 
     nodes: int = 200
+    sets: int = 60_000_000
     rounds: int = 1000
     moves: int = 300_000
     pairs: int = 30_000
