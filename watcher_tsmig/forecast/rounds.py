@@ -18,6 +18,7 @@ from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import Line
 from watcher_tsmig.forecast.terms import Course
 from watcher_tsmig.forecast.terms import limit_after
+from watcher_tsmig.forecast.terms import limit_at
 
 IntArray = npt.NDArray[np.int_]
 
@@ -226,10 +227,11 @@ def _repeats(
     how: Course, elapsed: FloatArray, seconds: FloatArray
 ) -> FloatArray:
     """How many rounds of `seconds` go until the limit admits one."""
-    due = np.full(len(elapsed), np.inf)
-    for step in range(how.steps, -1, -1):
-        admits = seconds <= limit_after(how, how.delay * step)
-        due = np.where(admits, how.delay * step, due)
+    steps = np.arange(how.steps + 1.0)[:, None]
+    admits = seconds <= limit_at(how, steps)
+    due = np.where(
+        admits.any(axis=0), how.delay * admits.argmax(axis=0), np.inf
+    )
     with np.errstate(divide='ignore', invalid='ignore'):
         rounds = np.ceil((due - elapsed) / seconds)
     return np.where(np.isfinite(rounds), np.maximum(rounds, 0.0), 0.0)

@@ -159,8 +159,12 @@ def limit_after(how: Course, elapsed: FloatArray) -> FloatArray:
         return how.limit
     with np.errstate(divide='ignore', invalid='ignore'):
         step = np.floor(elapsed / how.delay)
-    step = np.where(how.delay > 0, np.minimum(step, how.steps), how.steps)
-    base = how.limit / how.steps * 1000
-    offset = (how.limit * 1000 - base) / how.steps
+    return limit_at(how, np.where(how.delay > 0, step, how.steps))
+
+
+def limit_at(how: Course, step: FloatArray) -> FloatArray:
+    """The downtime limit after so many steps, s."""
+    base = how.limit / max(how.steps, 1) * 1000
+    offset = (how.limit * 1000 - base) / max(how.steps, 1)
     risen = np.floor(base + offset * step) / 1000
     return np.where(step >= how.steps, how.limit, risen)
