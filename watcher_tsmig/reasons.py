@@ -20,6 +20,7 @@ class Reason(enum.StrEnum):
     ONLY_PRE_COPY = 'only-pre-copy'  # post-copy is not permitted
     MODE_FORCED = 'mode-forced'  # the caller asked for one mode
     MAKES_IT_SHORTER = 'makes-it-shorter'  # post-copy: a shorter plan
+    HARMS_LESS = 'harms-less'  # post-copy: tenants lose less in all
     LESS_OUTAGE = 'less-outage'  # pre-copy: for contention it may be post
     # left out
     NOT_ACTIVE = 'not-active'
@@ -60,6 +61,8 @@ MEANING = {
     Reason.MODE_FORCED: 'Either mode: the caller asked for one mode.',
     Reason.MAKES_IT_SHORTER: 'Post-copy although it contends more: the plan '
     'ends sooner by it.',
+    Reason.HARMS_LESS: 'Post-copy although it contends more: tenants lose '
+    'less in all.',
     Reason.LESS_OUTAGE: 'Pre-copy although post-copy contends less: the '
     'outage, weighed by its service class, would cost more than it spares.',
     Reason.NOT_ACTIVE: 'Stays: only an active VM moves live.',

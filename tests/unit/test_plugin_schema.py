@@ -82,12 +82,12 @@ class TestSchema(unittest.TestCase):
         self.assertEqual(
             'How much it may take from the tenants. '
             'gentle: the applications and short outages come first; 90% of '
-            'what the applications leave on a NIC, and 5% of the NIC even '
+            'what the applications leave on a NIC, and 20% of the NIC even '
             'where they leave less; from or to one host 1 at once, 8 in all. '
-            'balanced (default): a short plan, by the modes that contend '
-            'least; 90% of what the applications leave on a NIC, and 10% of '
-            'the NIC even where they leave less; from or to one host up to 4 '
-            'at once, 32 in all. '
+            'balanced (default): a short plan, weighed against what the '
+            'applications lose; 90% of what the applications leave on a NIC, '
+            'and 20% of the NIC even where they leave less; from or to one '
+            'host up to 4 at once, 32 in all. '
             'fast: a short plan before everything else; 100% of what the '
             'applications leave on a NIC, and 20% of the NIC even where they '
             'leave less; from or to one host up to 16 at once, 128 in all.',

@@ -13,7 +13,8 @@ from watcher_tsmig.plan import slots
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
-from watcher_tsmig.plan.timetable import Objective
+from watcher_tsmig.plan.tasks import harm_of
+from watcher_tsmig.plan.timetable import Aim
 from watcher_tsmig.plan.timetable import timetable
 
 
@@ -112,7 +113,10 @@ class TestRates(Case):
 
     def test_another_way_is_taken_for_the_timetable_only_if_permitted(self):
         tasks = some(
-            *[Task(ways=(way(0, 1), way(2, 3, cost=1.0))) for _ in range(2)]
+            *[
+                Task(ways=(way(0, 1), way(2, 3, harm=lambda rate: 1.0)))
+                for _ in range(2)
+            ]
         )
         self.assertEqual(20.0, self.solve(tasks).makespan)
         self.assertEqual(10.0, self.solve(tasks, flip=True).makespan)
@@ -234,17 +238,56 @@ class TestTime(Case):
             asked.append(1)
             return True
 
-        self.solve(tasks, stop=stop, objective=Objective.ENDS)
+        self.solve(tasks, stop=stop, objective=Aim.ENDS)
         self.assertLessEqual(len(asked), 2)
 
     def test_for_the_ends_the_short_go_first(self):
         tasks = some(
             *[one(way(0, 1, volume=v)) for v in (300.0, 100.0, 200.0)]
         )
-        found = self.solve(tasks, objective=Objective.ENDS)
+        found = self.solve(tasks, objective=Aim.ENDS)
         self.assertEqual([1, 2, 0], [b.task for b in found.bookings])
         total = sum(b.end for b in found.bookings)
         self.assertEqual(bounds.sum_of_ends(tasks), total)
+
+
+class TestHarm(Case):
+    """The harm of one task falls with its rate; another frees the link."""
+
+    def tasks(self):
+        leaves = ((0, 8.0),)
+        goes = way(0, 1, early=True, leaves=leaves, volume=20.0)
+        heavy = {'harm': lambda rate: 100.0 / rate, 'volume': 40.0}
+        return some(
+            Task(ways=(way(0, 2, **heavy), way(0, 2, least=9.0, **heavy))),
+            one(goes),
+            app=[8.0, 0.0, 0.0, 0.0],
+        )
+
+    def test_for_harm_a_task_waits_for_a_rate_that_harms_less(self):
+        found = self.by_task(
+            self.solve(self.tasks(), objective=Aim.HARM, flip=True)
+        )
+        self.assertEqual(10.0, found[0].rate)
+        self.assertGreaterEqual(found[0].start, found[1].end)
+
+    def test_the_least_harm_is_that_of_a_link_of_ones_own(self):
+        tasks = self.tasks()
+        self.assertEqual([10.0, 0.0], bounds.harms(tasks))
+        found = self.solve(tasks, objective=Aim.HARM, flip=True)
+        self.assertEqual(10.0, harm_of(tasks, found.bookings))
+
+    def test_for_both_neither_is_bought_too_dearly(self):
+        tasks = self.tasks()
+        least = {
+            aim: self.solve(tasks, objective=aim, flip=True)
+            for aim in (Aim.MAKESPAN, Aim.HARM, Aim.BOTH)
+        }
+        both = {
+            aim: found.makespan + harm_of(tasks, found.bookings)
+            for aim, found in least.items()
+        }
+        self.assertEqual(min(both.values()), both[Aim.BOTH])
 
 
 class TestStores(Case):

@@ -15,6 +15,7 @@ from tests.unit.test_plan import PlanCase
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import timetable
 from watcher_tsmig.plan import worth
@@ -26,6 +27,7 @@ from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.ways import Moves
+from watcher_tsmig.reasons import Reason
 
 
 class TestObjectives(PlanCase):
@@ -63,13 +65,46 @@ class TestObjectives(PlanCase):
     def test_only_who_fills_the_link_is_post_copied_gently(self):
         # beside it no pre-copy is worth it, and after it each of them is
         vms = [
-            vm(f'v{i}', 'a', 1, 1, working_set=writes(3e7, 3e8))
+            vm(f'v{i}', 'a', 1, 1, working_set=writes(2.4e7, 3e8))
             for i in range(4)
         ]
         talker = vm('talks', 'a', 990, 990, working_set=writes(4e7, 3e8))
         plan = self.plan(cloud('a b c', *vms, talker), 'gentle')
         posts = [m.name for m in plan.migrations if m.mode is Mode.POST_COPY]
         self.assertEqual(['talks'], posts)
+
+    def test_who_would_stand_for_long_waits_for_who_fills_the_link(self):
+        # beside it the floor is left, at which it would stand 4 times as
+        # long
+        heavy = vm('heavy', 'a', 1, 1, working_set=writes(8e8, 3e9))
+        talker = vm('talks', 'a', 990, 10, working_set=writes(4e7, 2e8))
+        plan = self.plan(cloud('a b c', heavy, talker), 'gentle')
+        by_name = {m.name: m for m in plan.migrations}
+        self.assertIs(Mode.POST_COPY, by_name['heavy'].mode)
+        self.assertEqual(0.0, by_name['talks'].start)
+        self.assertGreaterEqual(by_name['heavy'].start, by_name['talks'].end)
+        self.assertGreater(by_name['heavy'].cap, 0.6 * GIGABIT)
+
+    def test_a_post_copy_for_less_harm_says_so(self):
+        case = explain.Case(
+            post=True,
+            wanted=False,
+            gentle=True,
+            fell_back=False,
+            forced=False,
+            may_pre=True,
+            may_post=True,
+            tx=0.0,
+            rx=0.0,
+            needs=1e6,
+            room=1e8,
+            load=0.2,
+            other_load=0.1,
+            longer=None,
+        )
+        self.assertIs(Reason.HARMS_LESS, explain.reason(case)[0])
+        fast = dataclasses.replace(case, gentle=False)
+        self.assertIs(Reason.MAKES_IT_SHORTER, explain.reason(fast)[0])
 
     def test_who_sends_leaves_before_who_receives_comes(self):
         # measured in the laboratory; together they would take 15 s
@@ -106,7 +141,7 @@ class TestWorth(testtools.TestCase):
 
     def test_who_fills_the_link_goes_and_the_others_wait_for_it(self):
         vms = [
-            vm(f'v{i}', 'a', 1, 1, working_set=writes(3e7, 3e8))
+            vm(f'v{i}', 'a', 1, 1, working_set=writes(2.4e7, 3e8))
             for i in range(4)
         ]
         talker = vm('talks', 'a', 990, 990, working_set=writes(4e7, 3e8))

@@ -72,6 +72,21 @@ def least(tasks: Tasks, moved: Collection[int] | None = None) -> Least:
     return Least(head, seconds, tail, setup, work, narrow, counted)
 
 
+def harms(tasks: Tasks) -> list[float]:
+    """The least harm that each task can do, alone on its links, shape (n,)."""
+    rooms = best_rooms(tasks)
+    return [
+        min(_harm(way, rooms) for way in task.ways) for task in tasks.tasks
+    ]
+
+
+def _harm(way: Way, rooms: Sequence[float]) -> float:
+    rate = min([way.most, *(rooms[link] for link in way.links)])
+    if rate < way.least or not 0 < rate < math.inf:
+        return math.inf
+    return way.harm(rate)
+
+
 def best_rooms(tasks: Tasks) -> list[float]:
     """The most that migrations can ever use of each link, bytes/s.
 

@@ -35,6 +35,7 @@ class Case:
 
     :ivar post: its mode
     :ivar wanted: whether contention alone would have post-copied it
+    :ivar gentle: whether what tenants lose comes first
     :ivar fell_back: post-copied because no turn left enough for pre-copy
     :ivar needs: the least bandwidth of its pre-copy that would do
     :ivar room: what the path leaves for it at best; of one that fell back,
@@ -46,6 +47,7 @@ class Case:
 
     post: bool
     wanted: bool
+    gentle: bool
     fell_back: bool
     forced: bool
     may_pre: bool
@@ -104,6 +106,11 @@ REASONS: tuple[Row, ...] = (
         Reason.LESS_OUTAGE,
         lambda c: c.wanted and not c.post,
         lambda c: f'its outage would cost more; {_traffic(c)}',
+    ),
+    (
+        Reason.HARMS_LESS,
+        lambda c: c.post and not c.wanted and c.gentle,
+        lambda c: f'tenants lose less in all; {_traffic(c)}',
     ),
     (
         Reason.MAKES_IT_SHORTER,
@@ -197,8 +204,8 @@ def cases(
     game, choice = settled.game, _booked(settled, tasks, bookings)
     load = game_module.loads(game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
-    flips = problem.request.objective is Objective.FAST
     now = problem_module.room(problem, problem.app)
+    gentle = problem.request.objective is Objective.GENTLE
     out: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])
@@ -206,19 +213,22 @@ def cases(
         ways = tasks.tasks[b.task].ways
         way = ways[b.way]
         others = [w for w in ways if w.early != way.early]
-        fell_back = way.early and b.way > 0 and not flips
         best = float(settled.best[row])
         needs = problem_module.pre_copy_needs(
             problem, row, bool(game.may_post[i])
         )
+        left = _room(now, way)
+        wanted = bool(settled.wanted[row])
+        fell_back = way.early and not wanted and left < needs
         as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
         longer = None
-        if others and b.rate >= others[0].least:
-            longer = others[0].takes(b.rate) - b.takes
+        if others and b.rate >= others[-1].least:
+            longer = others[-1].takes(b.rate) - b.takes
         out.append(
             Case(
                 post=way.early,
-                wanted=bool(settled.wanted[row]),
+                wanted=wanted,
+                gentle=gentle,
                 fell_back=fell_back,
                 forced=problem.request.only_mode is not None,
                 may_pre=needs <= best,
@@ -226,7 +236,7 @@ def cases(
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
                 needs=needs,
-                room=_room(now, way) if fell_back else best,
+                room=left if fell_back else best,
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,
                 longer=longer,

@@ -38,6 +38,9 @@ MAY_TAKE = {
     Objective.GENTLE: math.inf,
 }
 
+# A rate at which any pre-copy ends, where its rounds are not asked for.
+AT_ONCE = 1e15
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Settled:
@@ -140,7 +143,7 @@ def _modes(
     may_pre = placed & (least <= best)
     data = pre_copy(
         problem.curves,
-        np.where(may_pre, best, 1.0),
+        np.where(may_pre, best, AT_ONCE),
         problem.rules,
         terms=problem.terms,
     ).data

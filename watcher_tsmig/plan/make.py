@@ -38,6 +38,10 @@ from watcher_tsmig.reasons import Reason
 
 # Shares of a fair share of time up to which one host's VMs stay together.
 KEPT = (1.0, 0.7)
+# A later candidate must be better by this share, for the first ones are
+# those of post-copies alone, whose times depend on no forecast of writing;
+# or as good, and in what counts next better by that share.
+MARGIN, CLEARLY = 0.01, 0.1
 # Up to so many VMs all of them are tried; up to so many, destinations for
 # all-post-copy.
 FEW = 300
@@ -60,8 +64,26 @@ def make_plan(
         (homeless, settled, *_scheduled(problem, settled))
         for homeless, settled in _settled(problem)
     ]
-    best = min(tried, key=lambda t: variants.score(problem, *t[2:]))
-    return _plan(problem, *best)
+    scores = [variants.score(problem, t[3], t[4]) for t in tried]
+    if len(problem.vms) > FEW:
+        tried = [tried[scores.index(min(scores))]]
+    best = None
+    for homeless, settled, moves, tasks, first in tried:
+        found = variants.improved(problem, tasks, first)
+        score = variants.score(problem, tasks, found)
+        if best is None or _better(score, best[0]):
+            best = score, (homeless, settled, moves, tasks, found)
+    assert best is not None
+    return _plan(problem, *best[1])
+
+
+def _better(one: variants.Score, other: variants.Score) -> bool:
+    """Whether a later candidate is better by more than forecasts err."""
+    if one[0] != other[0]:
+        return one[0] < other[0]
+    if one[1] < other[1] * (1 - MARGIN):
+        return True
+    return one[1] <= other[1] and one[2] < other[2] * (1 - CLEARLY)
 
 
 def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
@@ -71,20 +93,20 @@ def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
     are post-copied as if they are not. How far one host's VMs should stay
     together nobody knows before the times are known, so few VMs try both.
     """
-    found = []
+    firm, free = [], []
     few = len(problem.vms) <= FEW
     for kept in KEPT if few else KEPT[:1]:
         destination, homeless = place.destinations(problem, kept)
         settled = joint.settle(problem, destination)
-        found.append((homeless, settled))
         several = settled.game.free
         if several.any() and len(several) <= MANY:
             never = np.full(len(problem.economic), np.inf)
             post_copies = dataclasses.replace(problem, economic=never)
             other = joint.settle(post_copies, destination)
             other = dataclasses.replace(other, wanted=settled.wanted)
-            found.append((homeless, other))
-    return found
+            firm.append((homeless, other))
+        free.append((homeless, settled))
+    return firm + free
 
 
 def _scheduled(
@@ -93,7 +115,7 @@ def _scheduled(
     return detour.opened(
         problem,
         _moves(problem, settled),
-        lambda moves: variants.best(problem, moves),
+        lambda moves: variants.first(problem, moves),
     )
 
 

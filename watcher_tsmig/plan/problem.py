@@ -291,17 +291,23 @@ def pre_copy_needs(problem: Problem, row: int, may_post: bool) -> float:
     return float(problem.lcb[row]) * (1 + HAIR)
 
 
-def best_room(problem: Problem) -> FloatArray:
-    """The most that migrations can ever have of each link, shape (m,).
+def left(problem: Problem) -> FloatArray:
+    """Traffic of each link once every VM that could move has left it.
 
-    Once every VM that could move has taken its traffic away from it and
-    before any has brought some.
+    Before any has brought some.
+
+    :returns: shape (m,), bytes/s, >= 0
     """
     app = problem.app.copy()
     for row, host in enumerate(problem.source):
         app[list(problem.network.sends[host])] -= problem.tx[row]
         app[list(problem.network.receives[host])] -= problem.rx[row]
-    return room(problem, np.maximum(app, 0.0))
+    return np.maximum(app, 0.0)
+
+
+def best_room(problem: Problem) -> FloatArray:
+    """The most that migrations can ever have of each link, shape (m,)."""
+    return room(problem, left(problem))
 
 
 def needs(vm: Vm) -> str:

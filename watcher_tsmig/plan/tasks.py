@@ -9,6 +9,7 @@ volumes bytes, times seconds from the start of the plan.
 import dataclasses
 import math
 from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 Amounts = tuple[tuple[int, float], ...]
+
+
+def _none(rate: float) -> float:
+    return 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +40,8 @@ class Way:
     :ivar claims: (store, amount) taken at the start and kept
     :ivar frees: (store, amount) given back at the end
     :ivar counters: what counts it while it runs
-    :ivar cost: of this way against the task's others (risk, outage)
+    :ivar harm: what its owner and others lose by it at a rate, in weighed
+        seconds in which a VM does not serve
     """
 
     links: tuple[int, ...]
@@ -50,7 +56,7 @@ class Way:
     claims: Amounts = ()
     frees: Amounts = ()
     counters: tuple[int, ...] = ()
-    cost: float = 0.0
+    harm: Callable[[float], float] = _none
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,3 +148,8 @@ class Timetable:
     def makespan(self) -> float:
         """When the last task ends, s; 0 for none."""
         return max((b.end for b in self.bookings), default=0.0)
+
+
+def harm_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:
+    """What migrations take from VMs in all, weighed s."""
+    return sum(tasks.tasks[b.task].ways[b.way].harm(b.rate) for b in bookings)

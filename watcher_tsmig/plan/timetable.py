@@ -18,10 +18,12 @@ import numpy as np
 from watcher_tsmig.plan import bounds
 from watcher_tsmig.plan import repair
 from watcher_tsmig.plan import slots
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.listing import Lister
 from watcher_tsmig.plan.priority import Priorities
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
+from watcher_tsmig.plan.tasks import harm_of
 
 # Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
 EFFORT = 25_000
@@ -40,20 +42,25 @@ WIDTHS = (math.inf, 4, 2, 16, 0)
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
+# Beside its own weight each task has so much of the mean, to be drawn.
+SOME, TINY = 0.1, 1e-9
+
 Rank = tuple[float, float, float, float]
 
 
-class Objective(enum.StrEnum):
+class Aim(enum.StrEnum):
     """What a timetable is best in, after leaving out the fewest tasks."""
 
     MAKESPAN = 'makespan'
     ENDS = 'ends'
+    HARM = 'harm'
+    BOTH = 'makespan and harm'
 
 
 def timetable(
     tasks: Tasks,
     *,
-    objective: Objective = Objective.MAKESPAN,
+    objective: Aim = Aim.MAKESPAN,
     flip: bool = False,
     effort: int = EFFORT,
     seed: int = 0,
@@ -84,7 +91,7 @@ class _Search:
     def __init__(
         self,
         tasks: Tasks,
-        objective: Objective,
+        objective: Aim,
         effort: int,
         stop: Callable[[], bool],
         seed: int,
@@ -101,17 +108,21 @@ class _Search:
         self.rank: Rank | None = None
         self.need = bounds.least(tasks)
         self.least = bounds.makespan(tasks)
+        self.ideal = np.zeros(self.n)
+        if objective in (Aim.HARM, Aim.BOTH):
+            self.ideal = np.array(bounds.harms(tasks))
 
     def value(self, found: Timetable) -> Rank:
         """Less is better."""
-        total = sum(b.end for b in found.bookings)
-        cost = sum(
-            self.tasks.tasks[b.task].ways[b.way].cost for b in found.bookings
-        )
-        both = (found.makespan, total)
-        if self.objective is Objective.ENDS:
-            both = (total, found.makespan)
-        return (float(len(found.left)), *both, cost)
+        ends = sum(b.end for b in found.bookings)
+        harm, makespan = harm_of(self.tasks, found.bookings), found.makespan
+        table = {
+            Aim.MAKESPAN: (makespan, ends, harm),
+            Aim.ENDS: (ends, makespan, harm),
+            Aim.HARM: (harm, makespan, ends),
+            Aim.BOTH: (makespan + harm, ends, harm),
+        }
+        return (float(len(found.left)), *table[self.objective])
 
     def attempt(
         self, order: Sequence[int], width: float, ways: Sequence[int]
@@ -139,7 +150,7 @@ class _Search:
         ]
         early = [task.ways[0].early for task in self.tasks.tasks]
         orders = Priorities(self.need, paths, early)
-        if self.objective is Objective.ENDS:
+        if self.objective is Aim.ENDS:
             self.attempt(orders.shortest(), 1, self.ways)
         others = orders.orders()
         self.attempt(next(others), 1, self.ways)
@@ -177,7 +188,7 @@ class _Search:
         if self.effort < self.n or self.stop() or self.rank is None:
             return True
         return (
-            self.objective is Objective.MAKESPAN
+            self.objective is Aim.MAKESPAN
             and not self.best.left
             and self.best.makespan <= self.least * (1 + PROVEN)
         )
@@ -192,14 +203,17 @@ class _Search:
             i for i in range(self.n) if len(self.tasks.tasks[i].ways) > 1
         ]
         while not self.done():
-            if flip and several and self.random.random() < 0.5:
+            alone = self.n < 2
+            if flip and several and (alone or self.random.random() < 0.5):
                 self.flip(several)
+            elif alone:
+                break
             else:
-                self.move_forward()
+                self.move()
 
     def fill(self) -> None:
         """An order that leaves no gap where the bound binds."""
-        if self.objective is Objective.ENDS or self.done():
+        if self.objective is Aim.ENDS or self.done():
             return
         steps = min(EXCHANGES, self.effort // (2 * self.n))
         self.effort -= steps  # what they place is a slot each
@@ -211,7 +225,7 @@ class _Search:
 
     def mend(self) -> None:
         """The best of several starts, then ruin and recreate."""
-        ends = self.objective is Objective.ENDS
+        ends = self.objective is Aim.ENDS
         until = self.effort // 2
         work = self.justified(self.best)
         while not ends and not self.done() and self.effort > until:
@@ -233,7 +247,7 @@ class _Search:
 
     def justified(self, found: Timetable) -> repair.Repair:
         """A timetable ready for repair, justified while that helps."""
-        ends = self.objective is Objective.ENDS
+        ends = self.objective is Aim.ENDS
         work = repair.Repair(
             self.tasks,
             self.lister.links,
@@ -249,23 +263,50 @@ class _Search:
         return work
 
     def flip(self, several: list[int]) -> None:
-        """Another way for one task."""
-        task = several[int(self.random.integers(len(several)))]
+        """Another way for one task, likely for one that harms."""
+        weight = self.weights(harmful=self.aims_at_harm())[several]
+        task = several[self.draw(weight + weight.mean() * SOME + TINY)]
         ways = list(self.ways)
-        ways[task] = (ways[task] + 1) % len(self.tasks.tasks[task].ways)
+        many = len(self.tasks.tasks[task].ways)
+        other = int(self.random.integers(1, many)) if many > 2 else 1
+        ways[task] = (ways[task] + other) % many
         self.attempt(self.order, self.width, ways)
 
-    def move_forward(self) -> None:
-        """One task, likely a late one, goes forward in the order."""
-        if self.n < 2:
-            self.effort = 0
-            return
-        ends = np.full(self.n, self.best.makespan)
-        for booking in self.best.bookings:
-            ends[booking.task] = booking.end
-        weight = (ends[self.order[1:]] + 1.0) ** 2
-        at = 1 + int(self.random.choice(len(weight), p=weight / weight.sum()))
-        to = int(self.random.integers(at))
+    def move(self) -> None:
+        """One task goes elsewhere in the order.
+
+        A late one forward; where harm counts, one that harms, forward or
+        back, for it depends on what else is there.
+        """
+        harmful = self.aims_at_harm()
+        weight = self.weights(harmful)[self.order]
+        if harmful:
+            at = self.draw(weight + weight.mean() * SOME + TINY)
+            to = int(self.random.integers(self.n))
+        else:
+            at = 1 + self.draw((weight[1:] + 1.0) ** 2)
+            to = int(self.random.integers(at))
         moved = list(self.order)
         moved.insert(to, moved.pop(at))
         self.attempt(moved, self.width, self.ways)
+
+    def aims_at_harm(self) -> bool:
+        """Whether the next change is for harm; of two aims each in turn."""
+        return self.objective is Aim.HARM or (
+            self.objective is Aim.BOTH and bool(self.random.random() < 0.5)
+        )
+
+    def weights(self, harmful: bool) -> FloatArray:
+        """What each task harms beyond need, or when it ends; shape (n,)."""
+        out = np.full(self.n, 0.0 if harmful else self.best.makespan)
+        for b in self.best.bookings:
+            if harmful:
+                harm = self.tasks.tasks[b.task].ways[b.way].harm(b.rate)
+                out[b.task] = max(harm - self.ideal[b.task], 0.0)
+            else:
+                out[b.task] = b.end
+        return out
+
+    def draw(self, weight: FloatArray) -> int:
+        """One of them, as likely as it weighs."""
+        return int(self.random.choice(len(weight), p=weight / weight.sum()))

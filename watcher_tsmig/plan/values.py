@@ -31,7 +31,7 @@ class Objective(enum.StrEnum):
     """What comes first once every VM that can move does."""
 
     FAST = 'fast'  # the makespan
-    BALANCED = 'balanced'  # the makespan, by the modes that contend least
+    BALANCED = 'balanced'  # makespan and harm, a second of each alike
     GENTLE = 'gentle'  # the applications: least contention, least outage
 
 

@@ -6,12 +6,12 @@ stores and counters (tasks.py); when it does so is the scheduler's.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
 from watcher_tsmig.forecast import post_copy
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import harm
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -23,6 +23,10 @@ from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
 from watcher_tsmig.plan.values import Objective
+
+# A post-copy whose VM would stand long waits for this share of the best
+# rate that its path ever has.
+PATIENT = 0.7
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -47,21 +51,24 @@ class Moves:
     after: tuple[tuple[int, ...], ...]
 
 
-def duration(problem: Problem, row: int, post: bool) -> Callable[..., float]:
-    """Forecast time of a VM's migration with its set-up, s, by bandwidth."""
+def _forecast(problem: Problem, row: int, post: bool) -> harm.Forecast:
+    """(whole time with set-up, downtime) of a migration, s, by bandwidth."""
     rows = np.array([row], dtype=np.intp)
     curve = problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms))
     model = post_copy if post else pre_copy
-    known: dict[float, float] = {}
+    known: dict[float, tuple[float, float]] = {}
 
-    def takes(bandwidth: float) -> float:
+    def forecast(bandwidth: float) -> tuple[float, float]:
         if bandwidth not in known:
             found = model(curve, bandwidth, problem.rules, terms=terms)
-            known[bandwidth] = float(found.t_sum[0]) + problem.rules.overhead
+            known[bandwidth] = (
+                float(found.t_sum[0]) + problem.rules.overhead,
+                float(found.t_downtime[0]),
+            )
         return known[bandwidth]
 
-    return takes
+    return forecast
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -69,37 +76,75 @@ class _Known:
     """What is computed for all moves at once.
 
     :ivar most: shape (k,), bytes/s, that the operator and the way permit
+    :ivar faults: shape (k,), see `harm.faults`
     :ivar volumes: shape (2, k), bytes on the wire by pre- and post-copy
-    :ivar gets: hosts that a VM comes to
+    :ivar left: shape (m,), traffic on each link once all have left
+    :ivar shared: what moves with each VM, whatever its mode
     """
 
     paths: list[tuple[int, ...]]
     most: FloatArray
+    faults: FloatArray
     volumes: FloatArray
     counters: list[tuple[int, ...]]
     releases: FloatArray
-    gets: set[int]
+    left: FloatArray
+    shared: list[dict[str, Amounts]]
 
 
-def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
-    """The moves as tasks, in their order.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Ways:
+    """The ways that one move has, whatever is chosen for it.
 
+    :ivar any: by mode (whether post), at any rate that will do
+    :ivar calm: by mode, at rates that harm little; where that asks for more
+    :ivar release: it may not start earlier, s
+    """
+
+    any: dict[bool, Way]
+    calm: dict[bool, Way]
+    release: float
+
+    def of(self, post: bool, calm: bool) -> tuple[Way, ...]:
+        """The preferred one first.
+
+        :param calm: a calm way comes before any in its mode, and not last
+        """
+        modes, both = (post, not post), (self.calm, self.any)
+        if calm:
+            order = [ways.get(mode) for mode in modes for ways in both]
+        else:
+            order = [ways.get(mode) for ways in both[::-1] for mode in modes]
+        return tuple(way for way in order if way is not None)
+
+
+def ways(problem: Problem, moves: Moves) -> list[Ways]:
+    """What all moves may do."""
+    known = _known(problem, moves)
+    return [_ways(problem, moves, known, i) for i in range(len(moves.rows))]
+
+
+def tasks(
+    problem: Problem, moves: Moves, ways: list[Ways], lanes: int
+) -> Tasks:
+    """The moves as tasks, in their order and modes.
+
+    :param ways: of these moves
     :param lanes: at most so many at once from a host, and to a host; the
         request may allow fewer
     """
     request, links = problem.request, problem.network
-    known = _known(problem, moves)
+    gentle = request.objective is Objective.GENTLE
     return Tasks(
         tasks=tuple(
             Task(
-                ways=tuple(
-                    _way(problem, moves, known, i, post)
-                    for post in _modes_of(moves, i)
-                ),
-                release=float(known.releases[i]),
-                after=moves.after[i],
+                ways=mine.of(bool(post), gentle),
+                release=mine.release,
+                after=after,
             )
-            for i in range(len(moves.rows))
+            for mine, post, after in zip(
+                ways, moves.post, moves.after, strict=True
+            )
         ),
         capacity=links.capacity,
         app=problem.app,
@@ -108,7 +153,7 @@ def tasks(problem: Problem, moves: Moves, lanes: int) -> Tasks:
         stores=problem.free.reshape(-1),
         limits=_limits(problem, lanes),
         deadline=request.deadline,
-        trusting=request.objective is not Objective.GENTLE,
+        trusting=not gentle,
     )
 
 
@@ -120,44 +165,97 @@ def _known(problem: Problem, moves: Moves) -> _Known:
     ]
     most = np.array([_most(problem, path) for path in paths])
     best = np.array([rooms[list(path)].min() for path in paths])
+    gets = set(map(int, moves.destination))
     return _Known(
         paths=paths,
         most=most,
+        faults=harm.faults(problem, moves.rows),
         volumes=_volumes(problem, moves, np.minimum(most, best)),
         counters=_counters(problem, moves),
         releases=np.maximum(
             problem.release[moves.source], problem.release[moves.destination]
         ),
-        gets=set(map(int, moves.destination)),
+        left=problem_module.left(problem),
+        shared=[_shared(problem, moves, i, gets) for i in range(len(paths))],
     )
 
 
 def _way(
-    problem: Problem, moves: Moves, known: _Known, i: int, post: bool
+    problem: Problem,
+    moves: Moves,
+    known: _Known,
+    i: int,
+    post: bool,
+    least: float,
+    forecast: harm.Forecast,
 ) -> Way:
-    row = int(moves.rows[i])
-    least = problem_module.pre_copy_needs(
-        problem, row, bool(moves.may_post[i])
-    )
+    shared = known.shared[i]
     return Way(
         links=known.paths[i],
-        takes=duration(problem, row, post),
-        least=0.0 if post else least,
+        takes=lambda rate: forecast(rate)[0],
+        least=least,
         most=float(known.most[i]),
         setup=problem.rules.overhead,
         volume=float(known.volumes[int(post), i]),
         early=post,
         counters=known.counters[i],
-        cost=_cost(problem, row, post),
-        **_shared(problem, moves, i, known.gets),
+        harm=harm.of_way(
+            problem,
+            int(moves.rows[i]),
+            known.paths[i],
+            forecast,
+            float(known.faults[i]) if post else None,
+            shared['leaves'],
+        ),
+        **shared,
     )
 
 
-def _modes_of(moves: Moves, i: int) -> list[bool]:
-    """The modes that a move may have, as post or not, the chosen first."""
-    chosen = bool(moves.post[i])
-    may = {False: bool(moves.may_pre[i]), True: bool(moves.may_post[i])}
-    return [post for post in (chosen, not chosen) if may[post]]
+def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
+    """Where time is not all, a rate that harms little is waited for."""
+    may_pre, may_post = bool(moves.may_pre[i]), bool(moves.may_post[i])
+    row = int(moves.rows[i])
+    pre = problem_module.pre_copy_needs(problem, row, may_post)
+    least = {False: pre} if may_pre else {}
+    if may_post:
+        least[True] = 0.0
+    calm = {}
+    if problem.request.objective is not Objective.FAST:
+        calm = {post: _calm(problem, known, i, post) for post in least}
+    forecasts = {post: _forecast(problem, row, post) for post in least}
+
+    def way(post: bool, rate: float) -> Way:
+        return _way(problem, moves, known, i, post, rate, forecasts[post])
+
+    return Ways(
+        any={post: way(post, rate) for post, rate in least.items()},
+        calm={
+            post: way(post, rate)
+            for post, rate in calm.items()
+            if rate > least[post]
+        },
+        release=float(known.releases[i]),
+    )
+
+
+def _calm(problem: Problem, known: _Known, i: int, post: bool) -> float:
+    """The rate that a move waits for, bytes/s; 0: any.
+
+    More than the floor of a full link, and of a post-copy one at which its
+    VM does not stand for long, or most of the best that there will be.
+    """
+    path = list(known.paths[i])
+    request, capacity = problem.request, problem.network.capacity[path]
+    floor = request.nic_floor * capacity
+    comes = dict(known.shared[i]['brings']) if post else {}
+    then = known.left[path] + [comes.get(link, 0.0) for link in path]
+    room = np.maximum(request.nic_share * (capacity - then), floor)
+    best = min(float(known.most[i]), float(room.min()))
+    calm = float(floor.max()) * (1 + problem_module.HAIR)
+    if post:
+        enough = float(known.faults[i]) / problem.rules.post_copy_outage
+        calm = max(calm, min(enough, PATIENT * best))
+    return calm if calm < best else 0.0
 
 
 def _most(problem: Problem, path: tuple[int, ...]) -> float:
@@ -176,13 +274,6 @@ def _volumes(problem: Problem, moves: Moves, best: FloatArray) -> FloatArray:
     return np.array([np.where(np.isfinite(data), data, once), once]) / (
         rules.efficiency
     )
-
-
-def _cost(problem: Problem, row: int, post: bool) -> float:
-    """Weighed seconds in which the VM does not serve."""
-    rules = problem.rules
-    outage = rules.post_copy_outage if post else rules.downtime_limit
-    return float(problem.weight[row]) * outage
 
 
 def _shared(

@@ -64,7 +64,8 @@ GENTLEST = 'gentlest'
 # What comes first, by objective; a stable text, as all of the schema's.
 FIRST = {
     Objective.GENTLE: 'the applications and short outages come first',
-    Objective.BALANCED: 'a short plan, by the modes that contend least',
+    Objective.BALANCED: 'a short plan, weighed against what the '
+    'applications lose',
     Objective.FAST: 'a short plan before everything else',
 }
 
