@@ -38,10 +38,6 @@ from watcher_tsmig.reasons import Reason
 
 # Shares of a fair share of time up to which one host's VMs stay together.
 KEPT = (1.0, 0.7)
-# A later candidate must be better by this share, for the first ones are
-# those of post-copies alone, whose times depend on no forecast of writing;
-# or as good, and in what counts next better by that share.
-MARGIN, CLEARLY = 0.01, 0.1
 # Up to so many VMs all of them are tried; up to so many, destinations for
 # all-post-copy.
 FEW = 300
@@ -71,27 +67,20 @@ def make_plan(
     for homeless, settled, moves, tasks, first in tried:
         found = variants.improved(problem, tasks, first)
         score = variants.score(problem, tasks, found)
-        if best is None or _better(score, best[0]):
+        if best is None or variants.better(score, best[0]):
             best = score, (homeless, settled, moves, tasks, found)
     assert best is not None
     return _plan(problem, *best[1])
 
 
-def _better(one: variants.Score, other: variants.Score) -> bool:
-    """Whether a later candidate is better by more than forecasts err."""
-    if one[0] != other[0]:
-        return one[0] < other[0]
-    if one[1] < other[1] * (1 - MARGIN):
-        return True
-    return one[1] <= other[1] and one[2] < other[2] * (1 - CLEARLY)
-
-
 def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
     """Destinations and modes: of least contention, and of post-copies.
 
-    Where VMs receive much, they should not come to the same hosts if they
-    are post-copied as if they are not. How far one host's VMs should stay
-    together nobody knows before the times are known, so few VMs try both.
+    Those of post-copies first, whose times depend on no forecast of
+    writing. Where VMs receive much, they should not come to the same hosts
+    if they are post-copied as if they are not. How far one host's VMs should
+    stay together nobody knows before the times are known, so few VMs try
+    both.
     """
     firm, free = [], []
     few = len(problem.vms) <= FEW

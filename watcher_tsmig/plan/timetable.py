@@ -8,6 +8,7 @@ best order are tried within an effort, and the best timetable wins.
 
 import dataclasses
 import enum
+import itertools
 import math
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -154,10 +155,11 @@ class _Search:
             self.attempt(orders.shortest(), 1, self.ways)
         others = orders.orders()
         self.attempt(next(others), 1, self.ways)
-        for order, width in (
-            *((self.order, width) for width in self.widths()),
-            *self.leavers(orders),
-            *((order, 1) for order in others),
+        # an order is made only where there is effort for it
+        for order, width in itertools.chain(
+            ((self.order, width) for width in self.widths()),
+            self.leavers(orders),
+            ((order, 1) for order in others),
         ):
             if self.done():
                 return
