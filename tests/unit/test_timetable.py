@@ -277,6 +277,13 @@ class TestHarm(Case):
         found = self.solve(tasks, objective=Aim.HARM, flip=True)
         self.assertEqual(10.0, harm_of(tasks, found.bookings))
 
+    def test_harm_without_bound_is_no_error(self):
+        ways = [way(0, 1, harm=lambda rate: math.inf) for _ in 'ab']
+        tasks = some(*[Task(ways=tuple(ways)) for _ in range(3)])
+        for aim in (Aim.HARM, Aim.BOTH):
+            found = self.solve(tasks, objective=aim, flip=True)
+            self.assertEqual(3, len(found.bookings))
+
     def test_for_both_neither_is_bought_too_dearly(self):
         tasks = self.tasks()
         least = {

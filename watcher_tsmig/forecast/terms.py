@@ -163,7 +163,13 @@ def limit_after(how: Course, elapsed: FloatArray) -> FloatArray:
 
 
 def limit_at(how: Course, step: FloatArray) -> FloatArray:
-    """The downtime limit after so many steps, s."""
+    """The downtime limit after so many steps, s.
+
+    Source: Nova, virt/libvirt/migration.py, downtime_steps.
+
+    :param step: shape (n,), or (k, 1) for k steps of all
+    :returns: shape (n,) or (k, n)
+    """
     base = how.limit / max(how.steps, 1) * 1000
     offset = (how.limit * 1000 - base) / max(how.steps, 1)
     risen = np.floor(base + offset * step) / 1000

@@ -73,7 +73,10 @@ def least(tasks: Tasks, moved: Collection[int] | None = None) -> Least:
 
 
 def harms(tasks: Tasks) -> list[float]:
-    """The least harm that each task can do, alone on its links, shape (n,)."""
+    """The least harm of each task, alone at the best its links ever have.
+
+    :returns: shape (n,), weighed s; inf where no way is possible even so
+    """
     rooms = best_rooms(tasks)
     return [
         min(_harm(way, rooms) for way in task.ways) for task in tasks.tasks

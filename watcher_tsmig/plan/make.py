@@ -38,9 +38,7 @@ from watcher_tsmig.reasons import Reason
 
 # Shares of a fair share of time up to which one host's VMs stay together.
 KEPT = (1.0, 0.7)
-# Up to so many VMs all of them are tried; up to so many, destinations for
-# all-post-copy.
-FEW = 300
+# Up to so many VMs destinations for all-post-copy are tried.
 MANY = 2_000
 
 
@@ -61,7 +59,7 @@ def make_plan(
         for homeless, settled in _settled(problem)
     ]
     scores = [variants.score(problem, t[3], t[4]) for t in tried]
-    if len(problem.vms) > FEW:
+    if len(problem.vms) > variants.FEW_MOVES:
         tried = [tried[scores.index(min(scores))]]
     best = None
     for homeless, settled, moves, tasks, first in tried:
@@ -83,7 +81,7 @@ def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
     both.
     """
     firm, free = [], []
-    few = len(problem.vms) <= FEW
+    few = len(problem.vms) <= variants.FEW_MOVES
     for kept in KEPT if few else KEPT[:1]:
         destination, homeless = place.destinations(problem, kept)
         settled = joint.settle(problem, destination)

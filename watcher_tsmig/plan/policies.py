@@ -33,12 +33,12 @@ class Policy:
     max_in_cluster: int
 
 
-# All take a fifth of each NIC if need be: with less a drain lasts so long
-# that tenants lose more in all. gentle: most of what is free but one VM at a
-# time on a host, as Nova's own default does, for what is moved slowly meets
-# more of its own traffic; balanced: twice KubeVirt's and oVirt's two
-# outgoing a host, where set-up
-# times make that worth it; fast: all there is.
+# All take a fifth of each NIC if need be: with less, a drain whose NICs are
+# full lasts so long that tenants lose more in all. gentle: most of what is
+# free but one VM at a time on a host, as Nova's own default does, for what
+# is moved slowly meets more of its own traffic; balanced: twice KubeVirt's
+# and oVirt's two outgoing a host, where set-up times make that worth it;
+# fast: all there is.
 POLICIES = {
     'gentle': Policy(
         objective=Objective.GENTLE,

@@ -44,7 +44,7 @@ WIDTHS = (math.inf, 4, 2, 16, 0)
 PROVEN = 1e-9
 
 # Beside its own weight each task has so much of the mean, to be drawn.
-SOME, TINY = 0.1, 1e-9
+SOME, TINY, HUGE = 0.1, 1e-9, 1e9
 
 Rank = tuple[float, float, float, float]
 
@@ -307,7 +307,9 @@ class _Search:
                 out[b.task] = max(harm - self.ideal[b.task], 0.0)
             else:
                 out[b.task] = b.end
-        return out
+        # one that never ends harms without bound, and is drawn first
+        finite: FloatArray = np.nan_to_num(out, nan=0.0, posinf=HUGE)
+        return finite
 
     def draw(self, weight: FloatArray) -> int:
         """One of them, as likely as it weighs."""
