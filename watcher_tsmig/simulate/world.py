@@ -124,6 +124,41 @@ class World:
         self._moves(vm_id, run)
         self._stands(run)
 
+    def cap(self, vm_id: str, cap: float) -> None:
+        """Change the bandwidth of a running migration, bytes/s.
+
+        :raises errors.InputError: it is not migrating, or cap is not above 0
+        """
+        run = self._running.get(vm_id)
+        if run is None:
+            raise errors.InputError('is not migrating', vm_id)
+        if not cap > 0:
+            raise errors.InputError('cap must be above 0', vm_id)
+        run.cap = cap
+        self._stale = True
+
+    def with_cloud(self, cloud: Cloud) -> 'World':
+        """The same instant and migrations with other VMs, on the same hosts.
+
+        What applications lost so far is not carried over; a migration keeps
+        the path and the writing that it began with.
+
+        :raises errors.InputError: the hosts are others, or a VM that is
+            migrating is gone or elsewhere
+        """
+        after = World(cloud, rules=self.rules, app_flows=self._flows)
+        after.now = self.now
+        if after._network.index != self._network.index:
+            raise errors.InputError('the hosts are not the same', 'hosts')
+        for vm_id, run in self._running.items():
+            if after._host.get(vm_id) != self._host[vm_id]:
+                raise errors.InputError('is migrating', vm_id)
+            run.row = after._row[vm_id]
+            after._running[vm_id] = run
+            if run.stopped is not None:
+                after._stands(run)
+        return after
+
     def pause(self, vm_id: str) -> None:
         """Stop the VM at its source until all of it has been sent.
 

@@ -1,0 +1,150 @@
+"""up, test, down, status: the mini-cloud from the command line."""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from tests.minicloud import stages
+from tests.minicloud.bed import CHECKOUT
+from tests.minicloud.bed import Bed
+from tests.minicloud.bed import Failed
+from tests.minicloud.bed import is_open
+from tests.minicloud.configuration import PORTS
+
+TESTS = 'tests/minicloud'
+
+
+def up(bed: Bed) -> None:
+    """All stages, each timed."""
+    began = time.monotonic()
+    stages.clean(bed)
+    for name, stage in stages.OUTSIDE:
+        _timed(bed, name, stage)
+    bed.enter()
+    for name, stage in stages.INSIDE:
+        _timed(bed, name, stage)
+    print(f'up in {time.monotonic() - began:.1f} s', flush=True)
+
+
+def _timed(bed: Bed, name: str, stage: stages.Callable[[Bed], None]) -> None:
+    began = time.monotonic()
+    try:
+        stage(bed)
+    except Failed as error:
+        raise Failed(f'stage {name} failed: {error}') from None
+    print(f'{name:10} {time.monotonic() - began:6.1f} s', flush=True)
+
+
+def down(bed: Bed) -> None:
+    """Everything in the namespace ends, and the namespace."""
+    count = bed.stop_all()
+    bed.remove_namespace()
+    print(f'down: {count} processes ended', flush=True)
+
+
+def status(bed: Bed) -> None:
+    """Which services run, and which ports are open."""
+    pids = bed.pids()
+    if not pids:
+        print('nothing is running')
+        return
+    for record in sorted((bed.folder / 'run').glob('*.pid')):
+        name = record.stem
+        pid = bed.pid(name)
+        print(f'{name:24} {f"runs, pid {pid}" if pid else "does not run"}')
+    bed.enter()
+    opened = [
+        f'{name} {port}' for name, port in PORTS.items() if is_open(port)
+    ]
+    print(f'ports open: {", ".join(opened) or "none"}')
+    print(f'{len(pids)} processes, {_memory(pids) / 2**30:.2f} GiB (PSS)')
+
+
+def _memory(pids: list[int]) -> float:
+    """Proportional set size of all, bytes."""
+    total = 0
+    for pid in pids:
+        try:
+            text = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
+        except OSError:
+            continue
+        for line in text.splitlines():
+            if line.startswith('Pss:'):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def test(bed: Bed, patterns: list[str]) -> int:
+    """The cases, against a mini-cloud that is up; it is brought up."""
+    up(bed)
+    try:
+        status(bed)
+        return _stestr(bed, patterns)
+    finally:
+        down(bed)
+
+
+def _stestr(bed: Bed, patterns: list[str]) -> int:
+    environment = {
+        **bed.environment(stages.openrc(bed)),
+        'TSMIG_MINICLOUD': str(bed.folder),
+        'PYTHON': '.venv/bin/python',
+        'TSMIG_TEST_TIMEOUT': '600',
+        'PATH': f'{CHECKOUT}/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    }
+    stestr = [sys.executable, '-m', 'stestr', '--repo-url']
+    stestr += [str(bed.folder / 'stestr')]
+    done = subprocess.run(
+        [*stestr, 'run', '--serial', '--test-path', TESTS, *patterns],
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        timeout=1800,
+        check=False,
+    )
+    last = subprocess.Popen(
+        [*stestr, 'last', '--subunit'],
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    subprocess.run(
+        [sys.executable, 'tools/count_tests.py'],
+        cwd=CHECKOUT,
+        stdin=last.stdout,
+        timeout=60,
+        check=False,
+    )
+    last.wait(60)
+    return done.returncode
+
+
+def main() -> int:
+    """One command; its exit code."""
+    parser = argparse.ArgumentParser(prog='minicloud', description=__doc__)
+    parser.add_argument('command', choices=('up', 'test', 'down', 'status'))
+    parser.add_argument('patterns', nargs='*', help='tests that match')
+    parser.add_argument('--bed', type=pathlib.Path, default='.minicloud')
+    parser.add_argument('--watcher', default='17.0.0', metavar='RELEASE')
+    given = parser.parse_args()
+    if os.getuid():
+        print('The mini-cloud needs root, for a namespace.', file=sys.stderr)
+        return 2
+    given.bed.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bed = Bed(given.bed)
+    (bed.folder / 'watcher').write_text(given.watcher)
+    try:
+        if given.command == 'test':
+            return test(bed, given.patterns)
+        {'up': up, 'down': down, 'status': status}[given.command](bed)
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,327 @@
+"""The hardware under the mini-cloud: guests, their writing, NICs, time.
+
+One process stands for the hypervisors of all hosts, since their migrations
+share links; `simulate.World` says how. It outlives every nova-compute, as
+QEMU does. It answers requests of one JSON line on a UNIX socket; each is a
+verb in VERBS and its arguments. Time is the wall clock; sizes are bytes,
+rates bytes/s.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from watcher_tsmig import errors
+from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Host
+from watcher_tsmig.model import Nic
+from watcher_tsmig.model import Traffic
+from watcher_tsmig.model import Vm
+from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.simulate.world import World
+
+Answer = dict[str, Any]
+
+# What a guest writes where a test says nothing: a quiet system.
+WRITES = 4e6
+HOT = 64e6
+# How long a working set is told, s.
+SPANS = (1.0, 5.0, 15.0, 60.0)
+LONGEST_LINE = 1 << 16
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Guest:
+    """A domain; `state` is Nova's power state.
+
+    :ivar writes: bytes/s that it dirties, up to `hot` distinct bytes
+    :ivar disk: bytes that go along with the migration under way
+    :ivar fails: what the next migration does: `pre` refuses at its
+        destination, `run` ends after `fails_after` bytes; empty: nothing
+    """
+
+    uuid: str
+    name: str
+    host: str
+    memory: float
+    state: int = 1
+    tx: float = 0.0
+    rx: float = 0.0
+    writes: float = WRITES
+    hot: float = HOT
+    disk: float = 0.0
+    fails: str = ''
+    fails_after: float = 0.0
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Job:
+    """A migration as its source sees it; `ended` says how, once it has."""
+
+    source: str
+    destination: str
+    ended: str = ''
+    data: float = 0.0
+
+
+class Hypervisors:
+    """All hosts, at one instant; its verbs hold one lock."""
+
+    def __init__(self, nics: dict[str, float]) -> None:
+        self._nics = nics
+        self._guests: dict[str, Guest] = {}
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._world = World(self._cloud(), rules=Rules(efficiency=0.95))
+
+    def answer(self, request: Answer) -> Answer:
+        """Do what is asked.
+
+        :raises errors.InputError: there is no such verb, guest or job
+        """
+        verb = VERBS.get(request.pop('verb', ''))
+        if verb is None:
+            raise errors.InputError('is not a verb', 'verb')
+        with self._lock:
+            self._advance()
+            return verb(self, **request) or {}
+
+    # -- verbs of a virt driver
+
+    def connect(self, host: str) -> Answer:
+        """A nova-compute starts: libvirt ends the pre-copies of the last."""
+        for uuid, job in list(self._jobs.items()):
+            if job.source == host and not job.ended:
+                self._end(uuid, 'cancelled')
+        return self.guests(host)
+
+    def guests(self, host: str) -> Answer:
+        """The domains of a host."""
+        mine = [g for g in self._guests.values() if g.host == host]
+        return {'guests': [dataclasses.asdict(g) for g in mine]}
+
+    def define(self, **values: Any) -> None:
+        """A domain starts, or is there after a migration already."""
+        uuid = values['uuid']
+        if uuid not in self._guests:
+            self._guests[uuid] = Guest(**values)
+            self._changed()
+
+    def destroy(self, uuid: str, host: str) -> None:
+        """A domain ends, if it is on that host."""
+        guest = self._guests.get(uuid)
+        if guest is not None and guest.host == host:
+            self._end(uuid, 'cancelled')
+            del self._guests[uuid]
+            self._changed()
+
+    def state(self, uuid: str, state: int) -> None:
+        """It is paused, stopped, runs."""
+        self._guest(uuid).state = state
+        self._changed()
+
+    def admit(self, uuid: str) -> None:
+        """What a destination's libvirt says before a migration."""
+        guest = self._guest(uuid)
+        if guest.fails == 'pre':
+            guest.fails = ''
+            raise errors.InputError('refused on order', uuid)
+
+    def start(
+        self, uuid: str, destination: str, disk: float = 0.0, cap: float = 0.0
+    ) -> None:
+        """A migration begins; a cap of 0 is none, as with libvirt."""
+        guest = self._guest(uuid)
+        if disk:
+            guest.disk = disk
+            self._changed()
+        self._world.start(uuid, destination, cap=cap or math.inf)
+        self._jobs[uuid] = Job(source=guest.host, destination=destination)
+
+    def progress(self, uuid: str) -> Answer:
+        """The job as libvirt tells it; `ended` once it has."""
+        job = self._jobs.get(uuid)
+        if job is None:
+            raise errors.InputError('has no job', uuid)
+        if job.ended:
+            return {'ended': job.ended, 'processed': job.data}
+        return {'ended': '', **_told(self._world.progress(uuid))}
+
+    def switch(self, uuid: str) -> None:
+        """To post-copy."""
+        self._world.switch(uuid)
+
+    def pause(self, uuid: str) -> None:
+        """Stop the guest until all is sent."""
+        self._world.pause(uuid)
+
+    def abort(self, uuid: str) -> None:
+        """End a pre-copy."""
+        self._world.abort(uuid)
+        self._ended(uuid, 'cancelled')
+
+    # -- verbs of tests, and of an agent
+
+    def cap(self, uuid: str, cap: float) -> None:
+        """Change the bandwidth of a running migration; 0: none."""
+        self._world.cap(uuid, cap or math.inf)
+
+    def shape(self, uuid: str, **values: float | str) -> None:
+        """Change what a guest does: writes, hot, tx, rx, fails."""
+        guest = self._guest(uuid)
+        for name, value in values.items():
+            if name not in SHAPES:
+                raise errors.InputError('cannot be shaped', name)
+            setattr(guest, name, value)
+        self._changed()
+
+    # -- the world
+
+    def _guest(self, uuid: str) -> Guest:
+        try:
+            return self._guests[uuid]
+        except KeyError:
+            raise errors.InputError('no such guest', uuid) from None
+
+    def _advance(self) -> None:
+        now = time.monotonic() - self._began
+        while self._world.now < now:
+            for event in self._world.step(now):
+                if event.kind == 'completed':
+                    self._arrived(event.vm)
+            self._break()
+
+    def _break(self) -> None:
+        for uuid in self._world.running():
+            guest = self._guests[uuid]
+            sent = self._world.progress(uuid).processed
+            if guest.fails == 'run' and sent > guest.fails_after:
+                guest.fails = ''
+                self._world.fail(uuid)
+                self._ended(uuid, 'failed')
+
+    def _arrived(self, uuid: str) -> None:
+        self._guests[uuid].host = self._jobs[uuid].destination
+        self._ended(uuid, 'completed')
+
+    def _end(self, uuid: str, how: str) -> None:
+        """A job's source goes; what is in post-copy cannot come back."""
+        if uuid not in self._world.running():
+            return
+        if self._world.progress(uuid).phase.value == 'pre-copy':
+            self._world.abort(uuid)
+            self._ended(uuid, how)
+
+    def _ended(self, uuid: str, how: str) -> None:
+        job = self._jobs[uuid]
+        last = self._world.done.get(uuid)
+        broken = [d for d in self._world.broken if d.vm == uuid]
+        done = last if how == 'completed' else (broken or [None])[-1]
+        job.ended, job.data = how, done.data if done else 0.0
+        if self._guests[uuid].disk:
+            self._guests[uuid].disk = 0.0
+            self._changed()
+
+    def _changed(self) -> None:
+        self._world = self._world.with_cloud(self._cloud())
+
+    def _cloud(self) -> Cloud:
+        hosts = tuple(
+            Host(name=name, memory=1e12, vcpus=1e3, nic=Nic(capacity=speed))
+            for name, speed in self._nics.items()
+        )
+        return Cloud(
+            hosts=hosts, vms=tuple(map(self._vm, self._guests.values()))
+        )
+
+    def _vm(self, guest: Guest) -> Vm:
+        writes = guest.writes if guest.state == 1 else 0.0
+        whole = guest.memory + guest.disk
+        hot = min(guest.hot, guest.memory)
+        return Vm(
+            id=guest.uuid,
+            name=guest.name,
+            host=self._where(guest),
+            memory=whole,
+            vcpus=1,
+            traffic=Traffic(tx=guest.tx, rx=guest.rx),
+            working_set=WorkingSet(
+                resident=whole,
+                samples=tuple((s, min(writes * s, hot)) for s in SPANS),
+            ),
+        )
+
+    def _where(self, guest: Guest) -> str:
+        """A guest in post-copy runs at its destination already."""
+        world = getattr(self, '_world', None)
+        if world is not None and guest.uuid in world.running():
+            return str(world.host_of(guest.uuid))
+        return guest.host
+
+
+def _told(progress: Any) -> Answer:
+    told = dataclasses.asdict(progress)
+    told['phase'] = progress.phase.value
+    return told
+
+
+SHAPES = ('tx', 'rx', 'writes', 'hot', 'fails', 'fails_after')
+VERBS: dict[str, Callable[..., Answer | None]] = {
+    'connect': Hypervisors.connect,
+    'guests': Hypervisors.guests,
+    'define': Hypervisors.define,
+    'destroy': Hypervisors.destroy,
+    'state': Hypervisors.state,
+    'admit': Hypervisors.admit,
+    'start': Hypervisors.start,
+    'progress': Hypervisors.progress,
+    'switch': Hypervisors.switch,
+    'pause': Hypervisors.pause,
+    'abort': Hypervisors.abort,
+    'cap': Hypervisors.cap,
+    'shape': Hypervisors.shape,
+}
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    """One request, one answer."""
+
+    def handle(self) -> None:
+        line = self.rfile.readline(LONGEST_LINE)
+        try:
+            answer = self.server.hypervisors.answer(json.loads(line))
+        except (errors.TsmigError, TypeError, KeyError, ValueError) as error:
+            answer = {'error': f'{type(error).__name__}: {error}'}
+        self.wfile.write(json.dumps(answer).encode() + b'\n')
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: str, hypervisors: Hypervisors) -> None:
+        pathlib.Path(path).unlink(missing_ok=True)
+        super().__init__(path, _Handler)
+        self.hypervisors = hypervisors
+
+
+def main() -> None:
+    """Serve; arguments: the socket, then HOST=BYTES_PER_SECOND each."""
+    path, *hosts = sys.argv[1:]
+    pairs = (text.split('=') for text in hosts)
+    nics = {name: float(speed) for name, speed in pairs}
+    with _Server(path, Hypervisors(nics)) as server:
+        print('ready', flush=True)
+        server.serve_forever()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,53 @@
+#!/bin/sh
+# The mini-cloud: a real OpenStack with this plugin, on this machine.
+#
+#   sh tools/minicloud.sh up                  bring it up and leave it
+#   sh tools/minicloud.sh test [PATTERN...]   up, the tests, down
+#   sh tools/minicloud.sh status | down
+#
+# `--watcher RELEASE` takes another python-watcher than 17.0.0. Needs root
+# and Debian. RabbitMQ, MariaDB and iproute2 are installed where they are
+# missing, and never started as services of the system; everything runs in
+# a network namespace of its own, with its data in .minicloud.
+
+. "$(dirname -- "$0")/venv.sh"
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo 'The mini-cloud needs root, for a network namespace.' >&2
+    exit 1
+fi
+
+# A package that would start its service is told not to, while we install.
+install() {
+    policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] || {
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" &&
+            made=$policy
+    }
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y --no-install-recommends install "$@"; } \
+        </dev/null >/dev/null
+    status=$?
+    [ -z "${made:-}" ] || rm -f "$made"
+    return "$status"
+}
+missing=''
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing=rabbitmq-server
+command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] ||
+    missing="$missing mariadb-server"
+command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+if [ -n "$missing" ]; then
+    echo "Installing $missing" >&2
+    # shellcheck disable=SC2086 - one word a package
+    install $missing || exit 1
+fi
+
+case ${1:-} in
+up | test | down | status)
+    exec "$BIN/python" -m tests.minicloud "$@" </dev/null
+    ;;
+*)
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
