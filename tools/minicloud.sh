@@ -3,6 +3,7 @@
 #
 #   sh tools/minicloud.sh up                  bring it up and leave it
 #   sh tools/minicloud.sh test [PATTERN...]   up, the tests, down
+#   sh tools/minicloud.sh cases [PATTERN...]  the tests, where it is up
 #   sh tools/minicloud.sh status | down
 #
 # `--watcher RELEASE` takes another python-watcher than 17.0.0. Needs root
@@ -43,7 +44,7 @@ if [ -n "$missing" ]; then
 fi
 
 case ${1:-} in
-up | test | down | status)
+up | test | cases | down | status)
     exec "$BIN/python" -m tests.minicloud "$@" </dev/null
     ;;
 *)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from tests.minicloud.bed import Failed
 from tests.minicloud.bed import is_open
 from tests.minicloud.configuration import PORTS
 
+COMMANDS = ('up', 'test', 'cases', 'down', 'status')
 TESTS = 'tests/minicloud'
 
 
@@ -79,15 +81,22 @@ def _memory(pids: list[int]) -> float:
 
 def test(bed: Bed, patterns: list[str]) -> int:
     """The cases, against a mini-cloud that is up; it is brought up."""
-    up(bed)
     try:
+        up(bed)
         status(bed)
-        return _stestr(bed, patterns)
+        return cases(bed, patterns)
     finally:
         down(bed)
 
 
-def _stestr(bed: Bed, patterns: list[str]) -> int:
+def cases(bed: Bed, patterns: list[str]) -> int:
+    """The cases, in a mini-cloud that is up."""
+    if not bed.pids():
+        raise Failed('the mini-cloud is not up: sh tools/minicloud.sh up')
+    bed.enter()
+    repository = bed.folder / 'stestr'
+    shutil.rmtree(repository, ignore_errors=True)
+    repository.mkdir()
     environment = {
         **bed.environment(stages.openrc(bed)),
         'TSMIG_MINICLOUD': str(bed.folder),
@@ -96,7 +105,7 @@ def _stestr(bed: Bed, patterns: list[str]) -> int:
         'PATH': f'{CHECKOUT}/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     }
     stestr = [sys.executable, '-m', 'stestr', '--repo-url']
-    stestr += [str(bed.folder / 'stestr')]
+    stestr += [str(repository)]
     done = subprocess.run(
         [*stestr, 'run', '--serial', '--test-path', TESTS, *patterns],
         cwd=CHECKOUT,
@@ -125,7 +134,7 @@ def _stestr(bed: Bed, patterns: list[str]) -> int:
 def main() -> int:
     """One command; its exit code."""
     parser = argparse.ArgumentParser(prog='minicloud', description=__doc__)
-    parser.add_argument('command', choices=('up', 'test', 'down', 'status'))
+    parser.add_argument('command', choices=COMMANDS)
     parser.add_argument('patterns', nargs='*', help='tests that match')
     parser.add_argument('--bed', type=pathlib.Path, default='.minicloud')
     parser.add_argument('--watcher', default='17.0.0', metavar='RELEASE')
@@ -137,8 +146,9 @@ def main() -> int:
     bed = Bed(given.bed)
     (bed.folder / 'watcher').write_text(given.watcher)
     try:
-        if given.command == 'test':
-            return test(bed, given.patterns)
+        if given.command in ('test', 'cases'):
+            run = {'test': test, 'cases': cases}[given.command]
+            return run(bed, given.patterns)
         {'up': up, 'down': down, 'status': status}[given.command](bed)
     except Failed as error:
         print(error, file=sys.stderr)

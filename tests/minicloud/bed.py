@@ -106,6 +106,7 @@ class Bed:
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f'{name}.log'
         with log.open('ab') as out:
+            size = out.tell()
             started = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -116,7 +117,7 @@ class Bed:
                 env=self.environment(environment),
             )
         self.record(name).write_text(f'{started.pid}\n')
-        return Process(name, started, log)
+        return Process(name, started, log, size)
 
     def run(
         self,
@@ -204,10 +205,15 @@ class Process:
     """A service that was started; `ready` waits for it."""
 
     def __init__(
-        self, name: str, popen: subprocess.Popen[bytes], log: pathlib.Path
+        self,
+        name: str,
+        popen: subprocess.Popen[bytes],
+        log: pathlib.Path,
+        size: int,
     ) -> None:
         self.name, self._popen, self._log = name, popen, log
-        self._size = log.stat().st_size
+        # what stands in the log before is of an earlier start
+        self._size = size
 
     def ready(
         self, *, port: int = 0, says: str = '', within: float = 120
@@ -229,6 +235,7 @@ class Process:
         if port:
             return is_open(port)
         with self._log.open('rb') as file:
+            file.seek(self._size)
             return says.encode() in file.read()
 
     def _because(self, why: str) -> str:

@@ -23,6 +23,7 @@ from tests.minicloud.configuration import PORTS
 from tests.minicloud.configuration import url
 
 HERE = pathlib.Path(__file__).resolve().parent
+SERVICES = HERE / 'services'
 MARIADB = (
     '--no-defaults',
     '--user=root',
@@ -72,11 +73,11 @@ def bed_watcher(bed: Bed) -> str:
 
 def install_plugin(bed: Bed) -> None:
     """From the checkout, as a user would."""
-    bed.run(
-        'install',
-        [bed.program('python'), '-m', 'pip', 'install', '-q', '--no-deps']
-        + ['--disable-pip-version-check', '--force-reinstall', str(CHECKOUT)],
-    )
+    pip = [bed.program('python'), '-m', 'pip', '-q']
+    pip += ['--disable-pip-version-check']
+    bed.run('install', [*pip, 'uninstall', '-y', 'watcher-tsmig'])
+    constraints = str(bed.folder / 'constraints.txt')
+    bed.run('install', [*pip, 'install', '-c', constraints, str(CHECKOUT)])
 
 
 def configure(bed: Bed) -> None:
@@ -241,6 +242,7 @@ def computes(bed: Bed) -> None:
     started = [start_service(bed, host) for host in COMPUTES]
     for process in started:
         process.ready(says='Created resource provider record', within=180)
+    _manage(bed, 'nova-manage', 'nova/nova.conf', 'cell_v2', 'discover_hosts')
 
 
 def contents(bed: Bed) -> None:
@@ -251,7 +253,6 @@ def contents(bed: Bed) -> None:
         + [json.dumps(openrc(bed))],
         environment={'PYTHONPATH': str(CHECKOUT)},
     )
-    _manage(bed, 'nova-manage', 'nova/nova.conf', 'cell_v2', 'discover_hosts')
 
 
 def watcher(bed: Bed) -> None:
@@ -265,14 +266,14 @@ def start_service(bed: Bed, name: str) -> Process:
     """Start one of the services; also after a test has stopped it."""
     if name in WSGI:
         target, conf = WSGI[name]
-        arguments = [str(HERE / 'wsgi.py'), target, str(PORTS[name])]
+        arguments = [str(SERVICES / 'wsgi.py'), target, str(PORTS[name])]
         if conf:
             arguments += ['--config-file', str(bed.conf / conf)]
         command = [bed.program('python'), *arguments]
     elif name in COMPUTES:
         command = [
             bed.program('python'),
-            str(HERE / 'nova_driver/compute.py'),
+            str(SERVICES / 'nova_driver/compute.py'),
             '--config-file',
             str(bed.conf / name / 'nova.conf'),
         ]
@@ -283,7 +284,7 @@ def start_service(bed: Bed, name: str) -> Process:
         name,
         command,
         {
-            'PYTHONPATH': str(HERE),
+            'PYTHONPATH': str(SERVICES),
             'OS_KEYSTONE_CONFIG_DIR': str(bed.conf / 'keystone'),
             'OS_PLACEMENT_CONFIG_DIR': str(bed.conf / 'placement'),
             'OS_GLANCE_CONFIG_DIR': str(bed.conf / 'glance'),
@@ -334,6 +335,7 @@ def clean(bed: Bed) -> None:
     count = bed.stop_all()
     if count:
         print(f'{count} processes of an earlier run ended', flush=True)
+    shutil.rmtree(bed.logs, ignore_errors=True)
 
 
 Stage = tuple[str, Callable[[Bed], None]]

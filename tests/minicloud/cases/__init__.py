@@ -1,0 +1,1 @@
+"""What a real cloud must show; each module is one part of the product."""

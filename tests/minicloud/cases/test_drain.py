@@ -1,0 +1,98 @@
+"""A drain from audit to empty host, by Nova's and Watcher's own records."""
+
+import unittest
+
+from tests.minicloud.operators import Operator
+from tests.minicloud.operators import eventually
+from tests.minicloud.stages import COMPUTES
+
+MBIT_S = 1e6 / 8
+
+
+class TestDrain(unittest.TestCase):
+    """One host is emptied, with post-copy permitted everywhere."""
+
+    def setUp(self):
+        self.operator = Operator()
+        self.addCleanup(self.operator.sweep)
+        self.operator.aggregate(
+            'nics',
+            list(COMPUTES),
+            **{'tsmig:nic_mbit_s': '1000', 'tsmig:post_copy': 'true'},
+        )
+
+    def boot(self, *names, host='compute1', **more):
+        ids = [self.operator.boot(name, host, **more) for name in names]
+        for server in ids:
+            self.operator.at_rest(server)
+        return ids
+
+    def test_a_host_is_empty_after_its_drain(self):
+        ids = self.boot('web', 'web', 'db')
+        for i, server in enumerate(ids):
+            self.operator.feed(server, 30 * MBIT_S * i, 10 * MBIT_S)
+        self.operator.fed()
+        audit = self.operator.audit(hosts=['compute1'])
+        self.assertEqual('SUCCEEDED', audit['state'])
+        self.assertIn('3 VMs leave compute1', audit['status_message'])
+        plan = self.operator.plan_of(audit)
+        self.assertEqual('RECOMMENDED', plan['state'])
+        self.assertEqual(3, len(self.operator.moves(plan)))
+        self.operator.start(plan)
+        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        for move in self.operator.moves(plan):
+            given = move['input_parameters']
+            server = given['resource_id']
+            self.assertEqual('SUCCEEDED', move['state'])
+            self.assertEqual(
+                given['destination_node'], self.operator.host_of(server)
+            )
+            record = self.operator.migrations(server)[0]
+            self.assertEqual('completed', record['status'])
+            self.assertEqual('compute1', record['source_compute'])
+        service = self.operator.service('compute1')
+        self.assertEqual('disabled', service['status'])
+
+    def test_a_vm_that_writes_too_fast_is_post_copied(self):
+        (server,) = self.boot('busy', flavor='big')
+        self.operator.hypervisors(
+            'shape', uuid=server, writes=300e6, hot=900e6
+        )
+        audit = self.operator.audit(vms=['busy'], policy='fast')
+        plan = self.operator.plan_of(audit)
+        (move,) = self.operator.moves(plan)
+        self.assertEqual('post-copy', move['input_parameters']['mode'])
+        self.operator.start(plan)
+        seen = set()
+
+        def look():
+            seen.update(m['status'] for m in self.operator.migrations(server))
+            return 'completed' in seen
+
+        eventually('completed', look, 60)
+        self.assertIn('running (post-copy)', seen)
+        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+
+    def test_a_cancelled_plan_stops_what_runs(self):
+        (server,) = self.boot('busy', flavor='big')
+        self.operator.hypervisors(
+            'shape', uuid=server, writes=300e6, hot=900e6
+        )
+        audit = self.operator.audit(
+            hosts=['compute1'], post_copy='never', assume_dirty_rate_mib_s=1
+        )
+        plan = self.operator.plan_of(audit)
+        self.operator.start(plan)
+        eventually(
+            'running',
+            lambda: any(
+                m['status'] == 'running'
+                for m in self.operator.migrations(server)
+            ),
+        )
+        self.operator.cancel(plan)
+        self.assertEqual('CANCELLED', self.operator.ended(plan)['state'])
+        self.operator.at_rest(server)
+        self.assertEqual('compute1', self.operator.host_of(server))
+        record = self.operator.migrations(server)[0]
+        self.assertEqual('cancelled', record['status'])

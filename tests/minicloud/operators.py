@@ -1,0 +1,358 @@
+"""What an operator and a tenant do, by the real APIs, and what they see.
+
+A thin client: requests go out as they are, answers come back as plain
+dicts. Every wait has a bound and ends in an error that says what was seen.
+"""
+
+import json
+import os
+import pathlib
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import openstack
+from gnocchiclient import client as gnocchi_client
+
+from tests.minicloud import stages
+from tests.minicloud.bed import Bed
+
+Json = dict[str, Any]
+NOVA = '2.96'
+WATCHER = {'OpenStack-API-Version': 'infra-optim 1.6'}
+GOAL = 'traffic_sensitive_migration'
+DRAIN = 'traffic_sensitive_drain'
+MIGRATE = 'traffic_sensitive_migrate'
+ENDED = ('SUCCEEDED', 'FAILED', 'CANCELLED', 'SUPERSEDED')
+LOOK_EVERY = 0.25
+
+
+class Late(Exception):
+    """Something did not happen in time."""
+
+
+def eventually(what: str, look: Callable[[], Any], within: float = 60) -> Any:
+    """The first true answer of `look`.
+
+    :raises Late: there was none; says what was seen last
+    """
+    until = time.monotonic() + within
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > until:
+            raise Late(f'{what}: not within {within:g} s')
+        time.sleep(LOOK_EVERY)
+
+
+class Operator:
+    """An administrator of the mini-cloud that is up."""
+
+    def __init__(self) -> None:
+        self.bed = Bed(pathlib.Path(os.environ['TSMIG_MINICLOUD']))
+        self.cloud = openstack.connect()
+        self.gnocchi = gnocchi_client.Client('1', self.cloud.session)
+        self._flavors = {f.name: f.id for f in self.cloud.compute.flavors()}
+        (self._image,) = (i.id for i in self.cloud.image.images())
+
+    # -- Nova
+
+    def nova(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        version: str = NOVA,
+    ) -> tuple[int, Any]:
+        """Status and body of one request."""
+        answer = self.cloud.compute.request(
+            path,
+            method,
+            json=body,
+            microversion=version,
+            raise_exc=False,
+        )
+        return answer.status_code, _body(answer)
+
+    def boot(
+        self, name: str, host: str, flavor: str = 'small', **more: Any
+    ) -> str:
+        """Ask for a server on a host; its id."""
+        hints = more.pop('hints', None)
+        server = {
+            'name': name,
+            'imageRef': self._image,
+            'flavorRef': self._flavors[flavor],
+            'networks': 'none',
+            'host': host,
+            **more,
+        }
+        body: Json = {'server': server}
+        if hints:
+            body['os:scheduler_hints'] = hints
+        status, answer = self.nova('POST', '/servers', body)
+        assert status == 202, (status, answer)
+        return str(answer['server']['id'])
+
+    def server(self, server: str) -> Json | None:
+        """As Nova shows it; None where it is not there."""
+        status, body = self.nova('GET', f'/servers/{server}')
+        return body['server'] if status == 200 else None
+
+    def host_of(self, server: str) -> str:
+        """Where it is."""
+        found = self.server(server)
+        assert found, server
+        return str(found['OS-EXT-SRV-ATTR:host'])
+
+    def at_rest(self, server: str, status: str = 'ACTIVE') -> Json:
+        """The server, once it has that status and no task."""
+
+        def look() -> Json | None:
+            found = self.server(server)
+            if found and found['status'] == 'ERROR' != status:
+                raise AssertionError(found.get('fault'))
+            fits = found and (
+                found['status'] == status
+                and found['OS-EXT-STS:task_state'] is None
+            )
+            return found if fits else None
+
+        return eventually(f'{server} {status}', look)
+
+    def act(self, server: str, action: str, value: Any = None) -> None:
+        """An action that Nova takes."""
+        status, body = self.nova(
+            'POST', f'/servers/{server}/action', {action: value}
+        )
+        assert status in (200, 202), (status, body)
+
+    def migrations(self, server: str) -> list[Json]:
+        """Nova's records, newest first."""
+        _, body = self.nova('GET', f'/os-migrations?instance_uuid={server}')
+        return list(body['migrations'])
+
+    def service(self, host: str) -> Json:
+        """The compute service of a host."""
+        _, body = self.nova(
+            'GET', f'/os-services?binary=nova-compute&host={host}'
+        )
+        (found,) = body['services']
+        return found
+
+    def enable(self, host: str) -> None:
+        """Undo what a drain did."""
+        found = self.service(host)
+        if found['status'] != 'enabled':
+            self.nova(
+                'PUT', f'/os-services/{found["id"]}', {'status': 'enabled'}
+            )
+
+    def aggregate(self, name: str, hosts: list[str], **metadata: str) -> int:
+        """Declare something of hosts; the aggregate's id."""
+        _, body = self.nova(
+            'POST', '/os-aggregates', {'aggregate': {'name': name}}
+        )
+        number = int(body['aggregate']['id'])
+        path = f'/os-aggregates/{number}/action'
+        for host in hosts:
+            self.nova('POST', path, {'add_host': {'host': host}})
+        self.nova('POST', path, {'set_metadata': {'metadata': metadata}})
+        return number
+
+    def sweep(self) -> None:
+        """Nothing of a test is left: servers, aggregates, disabled hosts."""
+        _, body = self.nova('GET', '/servers?all_tenants=1')
+        ids = [server['id'] for server in body['servers']]
+        for server in ids:
+            self.nova('DELETE', f'/servers/{server}')
+        for server in ids:
+            eventually(
+                f'{server} gone', lambda x=server: self.server(x) is None
+            )
+        _, body = self.nova('GET', '/os-aggregates')
+        for found in body['aggregates']:
+            path = f'/os-aggregates/{found["id"]}'
+            for host in found['hosts']:
+                self.nova(
+                    'POST', f'{path}/action', {'remove_host': {'host': host}}
+                )
+            self.nova('DELETE', path)
+        for host in stages.COMPUTES:
+            self.enable(host)
+
+    # -- the hardware
+
+    def hypervisors(self, verb: str, **arguments: Any) -> Json:
+        """A verb of the hardware (hypervisors.VERBS)."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(self.bed.hypervisors))
+            request = json.dumps({'verb': verb, **arguments})
+            connection.sendall(request.encode() + b'\n')
+            with connection.makefile() as answers:
+                answer: Json = json.loads(answers.readline())
+        assert 'error' not in answer, answer
+        return answer
+
+    # -- Gnocchi, as Ceilometer feeds it
+
+    def feed(
+        self,
+        server: str,
+        tx: float,
+        rx: float,
+        *,
+        every: float = 300,
+        count: int = 12,
+    ) -> None:
+        """Counters of a server's one NIC, polled until now.
+
+        :param tx: bytes/s sent
+        :param every: Ceilometer's polling interval, s
+        """
+        found = self.server(server)
+        assert found
+        try:
+            self.gnocchi.resource.create(
+                'instance',
+                {
+                    'id': server,
+                    'display_name': found['name'],
+                    'host': found['OS-EXT-SRV-ATTR:hypervisor_hostname'],
+                    'flavor_id': str(uuid.uuid4()),
+                    'image_ref': '',
+                },
+            )
+        except Exception as error:
+            if getattr(error, 'code', None) != 409:
+                raise
+        nic = f'{found["OS-EXT-SRV-ATTR:instance_name"]}-{server}-tap0'
+        rates = {'network.outgoing.bytes': tx, 'network.incoming.bytes': rx}
+        policy = {'archive_policy_name': 'ceilometer-low-rate', 'unit': 'B'}
+        self.gnocchi.resource.create(
+            'instance_network_interface',
+            {
+                'id': nic,
+                'name': 'tap0',
+                'instance_id': server,
+                'metrics': dict.fromkeys(rates, policy),
+            },
+        )
+        now = time.time()
+        batch = {
+            name: [
+                {
+                    'timestamp': _iso(now - every * k),
+                    'value': rate * every * (count - k),
+                }
+                for k in range(count, -1, -1)
+            ]
+            for name, rate in rates.items()
+        }
+        self.gnocchi.metric.batch_resources_metrics_measures({nic: batch})
+
+    def fed(self) -> None:
+        """Gnocchi has worked off all that it was given."""
+
+        def look() -> bool:
+            status = self.gnocchi.status.get(details=False)
+            return status['storage']['summary']['measures'] == 0
+
+        eventually('measures processed', look)
+
+    # -- Watcher
+
+    def watcher(
+        self, method: str, path: str, body: Any = None
+    ) -> tuple[int, Any]:
+        """Status and body of one request."""
+        answer = self.cloud.session.request(
+            f'{stages.url("watcher-api")}/v1{path}',
+            method,
+            json=body,
+            headers=WATCHER,
+            raise_exc=False,
+        )
+        return answer.status_code, _body(answer)
+
+    def audit(self, strategy: str = DRAIN, **parameters: Any) -> Json:
+        """A ONESHOT audit, once it has ended."""
+        status, body = self.watcher(
+            'POST',
+            '/audits',
+            {
+                'name': f'{strategy}-{uuid.uuid4().hex[:8]}',
+                'audit_type': 'ONESHOT',
+                'goal': GOAL,
+                'strategy': strategy,
+                'parameters': parameters,
+            },
+        )
+        assert status == 201, (status, body)
+
+        def look() -> Json | None:
+            _, audit = self.watcher('GET', f'/audits/{body["uuid"]}')
+            return audit if audit['state'] in ENDED else None
+
+        return dict(eventually('audit', look))
+
+    def plan_of(self, audit: Json) -> Json:
+        """The action plan that an audit made."""
+        _, body = self.watcher(
+            'GET', f'/action_plans?audit_uuid={audit["uuid"]}'
+        )
+        (plan,) = body['action_plans']
+        return self.plan(plan['uuid'])
+
+    def plan(self, plan: str) -> Json:
+        """As Watcher shows it."""
+        _, body = self.watcher('GET', f'/action_plans/{plan}')
+        return dict(body)
+
+    def actions(self, plan: Json) -> list[Json]:
+        """Of a plan, each with its input parameters."""
+        _, body = self.watcher(
+            'GET', f'/actions/detail?action_plan_uuid={plan["uuid"]}'
+        )
+        return list(body['actions'])
+
+    def moves(self, plan: Json) -> list[Json]:
+        """The actions of a plan that are ours."""
+        found = self.actions(plan)
+        return [a for a in found if a['action_type'] == MIGRATE]
+
+    def start(self, plan: Json) -> None:
+        """Approve it."""
+        status, body = self.watcher(
+            'POST', f'/action_plans/{plan["uuid"]}/start', {}
+        )
+        assert status == 200, (status, body)
+
+    def cancel(self, plan: Json) -> None:
+        """Think better of it."""
+        change = {'op': 'replace', 'path': '/state', 'value': 'CANCELLING'}
+        status, body = self.watcher(
+            'PATCH', f'/action_plans/{plan["uuid"]}', [change]
+        )
+        assert status == 200, (status, body)
+
+    def ended(self, plan: Json, within: float = 180) -> Json:
+        """The plan, once it has."""
+
+        def look() -> Json | None:
+            found = self.plan(plan['uuid'])
+            return found if found['state'] in ENDED else None
+
+        return dict(eventually('plan', look, within))
+
+
+def _body(answer: Any) -> Any:
+    return answer.json() if answer.content else None
+
+
+def _iso(moment: float) -> str:
+    return time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))
