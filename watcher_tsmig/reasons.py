@@ -23,7 +23,11 @@ class Reason(enum.StrEnum):
     HARMS_LESS = 'harms-less'  # post-copy: tenants lose less in all
     LESS_OUTAGE = 'less-outage'  # pre-copy: for contention it may be post
     # left out
-    NOT_ACTIVE = 'not-active'
+    STOPPED = 'stopped'
+    SUSPENDED = 'suspended'
+    IN_ERROR = 'in-error'
+    BUSY = 'busy'  # Nova has a task for it
+    NOT_ACTIVE = 'not-active'  # anything else that does not move live
     LOCKED = 'locked'
     EXCLUDED = 'excluded'
     HOST_DOWN = 'host-down'
@@ -57,7 +61,7 @@ MEANING = {
     Reason.WRITES_TOO_FAST: 'Post-copy: at the bandwidth that its way leaves '
     'a pre-copy would not end, or would send its memory over and over.',
     Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its service class, one of '
-    'the hosts or the request does not permit post-copy.',
+    'the hosts or the request does not permit post-copy, or it is paused.',
     Reason.MODE_FORCED: 'Either mode: the caller asked for one mode.',
     Reason.MAKES_IT_SHORTER: 'Post-copy although it contends more: the plan '
     'ends sooner by it.',
@@ -65,7 +69,17 @@ MEANING = {
     'less in all.',
     Reason.LESS_OUTAGE: 'Pre-copy although post-copy contends less: the '
     'outage, weighed by its service class, would cost more than it spares.',
-    Reason.NOT_ACTIVE: 'Stays: only an active VM moves live.',
+    Reason.STOPPED: 'Stays: it is stopped, and only a running or paused VM '
+    'moves live. Move it cold (openstack server migrate), or start it.',
+    Reason.SUSPENDED: 'Stays: it is suspended. Resume it (openstack server '
+    'resume), or leave its memory on disk where it is.',
+    Reason.IN_ERROR: 'Stays: it is in ERROR. Look why (openstack server show, '
+    'server event list); if it runs, set it right (openstack server set '
+    '--state active).',
+    Reason.BUSY: 'Stays: Nova has a task for it. Plan again when that is '
+    'done; a task that nobody works on any more goes by openstack server set '
+    '--state active.',
+    Reason.NOT_ACTIVE: 'Stays: only an active or paused VM moves live.',
     Reason.LOCKED: 'Stays: its owner locked it.',
     Reason.EXCLUDED: "Stays: the audit's scope excludes it.",
     Reason.HOST_DOWN: 'Stays: its host is down. Evacuate it.',

@@ -171,6 +171,7 @@ def nova(bed: Bed, host: str) -> Sections:
         },
         'conductor': {'workers': 1},
         'quota': {'instances': -1, 'cores': -1, 'ram': -1},
+        'libvirt': {'live_migration_permit_post_copy': 'true'},
         'placement': mine,
         'neutron': mine,
         'glance': {'region_name': 'RegionOne'},

@@ -130,6 +130,11 @@ class Operator:
         )
         assert status in (200, 202), (status, body)
 
+    def delete(self, server: str) -> None:
+        """Delete it, and wait until it is gone."""
+        self.nova('DELETE', f'/servers/{server}')
+        eventually(f'{server} gone', lambda: self.server(server) is None)
+
     def migrations(self, server: str) -> list[Json]:
         """Nova's records, newest first."""
         _, body = self.nova('GET', f'/os-migrations?instance_uuid={server}')

@@ -44,6 +44,8 @@ class Clock:
 class SmallNova:
     """openstacksdk's compute proxy in front of one server."""
 
+    default_microversion = None
+
     def __init__(self, clock, story=PRE_COPY):
         self.clock = clock
         self.story = list(story)
@@ -62,6 +64,7 @@ class SmallNova:
             binary='nova-compute',
             state='up',
             status='enabled',
+            disabled_reason=None,
         )
         self.old = [self._record('7', 'completed')]
         self.lost_requests = 0
@@ -70,6 +73,11 @@ class SmallNova:
         self.start_error = None
         self.calls = []
         self.memory_total = 1024.0
+        self.newest = (2, 104)
+        self.versions = []
+        self.answers = {
+            '/servers/vm-1/os-instance-actions': {'instanceActions': []}
+        }
 
     @staticmethod
     def _record(record, status):
@@ -125,11 +133,26 @@ class SmallNova:
             memory_remaining_bytes=512.0,
         )
 
+    def get_endpoint_data(self):
+        return types.SimpleNamespace(
+            min_microversion=(2, 1), max_microversion=self.newest
+        )
+
+    def post(self, path, json, microversion):
+        self.versions.append(microversion)
+        asked = json['os-migrateLive']
+        self.live_migrate_server(path.split('/')[2], **asked)
+        return types.SimpleNamespace(status_code=202)
+
     def live_migrate_server(self, vm, host, block_migration):
         self.calls.append(('start', host, block_migration))
         self.began = self.clock.now()
         if self.start_error:
             raise self.start_error
+
+    def get(self, path):
+        answer = self.answers[path]
+        return types.SimpleNamespace(status_code=200, json=lambda: answer)
 
     def force_complete_server_migration(self, record, vm):
         self.calls.append(('force', record))
@@ -260,6 +283,72 @@ class TestPreCopy(Base):
         self.assertIn('Nova: failed', text)
         self.assertIn('active on cmp-1; plan again', text)
 
+    def test_a_record_in_error_is_told_with_what_nova_says_of_its_action(self):
+        self.nova.story = [(1, 'accepted'), (None, 'error')]
+        path = '/servers/vm-1/os-instance-actions'
+        self.nova.answers = {
+            path: {
+                'instanceActions': [
+                    {'action': 'live-migration', 'request_id': 'req-2'},
+                    {'action': 'live-migration', 'request_id': 'req-1'},
+                ]
+            },
+            f'{path}/req-2': {
+                'instanceAction': {
+                    'events': [
+                        {
+                            'event': 'conductor_migrate_server',
+                            'result': 'Error',
+                            'traceback': 'Traceback\n  File "manager.py"\n'
+                            'nova.exception.NoValidHost: No valid host was '
+                            'found. ',
+                        }
+                    ]
+                }
+            },
+        }
+        text = self.fails()
+        self.assertIn('it failed: No valid host was found.', text)
+        self.assertIn('active on cmp-1; plan again', text)
+
+    def test_nova_is_asked_so_that_it_answers_before_it_has_checked(self):
+        self.go()
+        self.assertEqual(['2.34'], self.nova.versions)
+
+    def test_an_old_nova_is_asked_as_it_can_be(self):
+        self.nova.newest = (2, 30)
+        self.go()
+        self.assertEqual([], self.nova.versions)
+        self.assertEqual([('start', 'cmp-2', 'auto')], self.nova.calls)
+
+    def test_a_server_in_error_at_its_destination_has_not_arrived(self):
+        real = self.nova.get_server
+
+        def broken(vm):
+            found = real(vm)
+            if self.nova.status() == 'completed':
+                found.vm_state = 'error'
+            return found
+
+        self.nova.get_server = broken
+        self.assertIn('ERROR on cmp-2', self.fails())
+
+    def test_a_paused_vm_moves(self):
+        self.nova.server.vm_state = 'paused'
+        self.assertEqual('cmp-2', self.go().host)
+
+    def test_a_vm_that_does_not_move_live_is_told_with_its_remedy(self):
+        for state, remedy in (
+            ('stopped', 'openstack server migrate'),
+            ('suspended', 'resume it'),
+            ('error', 'openstack server set --state active'),
+        ):
+            self.nova.server.vm_state = state
+            text = self.fails()
+            self.assertIn(f'is {state}', text)
+            self.assertIn(remedy, text)
+        self.assertEqual([], self.nova.calls)
+
     def test_a_server_in_error_is_reported_with_the_way_out(self):
         self.nova.story = [(3, 'running'), (None, 'error')]
         self.nova.server.vm_state = 'active'
@@ -289,7 +378,7 @@ class TestRevalidation(Base):
         cases = (
             ({'compute_host': 'cmp-9'}, {}, 'is on cmp-9, not on cmp-1'),
             ({'is_locked': True}, {}, 'is locked'),
-            ({'vm_state': 'paused'}, {}, 'is paused'),
+            ({'vm_state': 'shelved'}, {}, 'is shelved'),
             ({'task_state': 'migrating'}, {}, 'is busy (migrating)'),
             ({}, {'state': 'down'}, 'cmp-2 is down'),
             ({}, {'status': 'disabled'}, 'cmp-2 is disabled'),

@@ -232,10 +232,24 @@ class TestWhoStays(PlanCase):
         for values, reason in (
             ({'locked': True}, Reason.LOCKED),
             ({'active': False}, Reason.NOT_ACTIVE),
+            ({'active': False, 'state': 'stopped'}, Reason.STOPPED),
+            ({'active': False, 'state': 'suspended'}, Reason.SUSPENDED),
+            ({'active': False, 'state': 'error'}, Reason.IN_ERROR),
+            ({'active': False, 'state': 'busy'}, Reason.BUSY),
+            ({'active': False, 'state': 'other'}, Reason.NOT_ACTIVE),
             ({'excluded': True}, Reason.EXCLUDED),
         ):
             left = self.stays(self.plan(cloud('a b', vm('v', 'a', **values))))
             self.assertIs(reason, left.reason)
+
+    def test_a_paused_vm_moves_by_pre_copy_and_nothing_is_assumed_of_it(self):
+        held = vm('v', 'a', state='paused', working_set=None)
+        plan = self.plan(
+            cloud('a b', held), assume_dirty_rate=1e12, only_mode=None
+        )
+        (move,) = plan.migrations
+        self.assertIs(Mode.PRE_COPY, move.mode)
+        self.assertNotIn('dirtying', move.assumed)
 
     def test_nothing_moves_live_from_a_host_that_is_down(self):
         left = self.stays(

@@ -1,6 +1,7 @@
 """Watcher's hooks of the migrate action, on the small Nova of another test."""
 
 import contextlib
+import types
 import unittest
 
 from watcher.common import exception
@@ -103,6 +104,27 @@ class TestPreCondition(Base):
     def test_a_vm_that_cannot_move_is_refused_with_the_reason(self):
         self.nova.server.is_locked = True
         self.assertIn('locked', self.refused(self.action().pre_condition))
+
+    def test_a_vm_that_is_gone_is_skipped_in_every_mode(self):
+        self.nova.gone = True
+        self.nova.aggregates = lambda: [
+            types.SimpleNamespace(
+                id=1,
+                name='a',
+                hosts=['cmp-1', 'cmp-2'],
+                metadata={'tsmig:post_copy': 'true'},
+            )
+        ]
+        for mode in ('pre-copy', 'post-copy'):
+            with self.assertRaisesRegex(Skipped, 'no longer exists'):
+                self.action(mode=mode).pre_condition()
+            self.assertIs(True, self.action(mode=mode).execute())
+        self.assertEqual([], self.nova.calls)
+
+    def test_a_paused_vm_is_not_post_copied(self):
+        self.nova.server.vm_state = 'paused'
+        text = self.refused(self.action(mode='post-copy').pre_condition)
+        self.assertIn('paused', text)
 
     def test_post_copy_that_is_no_longer_declared_is_refused(self):
         action = self.action(mode='post-copy')

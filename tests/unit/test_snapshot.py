@@ -55,6 +55,7 @@ GOOD: dict[str, Any] = {
 FINGERPRINTS = {
     '1.0': 'd741e9884f03be9c',
     '1.1': 'c233b3de1b5d15b0',
+    '1.2': 'af08029ae12c55d2',
 }
 
 

@@ -177,6 +177,8 @@ class TestInventory(unittest.TestCase):
                     server('one'),
                     server('busy', task_state='migrating'),
                     server('off', vm_state='stopped'),
+                    server('held', vm_state='paused'),
+                    server('lost', vm_state='error', task_state='deleting'),
                     server('mine', is_locked=True),
                     server('refuses', metadata={'tsmig:post_copy': 'false'}),
                     server('elsewhere', host='z'),
@@ -189,6 +191,13 @@ class TestInventory(unittest.TestCase):
         self.assertTrue(vms['one'].active and vms['one'].post_copy)
         self.assertFalse(vms['busy'].active)
         self.assertFalse(vms['off'].active)
+        self.assertTrue(vms['held'].active)
+        states = {name: vm.state for name, vm in vms.items()}
+        self.assertEqual('active', states['one'])
+        self.assertEqual('busy', states['busy'])
+        self.assertEqual('stopped', states['off'])
+        self.assertEqual('paused', states['held'])
+        self.assertEqual('error', states['lost'])
         self.assertTrue(vms['mine'].locked)
         self.assertFalse(vms['refuses'].post_copy)
 

@@ -28,10 +28,21 @@ from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.execute.values import Pace
 from watcher_tsmig.execute.values import Progress
 from watcher_tsmig.execute.values import WallClock
+from watcher_tsmig.model.cloud import LIVE
+from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import human_time
 
 LOG = logging.getLogger(__name__)
+
+# Of Nova's reason, so much; where the VM is has to be told, too.
+REASON = 80
+# What an operator does about a VM that does not move live, by its state.
+REMEDIES = {
+    'stopped': 'move it cold (openstack server migrate) or start it',
+    'suspended': 'resume it first',
+    'error': 'if it runs, "openstack server set --state active"',
+}
 
 Report = Callable[[Progress], None]
 
@@ -87,12 +98,18 @@ def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
         ),
         (server.locked, 'is locked; unlock it and plan again'),
         (
-            server.vm_state != 'active',
-            f'is {server.vm_state}, only an active VM moves live',
+            server.vm_state not in LIVE,
+            f'is {server.vm_state}; '
+            + REMEDIES.get(server.vm_state, 'only an active VM moves live'),
         ),
         (
             server.task is not None,
-            f'is busy ({server.task}); plan again when it is done',
+            f'is busy ({server.task}); plan again when that is done, or '
+            'reset it if nobody works on it',
+        ),
+        (
+            order.mode is Mode.POST_COPY and server.vm_state == PAUSED,
+            'is paused and cannot be post-copied; plan again',
         ),
         (
             order.mode is Mode.POST_COPY and not order.post_copy_permitted,
@@ -239,7 +256,7 @@ class _Run:
                 )
                 LOG.warning('%s %s', name, self.remark)
         elif step is Step.FAIL:
-            cause = watch.stop.value if watch.stop else 'it failed'
+            cause = watch.stop.value if watch.stop else self._cause()
             status = self.record.status if self.record else 'gone'
             self._fail(f'{cause} (Nova: {status})')
         elif step is Step.ABSENT:
@@ -250,6 +267,10 @@ class _Run:
             )
         elif step is Step.STUCK:
             self._stuck(watch)
+
+    def _cause(self) -> str:
+        reason = self.nova.reason(self.order.vm)
+        return f'it failed: {reason[:REASON]}' if reason else 'it failed'
 
     def _stuck(self, watch: Watch) -> NoReturn:
         status = self.record.status if self.record else 'gone'

@@ -7,13 +7,16 @@ errors are tried again within a bound, and what then still fails is a
 
 import dataclasses
 import datetime
+import logging
 from collections.abc import Callable
+from typing import Any
 from typing import TypeVar
 
 import requests
 import tenacity
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
+from openstack import utils as sdk_utils
 
 from watcher_tsmig import errors
 from watcher_tsmig.execute.values import Clock
@@ -22,6 +25,14 @@ from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
 
 T = TypeVar('T')
+LOG = logging.getLogger(__name__)
+
+# From here on Nova answers a live migration before it has checked it, and
+# says in its records and instance actions what came of it; before, the
+# request hangs for up to a minute (compute API, microversion 2.34).
+ASYNCHRONOUS = '2.34'
+# Nova's name of a live migration in its instance actions.
+MIGRATION = 'live-migration'
 
 UNREACHABLE = (
     auth_errors.ConnectFailure,
@@ -90,6 +101,17 @@ def transient(error: BaseException) -> bool:
     return isinstance(status, int) and (status == 429 or status >= 500)
 
 
+def _told(event: dict[str, Any]) -> str:
+    """Why a step of an instance action failed, in Nova's words."""
+    if event.get('result') != 'Error':
+        return ''
+    lines = str(event.get('traceback') or '').strip().splitlines()
+    text = str(event.get('details') or (lines[-1] if lines else ''))
+    # a traceback's last line begins with the path of the class
+    head, sign, rest = text.partition(': ')
+    return ' '.join((rest if sign and '.' in head else text).split())
+
+
 def _between(created: object, updated: object) -> float | None:
     """Seconds between two instants as Nova writes them."""
     try:
@@ -141,6 +163,46 @@ class Nova:
             return None if service.status == 'enabled' else 'is disabled'
         return 'has no compute service'
 
+    def disabled_reason(self, host: str) -> str:
+        """Why the host's compute service is disabled; empty if it is not."""
+        services = self._ask(
+            lambda: list(
+                self._compute.services(host=host, binary='nova-compute')
+            )
+        )
+        for service in services:
+            if service.host == host and service.status == 'disabled':
+                return str(service.disabled_reason or '')
+        return ''
+
+    def reason(self, vm: str) -> str:
+        """What Nova's instance actions say of the last live migration.
+
+        Empty where they say nothing, as to one without the right to see it.
+        """
+        path = f'/servers/{vm}/os-instance-actions'
+        try:
+            actions = self._get(path)['instanceActions']
+            last = next(a for a in actions if a['action'] == MIGRATION)
+            found = self._get(f'{path}/{last["request_id"]}')
+            events = found['instanceAction']['events']
+        except (errors.CloudError, KeyError, StopIteration, TypeError):
+            LOG.info('%s: Nova tells no reason', vm, exc_info=True)
+            return ''
+        told = [_told(event) for event in events]
+        return next((text for text in reversed(told) if text), '')
+
+    def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        def call() -> Any:  # noqa: ANN401
+            answer = self._compute.get(path)
+            sdk_errors.raise_from_response(answer)
+            return answer.json()
+
+        try:
+            return self._ask(call)
+        except sdk_errors.NotFoundException as error:
+            raise errors.CloudError(text_of(error)) from error
+
     def records(self, vm: str) -> list[Record]:
         """The VM's live migrations, newest first."""
         found = self._ask(lambda: list(self._compute.migrations(server_id=vm)))
@@ -179,14 +241,24 @@ class Nova:
         :raises Refused: Nova did not accept
         """
         try:
-            self._compute.live_migrate_server(
-                order.vm, host=order.destination, block_migration='auto'
-            )
+            self._start(order)
         except CLIENT_ERRORS as error:
             if transient(error):
                 return text_of(error)
             raise Refused(text_of(error)) from error
         return ''
+
+    def _start(self, order: Order) -> None:
+        asked = {'host': order.destination, 'block_migration': 'auto'}
+        if not sdk_utils.supports_microversion(self._compute, ASYNCHRONOUS):
+            self._compute.live_migrate_server(order.vm, **asked)
+            return
+        answer = self._compute.post(
+            f'/servers/{order.vm}/action',
+            json={'os-migrateLive': asked},
+            microversion=ASYNCHRONOUS,
+        )
+        sdk_errors.raise_from_response(answer)
 
     def switch(self, vm: str, record: str) -> str:
         """Force completion, once; the reason if Nova did not accept."""

@@ -144,6 +144,22 @@ class WorkingSet:
         fields.text('source', self.source)
 
 
+#: What a VM is doing, as far as it matters to a move: Nova's vm_state, or
+#: `busy` while Nova has a task for it, or `other`.
+STATES = (
+    'active',
+    'paused',
+    'stopped',
+    'suspended',
+    'error',
+    'busy',
+    'other',
+)
+PAUSED = 'paused'
+# Nova moves these live (compute/api.py, live_migrate) and no others.
+LIVE = ('active', PAUSED)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vm:
     """A virtual machine on a host; memory in bytes as its flavor says.
@@ -151,7 +167,8 @@ class Vm:
     :ivar traffic: None where nobody measured it
     :ivar working_set: None where nobody measured it
     :ivar post_copy: whether the VM's owner permits post-copy
-    :ivar active: running and not paused, so that it can move live
+    :ivar active: whether its state lets it move live
+    :ivar state: one of `STATES`; where nobody said, what `active` says
     :ivar locked: its owner locked it against actions
     :ivar excluded: the audit's scope wants it left alone
     :ivar disk: bytes of local disk that it takes on its host
@@ -177,6 +194,7 @@ class Vm:
     zone: str | None = None
     allowed: tuple[str, ...] | None = None
     sla: str | None = None
+    state: str | None = None
 
     def __post_init__(self) -> None:
         fields.text('id', self.id)
@@ -189,6 +207,13 @@ class Vm:
         for flag in ('post_copy', 'active', 'locked', 'excluded'):
             fields.flag(flag, getattr(self, flag))
         fields.number('disk', self.disk, low=0)
+        if self.state is not None:
+            fields.choice('state', self.state, STATES)
+            if self.active is not (self.state in LIVE):
+                raise errors.InputError(
+                    f'is {self.active}, but the state is {self.state}',
+                    'active',
+                )
         for name in ('zone', 'sla'):
             if getattr(self, name) is not None:
                 fields.text(name, getattr(self, name))

@@ -24,8 +24,30 @@ from watcher_tsmig.reasons import Reason
 _STAYS = (
     (Reason.EXCLUDED, "the audit's scope excludes it", lambda v: v.excluded),
     (
+        Reason.IN_ERROR,
+        'it is in ERROR: look why, and if it runs, "openstack server set '
+        '--state active"',
+        lambda v: v.state == 'error',
+    ),
+    (
+        Reason.BUSY,
+        'Nova has a task for it: plan again when that is done, or reset it '
+        'if nobody works on it',
+        lambda v: v.state == 'busy',
+    ),
+    (
+        Reason.STOPPED,
+        'it is stopped: "openstack server migrate" moves it cold',
+        lambda v: v.state == 'stopped',
+    ),
+    (
+        Reason.SUSPENDED,
+        'it is suspended: resume it first',
+        lambda v: v.state == 'suspended',
+    ),
+    (
         Reason.NOT_ACTIVE,
-        'it is not running, or paused: only an active VM moves live',
+        'it is not active: only an active or paused VM moves live',
         lambda v: not v.active,
     ),
     (

@@ -19,6 +19,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import network
@@ -123,9 +124,11 @@ def _working_set(vm: Vm, request: Request) -> WorkingSet:
     shape that forecasts the longest migration for its rate at 1 s.
     """
     known = vm.working_set
+    resident = known.resident if known is not None else vm.memory
+    if vm.state == PAUSED:
+        return WorkingSet(resident=resident, samples=((1.0, 0.0),))
     if known is not None and known.samples:
         return known
-    resident = known.resident if known is not None else vm.memory
     return WorkingSet(
         resident=resident,
         samples=((1.0, min(request.assume_dirty_rate, resident)),),
@@ -138,7 +141,8 @@ def _assumptions(vm: Vm) -> tuple[str, ...]:
         ('traffic', vm.traffic is None),
         (
             'dirtying',
-            vm.working_set is None or not vm.working_set.samples,
+            vm.state != PAUSED
+            and (vm.working_set is None or not vm.working_set.samples),
         ),
     )
     return tuple(name for name, missing in unknown if missing)
@@ -201,6 +205,7 @@ def _post_allowed(
     return np.array(
         [
             vm.post_copy
+            and vm.state != PAUSED
             and request.allow_post_copy
             and served.max_outage >= rules.post_copy_outage
             for vm, served in zip(moving, classes, strict=True)

@@ -83,6 +83,13 @@ def ram_mb(size: float) -> int:
     return max(1, math.ceil(size / units.MIB))
 
 
+def _vm_state(vm: Vm) -> str:
+    """Nova's; a VM with a task is active for Nova."""
+    if vm.state is None:
+        return 'active' if vm.active else 'stopped'
+    return 'active' if vm.state in ('busy', 'other') else vm.state
+
+
 class SimCloud:
     """A cloud that lives; every use is inside `with sim.at_now()`."""
 
@@ -100,7 +107,7 @@ class SimCloud:
                 vm.host,
                 number,
                 vm.locked,
-                'active' if vm.active else 'stopped',
+                _vm_state(vm),
                 extra_specs=self._extra_specs(vm),
             )
             for number, vm in enumerate(self.cloud.vms, 1)

@@ -60,7 +60,7 @@ usually 1 to 5.
         min=1.0,
         help="""
 Seconds that a migration may wait in Nova's queue before it is withdrawn. Nova
-runs [compute]max_concurrent_live_migrations of a source host at once (1 by
+runs [DEFAULT]max_concurrent_live_migrations of a source host at once (1 by
 default), so that a larger max_per_source of the audit only fills this queue.
 """,
     ),

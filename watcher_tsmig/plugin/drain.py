@@ -12,6 +12,7 @@ from watcher_tsmig.plan.make import gentlest
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import moments
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin import targets
@@ -20,7 +21,6 @@ from watcher_tsmig.plugin.targets import NothingToPlan
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
-DISABLED_REASON = 'watcher_disabled'
 
 
 class TrafficSensitiveDrain(TrafficSensitiveStrategy):
@@ -123,7 +123,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                     resource_id=reading.node_ids[name],
                     input_parameters={
                         'state': 'disabled',
-                        'disabled_reason': DISABLED_REASON,
+                        'disabled_reason': parameters.DISABLED_REASON,
                         'resource_name': name,
                     },
                 )

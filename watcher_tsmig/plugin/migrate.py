@@ -29,6 +29,7 @@ from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin import story
 from watcher_tsmig.telemetry.declarations import post_copy_permitted
 
 LOG = log.getLogger(__name__)
@@ -82,20 +83,22 @@ class TrafficSensitiveMigrate(base.BaseAction):
     def pre_condition(self) -> None:
         """Skip what needs no move any more; refuse what cannot move."""
         with self._compute() as compute:
-            order = self._order(compute)
             nova = self._nova(compute)
             try:
-                server = nova.server(order.vm)
+                server = nova.server(self.input_parameters['resource_id'])
                 if server is None:
-                    self._skip(f'{order.name} no longer exists')
-                elif order.arrived(server.host):
+                    self._skip(f'{self._name()} no longer exists')
+                    return
+                order = self._order(compute)
+                if order.arrived(server.host):
                     self._skip(f'{order.name} is on {server.host} already')
-                else:
-                    trouble = obstacle(nova, order, server)
-                    if trouble:
-                        raise MigrationFailed(f'{order.name}: {trouble}')
+                    return
+                trouble = obstacle(nova, order, server)
             except errors.CloudError as error:
                 raise MigrationFailed(error) from error
+            if trouble:
+                self._warn_of_host(nova)
+                raise MigrationFailed(f'{order.name}: {trouble}')
 
     def execute(self) -> bool:
         """Carry the migration out.
@@ -106,18 +109,23 @@ class TrafficSensitiveMigrate(base.BaseAction):
         """
         try:
             with self._compute() as compute:
-                order = self._order(compute)
-                if self._nova(compute).server(order.vm) is None:
+                nova = self._nova(compute)
+                if nova.server(self.input_parameters['resource_id']) is None:
                     # Watcher 14 comes here although it should be skipped
-                    LOG.info('%s no longer exists', order.name)
+                    LOG.info('%s no longer exists', self._name())
                     return True
-                outcome = carry_out(
-                    compute,
-                    order,
-                    cancelled=_Cancelled(self._plan_uuid()),
-                    report=_report,
-                    pace=action_options.pace(self.config),
-                )
+                order = self._order(compute)
+                try:
+                    outcome = carry_out(
+                        compute,
+                        order,
+                        cancelled=_Cancelled(self._plan_uuid()),
+                        report=_report,
+                        pace=action_options.pace(self.config),
+                    )
+                except errors.MigrationError:
+                    self._warn_of_host(nova)
+                    raise
         except errors.TsmigError as error:
             raise MigrationFailed(error) from error
         except exception.WatcherException:
@@ -177,6 +185,25 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 raise MigrationFailed(error) from error
         return parameters.to_order(given, permitted=permitted)
 
+    def _warn_of_host(self, nova: Nova) -> None:
+        """Tell with the plan that its host stays disabled.
+
+        Watcher enables nothing again after a plan that failed or was
+        cancelled, and the operator has to know.
+        """
+        host = self.input_parameters['source_node']
+        try:
+            reason = nova.disabled_reason(host)
+        except errors.CloudError as error:
+            LOG.warning('Whether %s is disabled is unknown: %s', host, error)
+            return
+        if reason == parameters.DISABLED_REASON:
+            _remark(
+                self._plan_uuid(),
+                f'{host} stays disabled; to undo it: openstack compute '
+                f'service set --enable {host} nova-compute.',
+            )
+
     def _plan_uuid(self) -> str:
         return self.input_parameters.get('action_plan_uuid') or ''
 
@@ -217,6 +244,25 @@ class _Cancelled:
         states = objects.action_plan.State
         self._answer = plan.state in (states.CANCELLING, states.CANCELLED)
         return self._answer
+
+
+def _remark(plan_uuid: str, text: str) -> None:
+    """Put the text before the plan's status message, if it has one."""
+    if not plan_uuid or 'status_message' not in objects.ActionPlan.fields:
+        return
+    try:
+        plan = objects.ActionPlan.get_by_uuid(
+            context.make_context(), plan_uuid
+        )
+        before = plan.status_message or ''
+        if text not in before:
+            plan.status_message = story.joined(
+                [text, *([before] if before else [])]
+            )
+            plan.save()
+    except Exception:
+        # the migration's own failure must reach the operator all the same
+        LOG.exception('Plan %s could not be told: %s', plan_uuid, text)
 
 
 def _report(progress: Progress) -> None:

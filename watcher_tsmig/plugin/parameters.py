@@ -14,6 +14,9 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 
+# Why a host is disabled that a plan empties; Watcher's own word.
+DISABLED_REASON = 'watcher_disabled'
+
 _NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
 _TEXT = {'type': 'string'}
 _SIZE = {'type': 'number', 'minimum': 0}

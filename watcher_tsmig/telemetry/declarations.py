@@ -11,6 +11,9 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 
+from openstack import exceptions as sdk_errors
+
+from watcher_tsmig import errors
 from watcher_tsmig.model import Link
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Aggregate
@@ -130,6 +133,8 @@ def post_copy_permitted(
 ) -> bool:
     """Whether both hosts and the VM's owner permit post-copy now.
 
+    No where the VM does not exist any more.
+
     :raises errors.CloudError: Nova does not answer
     """
     notes: list[str] = []
@@ -140,7 +145,12 @@ def post_copy_permitted(
     )
     if not hosts:
         return False
-    server = ask('server', lambda: compute.get_server(vm))
+    try:
+        server = ask('server', lambda: compute.get_server(vm))
+    except errors.CloudError as error:
+        if isinstance(error.__cause__, sdk_errors.NotFoundException):
+            return False
+        raise
     owner = flag(server.metadata or {}, POST_COPY, vm, notes)
     return owner is not False
 

@@ -16,6 +16,8 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.cloud import LIVE
+from watcher_tsmig.model.cloud import STATES
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Instance
@@ -204,10 +206,8 @@ def _vms(
                 memory=memory,
                 vcpus=vcpus,
                 post_copy=flag(metadata, POST_COPY, name, notes) is not False,
-                active=(
-                    str(server.vm_state).lower() == 'active'
-                    and not server.task_state
-                ),
+                active=_state(server) in LIVE,
+                state=_state(server),
                 locked=bool(server.is_locked),
                 excluded=excluded,
                 disk=_disk(server) if local else 0.0,
@@ -217,6 +217,15 @@ def _vms(
             )
         )
     return vms
+
+
+def _state(server: Server) -> str:
+    """One of the model's states."""
+    state = str(server.vm_state).lower()
+    # a VM in ERROR may keep the task that it failed in
+    if state == 'error' or not server.task_state:
+        return state if state in STATES else 'other'
+    return 'busy'
 
 
 def _size(server: Server, instance: Instance | None) -> tuple[float, float]:

@@ -74,13 +74,13 @@ class TestDrain(unittest.TestCase):
         self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
 
     def test_a_cancelled_plan_stops_what_runs(self):
-        (server,) = self.boot('busy', flavor='big')
+        (server,) = self.boot(
+            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
+        )
         self.operator.hypervisors(
             'shape', uuid=server, writes=300e6, hot=900e6
         )
-        audit = self.operator.audit(
-            hosts=['compute1'], post_copy='never', assume_dirty_rate_mib_s=1
-        )
+        audit = self.operator.audit(hosts=['compute1'])
         plan = self.operator.plan_of(audit)
         self.operator.start(plan)
         eventually(

@@ -31,7 +31,9 @@ class Written:
         self.memory = vm.memory
         self.resident = known.resident if known else vm.memory
         samples = list(known.samples) if known else []
-        if not samples:
+        if vm.state == 'paused':
+            samples = [(1.0, 0.0)]
+        elif not samples:
             rate = min(request.assume_dirty_rate, self.resident)
             samples = [(1.0, rate)]
         self._upper = _majorant(

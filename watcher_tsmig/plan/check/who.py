@@ -91,6 +91,7 @@ def permitted(view: View) -> Iterator[str]:
                 and not (
                     request.allow_post_copy
                     and vm.post_copy
+                    and vm.state != 'paused'
                     and origin.post_copy
                     and to.post_copy
                 ),

@@ -75,6 +75,10 @@ class TsmigSimDriver(fake.FakeDriver):
         found['vcpus_used'] = len(mine)
         return found
 
+    def get_host_uptime(self):
+        # as uptime(1) prints it, which Nova parses
+        return ' 10:00:00 up 1 day,  1:00,  0 users,  load average: 0, 0, 0'
+
     def _guests(self):
         found = ask('guests', host=CONF.host)['guests']
         return {guest['uuid']: guest for guest in found}

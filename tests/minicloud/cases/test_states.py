@@ -1,0 +1,95 @@
+"""VMs in every state that Nova knows, gone ones and refused ones."""
+
+import unittest
+
+from tests.minicloud.operators import Operator
+from tests.minicloud.stages import COMPUTES
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.operator = Operator()
+        self.addCleanup(self.operator.sweep)
+        self.operator.aggregate(
+            'nics', list(COMPUTES), **{'tsmig:nic_mbit_s': '1000'}
+        )
+
+    def boot(self, name, host='compute1', **more):
+        server = self.operator.boot(name, host, **more)
+        self.operator.at_rest(server)
+        return server
+
+    def permit_post_copy(self):
+        self.operator.aggregate(
+            'able', list(COMPUTES), **{'tsmig:post_copy': 'true'}
+        )
+
+
+class TestStates(Base):
+    def test_a_paused_vm_leaves_and_others_stay_each_with_its_reason(self):
+        acts = {
+            'held': ('pause', 'PAUSED'),
+            'off': ('os-stop', 'SHUTOFF'),
+            'asleep': ('suspend', 'SUSPENDED'),
+        }
+        ids = {name: self.boot(name, flavor='tiny') for name in acts}
+        for name, (act, status) in acts.items():
+            self.operator.act(ids[name], act)
+            self.operator.at_rest(ids[name], status)
+        broken = self.boot('broken', flavor='tiny')
+        self.operator.act(broken, 'os-resetState', {'state': 'error'})
+        audit = self.operator.audit(hosts=['compute1'])
+        text = audit['status_message']
+        self.assertIn('off (stopped)', text)
+        self.assertIn('asleep (suspended)', text)
+        self.assertIn('broken (in-error)', text)
+        plan = self.operator.plan_of(audit)
+        (move,) = self.operator.moves(plan)
+        given = move['input_parameters']
+        self.assertEqual('held', given['resource_name'])
+        self.assertEqual('pre-copy', given['mode'])
+        self.operator.start(plan)
+        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        found = self.operator.at_rest(ids['held'], 'PAUSED')
+        self.assertNotEqual('compute1', found['OS-EXT-SRV-ATTR:host'])
+
+    def test_a_vm_deleted_after_it_was_planned_is_skipped(self):
+        self.permit_post_copy()
+        for policy, mode in (('fast', 'post-copy'), ('gentle', 'pre-copy')):
+            server = self.boot(f'soon-gone-{policy}')
+            if mode == 'pre-copy':
+                self.operator.act(server, 'pause')
+                self.operator.at_rest(server, 'PAUSED')
+            audit = self.operator.audit(vms=[server], policy=policy)
+            plan = self.operator.plan_of(audit)
+            (move,) = self.operator.moves(plan)
+            self.assertEqual(mode, move['input_parameters']['mode'])
+            self.operator.delete(server)
+            self.operator.start(plan)
+            self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+            (move,) = self.operator.moves(plan)
+            self.assertEqual('SKIPPED', move['state'])
+            self.assertIn('no longer exists', move['status_message'])
+
+
+class TestRefusals(Base):
+    def test_a_refusal_at_the_destination_says_what_nova_says(self):
+        server = self.boot('refused')
+        self.operator.hypervisors('shape', uuid=server, fails='pre')
+        audit = self.operator.audit(hosts=['compute1'])
+        plan = self.operator.plan_of(audit)
+        self.operator.start(plan)
+        ended = self.operator.ended(plan)
+        self.assertEqual('FAILED', ended['state'])
+        (move,) = self.operator.moves(plan)
+        self.assertIn('refused on order', move['status_message'])
+        self.assertIn('compute1 stays disabled', ended['status_message'])
+
+    def test_unknown_names_are_told_and_move_nothing(self):
+        audit = self.operator.audit(hosts=['compute9'])
+        plan = self.operator.plan_of(audit)
+        self.assertEqual('FAILED', plan['state'])
+        self.assertIn('compute9', plan['status_message'])
+        self.assertEqual([], self.operator.moves(plan))
+        for row in plan['efficacy_indicators']:
+            self.assertNotEqual(100, row['value'], row)
