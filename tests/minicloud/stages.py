@@ -143,6 +143,8 @@ def schema(bed: Bed) -> None:
     dump, mark = bed.dump / 'all.sql', bed.dump / 'stamp'
     if mark.exists() and mark.read_text() == stamp:
         _sql(bed, f'source {dump}')
+        # its storage is folders, which the dump does not have
+        _gnocchi_schema(bed)
         return
     shutil.rmtree(bed.dump, ignore_errors=True)
     bed.dump.mkdir(mode=0o700)
@@ -193,6 +195,10 @@ def _keystone_schema(bed: Bed) -> None:
         _manage(bed, 'keystone-manage', 'keystone/keystone.conf', *words)
 
 
+def _gnocchi_schema(bed: Bed) -> None:
+    _manage(bed, 'gnocchi-upgrade', 'gnocchi/gnocchi.conf')
+
+
 def _manage(bed: Bed, program: str, conf: str, *words: str) -> None:
     bed.run(
         program,
@@ -213,7 +219,7 @@ SCHEMAS: tuple[Callable[[Bed], None], ...] = (
     lambda bed: _manage(
         bed, 'placement-manage', 'placement/placement.conf', 'db', 'sync'
     ),
-    lambda bed: _manage(bed, 'gnocchi-upgrade', 'gnocchi/gnocchi.conf'),
+    _gnocchi_schema,
 )
 
 

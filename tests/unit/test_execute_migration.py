@@ -150,7 +150,7 @@ class SmallNova:
         if self.start_error:
             raise self.start_error
 
-    def get(self, path):
+    def get(self, path, microversion):
         answer = self.answers[path]
         return types.SimpleNamespace(status_code=200, json=lambda: answer)
 
@@ -299,9 +299,8 @@ class TestPreCopy(Base):
                         {
                             'event': 'conductor_migrate_server',
                             'result': 'Error',
-                            'traceback': 'Traceback\n  File "manager.py"\n'
-                            'nova.exception.NoValidHost: No valid host was '
-                            'found. ',
+                            'traceback': '  File "manager.py", line 1\n',
+                            'details': 'No valid host was found. ',
                         }
                     ]
                 }

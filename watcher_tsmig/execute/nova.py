@@ -31,6 +31,8 @@ LOG = logging.getLogger(__name__)
 # says in its records and instance actions what came of it; before, the
 # request hangs for up to a minute (compute API, microversion 2.34).
 ASYNCHRONOUS = '2.34'
+# From here on an instance action's events have details: why it failed.
+DETAILS = '2.84'
 # Nova's name of a live migration in its instance actions.
 MIGRATION = 'live-migration'
 
@@ -99,17 +101,6 @@ def transient(error: BaseException) -> bool:
         return True
     status = getattr(error, 'status_code', None)
     return isinstance(status, int) and (status == 429 or status >= 500)
-
-
-def _told(event: dict[str, Any]) -> str:
-    """Why a step of an instance action failed, in Nova's words."""
-    if event.get('result') != 'Error':
-        return ''
-    lines = str(event.get('traceback') or '').strip().splitlines()
-    text = str(event.get('details') or (lines[-1] if lines else ''))
-    # a traceback's last line begins with the path of the class
-    head, sign, rest = text.partition(': ')
-    return ' '.join((rest if sign and '.' in head else text).split())
 
 
 def _between(created: object, updated: object) -> float | None:
@@ -186,15 +177,16 @@ class Nova:
             last = next(a for a in actions if a['action'] == MIGRATION)
             found = self._get(f'{path}/{last["request_id"]}')
             events = found['instanceAction']['events']
+            told = [e['details'] for e in events if e['result'] == 'Error']
         except (errors.CloudError, KeyError, StopIteration, TypeError):
             LOG.info('%s: Nova tells no reason', vm, exc_info=True)
             return ''
-        told = [_told(event) for event in events]
-        return next((text for text in reversed(told) if text), '')
+        # newest first; what failed last is seldom what failed first
+        return ' '.join(str(next(filter(None, reversed(told)), '')).split())
 
     def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         def call() -> Any:  # noqa: ANN401
-            answer = self._compute.get(path)
+            answer = self._compute.get(path, microversion=DETAILS)
             sdk_errors.raise_from_response(answer)
             return answer.json()
 

@@ -74,25 +74,32 @@ class TestDrain(unittest.TestCase):
         self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
 
     def test_a_cancelled_plan_stops_what_runs(self):
-        (server,) = self.boot(
-            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
+        ids = self.boot(
+            'busy-1',
+            'busy-2',
+            flavor='big',
+            metadata={'tsmig:post_copy': 'false'},
         )
-        self.operator.hypervisors(
-            'shape', uuid=server, writes=300e6, hot=900e6
-        )
-        audit = self.operator.audit(hosts=['compute1'])
+        for server in ids:
+            self.operator.hypervisors(
+                'shape', uuid=server, writes=300e6, hot=900e6
+            )
+        audit = self.operator.audit(hosts=['compute1'], max_in_cluster=1)
         plan = self.operator.plan_of(audit)
         self.operator.start(plan)
-        eventually(
-            'running',
-            lambda: any(
-                m['status'] == 'running'
-                for m in self.operator.migrations(server)
-            ),
-        )
+
+        def statuses():
+            records = sum(map(self.operator.migrations, ids), [])
+            return [record['status'] for record in records]
+
+        eventually('running', lambda: 'running' in statuses())
         self.operator.cancel(plan)
-        self.assertEqual('CANCELLED', self.operator.ended(plan)['state'])
-        self.operator.at_rest(server)
-        self.assertEqual('compute1', self.operator.host_of(server))
-        record = self.operator.migrations(server)[0]
-        self.assertEqual('cancelled', record['status'])
+        ended = self.operator.ended(plan)
+        self.assertEqual('CANCELLED', ended['state'])
+        self.assertIn('compute1 stays disabled', ended['status_message'])
+        states = {move['state'] for move in self.operator.moves(plan)}
+        self.assertEqual({'FAILED', 'CANCELLED'}, states)
+        self.assertEqual(['cancelled'], statuses())
+        for server in ids:
+            self.operator.at_rest(server)
+            self.assertEqual('compute1', self.operator.host_of(server))
