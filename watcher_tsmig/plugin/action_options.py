@@ -12,9 +12,10 @@ from watcher_tsmig.execute import Pace
 
 PACE = Pace()
 
+# Below Watcher's [DEFAULT]state_path, which every installation can write.
 # One file for the applier, which writes it, and the decision engine, which
 # reads it.
-CALIBRATION_FILE = '/var/lib/watcher/tsmig-calibration.json'
+CALIBRATION_FILE = '$state_path/tsmig-calibration.json'
 CALIBRATION_HELP = """
 File in which the durations that migrations really took are kept, so that the
 next plan's intervals (planned_low_s, planned_high_s, and the deadline made

@@ -17,7 +17,7 @@ from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin import targets
 from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
-from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.plugin.targets import NothingToDo
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
@@ -109,7 +109,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             if not host.enabled and host.name in populated
         )
         if not in_maintenance:
-            raise NothingToPlan(story.nothing_to_empty())
+            raise NothingToDo(story.nothing_to_empty())
         return in_maintenance
 
     def prepared(self, plan: Plan, reading: Reading) -> Mapping[str, str]:

@@ -13,7 +13,9 @@ from watcher.decision_engine.goal.efficacy import indicators
 from watcher.decision_engine.solution import efficacy as solution
 
 from watcher_tsmig import units
+from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plugin import story
 from watcher_tsmig.report import journeys
 
 
@@ -108,14 +110,51 @@ class TrafficSensitiveMigration(base.EfficacySpecification):
             return []
         moved = indicators_map['migrations']
         wanted = moved + indicators_map['left_out']
+        if not wanted:
+            # nothing was to move, or nothing could be planned: no success
+            return []
         return [
             solution.Indicator(
                 name='moved_pct',
                 description='VMs that leave, of all on the hosts to empty.',
                 unit='%',
-                value=100.0 * moved / wanted if wanted else 100.0,
+                value=round(100.0 * moved / wanted, 1),
             )
         ]
+
+
+def descriptions(plan: Plan) -> dict[str, str]:
+    """By indicator, this plan's words for it; not of all of them.
+
+    Horizon and the command line show the indicators with the button that
+    starts the plan, and nothing of the audit.
+    """
+    stay = [f'{v.name} ({v.reason}): {v.because}' for v in plan.left_out]
+    post = [
+        f'{m.name}: {m.because}'
+        for m in plan.migrations
+        if m.mode is Mode.POST_COPY
+    ]
+    assumed = [
+        f'{m.name} ({", ".join(m.assumed)})'
+        for m in plan.migrations
+        if m.assumed
+    ]
+    rows = (
+        ('left_out', 'Stay: ', stay),
+        ('post_copies', 'By post-copy: ', post),
+        ('migrations', 'Planned on assumed values: ', assumed),
+        (
+            'lower_bound_s',
+            'No plan for these migrations can end sooner: ',
+            [plan.critical] if plan.critical else [],
+        ),
+    )
+    return {
+        name: head + story.listed(items, story.LIMIT - len(head) - 1) + '.'
+        for name, head, items in rows
+        if items
+    }
 
 
 def indicators_of(plan: Plan | None) -> dict[str, int | float]:

@@ -19,6 +19,7 @@ from watcher.decision_engine.planner import base
 
 from watcher_tsmig import errors
 from watcher_tsmig.plugin import edges
+from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import story
 
 LOG = log.getLogger(__name__)
@@ -63,9 +64,9 @@ class TsmigPlanner(base.BasePlanner):
         plan = _born(context, audit_id, solution)
         try:
             _write(context, plan, actions, parents, solution)
-            state = objects.action_plan.State
-            plan.state = state.RECOMMENDED if actions else state.SUCCEEDED
-            _remark(plan, None)
+            plan.state = _state(context, audit_id, actions, solution)
+            told = getattr(solution.strategy, 'told', None)
+            _remark(plan, told and story.clipped(told))
             plan.save()
         except Exception:
             # it stays CANCELLED, but an operator should see why
@@ -134,6 +135,28 @@ def _born(
     return plan
 
 
+def _state(
+    context: Any,  # noqa: ANN401
+    audit_id: int,
+    actions: list[edges.Action],
+    solution: Any,  # noqa: ANN401
+) -> str:
+    """What the plan is once it is written.
+
+    Where nothing could be planned it has failed, for Horizon shows an empty
+    plan that SUCCEEDED as a success. An audit with auto_trigger has its plan
+    executed whatever its state is, and an empty one would succeed; only a
+    CANCELLED one is left alone (watcher/applier/action_plan/default.py).
+    """
+    state = objects.action_plan.State
+    if actions:
+        return state.RECOMMENDED
+    if not getattr(solution.strategy, 'failed', False):
+        return state.SUCCEEDED
+    audit = objects.Audit.get_by_id(context, audit_id)
+    return state.CANCELLED if audit.auto_trigger else state.FAILED
+
+
 def _remark(plan: 'objects.ActionPlan', text: str | None) -> None:
     if 'status_message' in plan.fields:  # since Watcher 15
         plan.status_message = text
@@ -146,12 +169,14 @@ def _write(
     parents: edges.Parents,
     solution: Any,  # noqa: ANN401
 ) -> None:
+    planned = getattr(solution.strategy, 'plan', None)
+    words = efficacy.descriptions(planned) if planned else {}
     for indicator in solution.efficacy_indicators:
         objects.EfficacyIndicator(
             context,
             uuid=utils.generate_uuid(),
             name=indicator.name,
-            description=indicator.description,
+            description=words.get(indicator.name, indicator.description),
             unit=indicator.unit,
             value=indicator.value,
             action_plan_id=plan.id,

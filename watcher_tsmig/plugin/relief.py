@@ -21,7 +21,7 @@ from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
-from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.plugin.targets import NothingToDo
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.clients import Compute
@@ -94,7 +94,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
         self.named('destinations', reading)
         vms = tuple(vm.id for vm in cloud.vms if not named or vm.host in named)
         if not vms:
-            raise NothingToPlan(relief_story.no_vms())
+            raise NothingToDo(relief_story.no_vms())
         assumed = options.assumptions(self.config)
         limits = self._limits()
         request = schema.request(self.input_parameters, assumed, vms=vms)
@@ -115,7 +115,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
         for line in relief_story.lines(found):
             LOG.info('%s', line)
         if not found.vms:
-            raise NothingToPlan(
+            raise NothingToDo(
                 relief_story.nothing(found, limits, cloud, reading.notes)
             )
         return self.make(

@@ -28,6 +28,7 @@ from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import patterns
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin import targets
+from watcher_tsmig.plugin.targets import NothingToDo
 from watcher_tsmig.plugin.targets import NothingToPlan
 from watcher_tsmig.report import journeys
 from watcher_tsmig.telemetry import Reading
@@ -50,6 +51,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     :ivar after: for the planner: for the key of an action (edges.key),
         those of the actions that must end before it starts
     :ivar plan: what was planned, once it was
+    :ivar failed: whether nothing could be planned
+    :ivar told: what was told of it, for the planner to tell with the plan
     """
 
     def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
@@ -57,6 +60,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         self.planner = 'tsmig'
         self.after: dict[str, tuple[str, ...]] = {}
         self.plan: Plan | None = None
+        self.failed = False
+        self.told = ''
         self._audit: Any = None
 
     @classmethod
@@ -79,11 +84,13 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             reading = self._read()
             plan = self.planned(reading)
         except NothingToPlan as reason:
+            self.failed = not isinstance(reason, NothingToDo)
             self.tell(str(reason))
         except errors.InternalError:
             raise
         except errors.TsmigError as error:
             LOG.warning('Nothing planned: %s', error)
+            self.failed = True
             self.tell(story.failed(error))
         else:
             plan, notes = learning.apply(self.config.calibration_file, plan)
@@ -216,6 +223,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     def tell(self, text: str) -> None:
         """Put the text into the audit's status message, and the log."""
         audit = self._audit
+        self.told = text
         LOG.info('Audit %s: %s', getattr(audit, 'uuid', None), text)
         # Watcher 14 has no such field; there the log has to do
         if audit is not None and 'status_message' in audit.fields:

@@ -15,7 +15,11 @@ SIGN = '='
 
 
 class NothingToPlan(Exception):
-    """There is nothing to do, or nothing can be done; the text says why."""
+    """Nothing can be planned; the text says why."""
+
+
+class NothingToDo(NothingToPlan):
+    """All is as it should be; the text says so."""
 
 
 def hosts(
