@@ -76,6 +76,11 @@ class TestForecast(testtools.TestCase):
 
 
 class TestNumbers(TestForecast):
+    def test_more_dirtied_than_there_is_memory_is_refused(self):
+        line = self.fails('--memory', '4096', '--dirty', '1:5000')
+        self.assertIn('--dirty', line)
+        self.assertIn('4.0 GiB', line)
+
     def test_numbers_make_a_row_a_bandwidth(self):
         found = self.rows(*CALM, '--bandwidth', '300:700:200')
         self.assertEqual(

@@ -98,6 +98,20 @@ class TestWorkingSets(unittest.TestCase):
         made = model.WorkingSet(resident=GIB, samples=((1.0, 5.0), (2.0, 5.0)))
         self.assertEqual(2, len(made.samples))
 
+    def test_a_vm_cannot_write_more_than_its_memory(self):
+        with self.assertRaises(errors.InputError) as caught:
+            model.Vm(
+                id='v',
+                name='v',
+                host='a',
+                memory=GIB,
+                vcpus=1,
+                working_set=model.WorkingSet(
+                    resident=GIB, samples=((1.0, 5.0), (2.0, GIB + 1))
+                ),
+            )
+        self.assertEqual('working_set.samples[1]', caught.exception.place)
+
 
 class TestClouds(unittest.TestCase):
     """Names are unique and every VM is somewhere."""

@@ -284,6 +284,18 @@ class TestUnknowns(PlanCase):
             self.only(plan).assumed,
         )
 
+    def test_traffic_that_nobody_measured_is_no_fact(self):
+        plan = self.plan(cloud('a b', vm('v', 'a', traffic=None)))
+        self.assertIn('is assumed to send', self.only(plan).because)
+
+    def test_writing_that_nobody_measured_is_no_fact(self):
+        plan = self.plan(
+            cloud('a b', vm('v', 'a', working_set=None)),
+            assume_dirty_rate=1e12,
+        )
+        self.assertIs(Reason.WRITES_TOO_FAST, self.only(plan).reason)
+        self.assertIn('is assumed to write', self.only(plan).because)
+
     def test_unknown_dirtying_takes_the_whole_memory(self):
         migration = self.only(
             self.plan(cloud('a b', vm('v', 'a', working_set=None)))

@@ -66,6 +66,9 @@ def setUpModule():
 
 
 class Base(unittest.TestCase):
+    told = None
+    failed = False
+
     def setUp(self):
         self.context = context.make_context()
         goal = objects.Goal(
@@ -102,7 +105,9 @@ class Base(unittest.TestCase):
         self.audit.create()
 
     def solution(self, actions, after=None):
-        strategy = types.SimpleNamespace(name=self.strategy.name)
+        strategy = types.SimpleNamespace(
+            name=self.strategy.name, told=self.told, failed=self.failed
+        )
         if after is not None:
             strategy.after = after
         row = TABLE[0]
@@ -203,6 +208,28 @@ class TestPlanner(Base):
     def test_an_empty_solution_makes_a_plan_that_has_succeeded(self):
         self.schedule([], {})
         self.assertEqual(['SUCCEEDED'], [p.state for p in self.plans()])
+
+    def test_a_plan_tells_what_the_audit_tells(self):
+        self.told = 'Two VMs leave cmp-1.'
+        self.schedule([migrate(1)], {})
+        if 'status_message' in objects.ActionPlan.fields:
+            (plan,) = self.plans()
+            self.assertEqual(self.told, plan.status_message)
+
+    def test_where_nothing_could_be_planned_the_plan_has_failed(self):
+        self.told, self.failed = 'Nothing planned: no such host.', True
+        self.schedule([], {})
+        (plan,) = self.plans()
+        self.assertEqual('FAILED', plan.state)
+        if 'status_message' in objects.ActionPlan.fields:
+            self.assertEqual(self.told, plan.status_message)
+
+    def test_a_failed_plan_is_not_triggered_into_success(self):
+        self.failed = True
+        self.audit.auto_trigger = True
+        self.audit.save()
+        self.schedule([], {})
+        self.assertEqual(['CANCELLED'], [p.state for p in self.plans()])
 
     def test_stock_actions_of_stock_strategies_run_as_chains_per_host(self):
         moves = [

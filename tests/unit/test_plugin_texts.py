@@ -252,8 +252,38 @@ class TestEfficacy(unittest.TestCase):
     def test_the_global_indicator_is_the_share_that_moves(self):
         found = efficacy.indicators_of(plan())
         (indicator,) = self.spec.get_global_efficacy_indicator(found)
-        self.assertAlmostEqual(100 * 2 / 3, indicator.value)
+        self.assertEqual(66.7, indicator.value)
         self.assertEqual([], self.spec.get_global_efficacy_indicator(None))
+
+    def test_where_nothing_was_to_move_there_is_no_success_of_100(self):
+        found = efficacy.indicators_of(None)
+        self.assertEqual([], self.spec.get_global_efficacy_indicator(found))
+
+    def test_indicators_tell_who_stays_and_who_is_post_copied_and_why(self):
+        made = plan()
+        words = efficacy.descriptions(made)
+        self.assertIn('stuck (locked): its owner', words['left_out'])
+        self.assertNotIn('migrations', words)  # all was measured
+        post = [m for m in made.migrations if m.mode is Mode.POST_COPY]
+        for one in post:
+            self.assertIn(one.because, words['post_copies'])
+        for text in words.values():
+            self.assertLessEqual(len(text), 255)
+
+    def test_a_story_of_many_is_cut_between_two_of_them(self):
+        many = tuple(
+            LeftOut(
+                vm=f'id-{i}',
+                name=f'vm-{i}',
+                host='a',
+                reason=Reason.LOCKED,
+                because='its owner locked it: unlock it',
+            )
+            for i in range(40)
+        )
+        text = efficacy.descriptions(plan_of(many))['left_out']
+        self.assertLessEqual(len(text), 255)
+        self.assertRegex(text, r'unlock it and \d+ more\.$')
 
 
 class TestNames(unittest.TestCase):

@@ -116,6 +116,35 @@ class TestWorld(testtools.TestCase):
                         float(said.t_downtime[0]), done.downtime, places=6
                     )
 
+    def test_a_cap_that_changes_under_way_holds_from_then_on(self):
+        a_vm = vm('v', 'a', working_set=writes(0.0))
+        world = self.world(a_vm)
+        world.start(a_vm.id, 'b', cap=1e7)
+        world.advance(1.0)
+        before = world.progress(a_vm.id)
+        world.cap(a_vm.id, 5e7)
+        world.advance(2.0)
+        sent = world.progress(a_vm.id).processed - before.processed
+        self.assertAlmostEqual(5.0, sent / before.processed, places=3)
+        self.assertRaises(errors.InputError, world.cap, a_vm.id, 0.0)
+        self.assertRaises(errors.InputError, world.cap, 'nobody', 1.0)
+
+    def test_migrations_go_on_while_vms_come_and_go(self):
+        a_vm = vm('v', 'a', working_set=writes(0.0))
+        alone = self.run_alone(a_vm, 1e8)
+        world = self.world(a_vm, vm('old', 'b'))
+        world.start(a_vm.id, 'b', cap=1e8)
+        world.advance(0.5)
+        world = world.with_cloud(cloud('a b c', vm('new', 'c'), a_vm))
+        world.advance(1000.0)
+        self.assertAlmostEqual(
+            alone.ended, world.done[a_vm.id].ended, places=6
+        )
+        world = self.world(a_vm)
+        world.start(a_vm.id, 'b')
+        for other in (cloud('a b c'), cloud('a b', a_vm)):
+            self.assertRaises(errors.InputError, world.with_cloud, other)
+
     def test_the_outage_of_a_post_copy_is_the_forecast_s(self):
         rules = Rules()
         a_vm = vm('v', 'a', working_set=writes(2e7))

@@ -100,10 +100,18 @@ def _from_numbers(args: argparse.Namespace) -> list[table.Subject]:
         )
     if resident > memory:
         raise errors.InputError('is more than --memory', '--resident')
+    samples = numbers.samples(args.dirty, '--dirty')
+    for seconds, dirtied in samples:
+        if dirtied > memory:
+            raise errors.InputError(
+                f'{units.human_size(dirtied)} dirtied within {seconds:g} s '
+                f'is more than --memory has, {units.human_size(memory)}',
+                '--dirty',
+            )
     try:
         working_set = WorkingSet(
             resident=resident,
-            samples=numbers.samples(args.dirty, '--dirty'),
+            samples=samples,
             source='command line',
         )
     except errors.InputError as error:

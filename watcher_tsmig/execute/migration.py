@@ -21,6 +21,7 @@ from watcher_tsmig.execute.nova import Record
 from watcher_tsmig.execute.nova import Refused
 from watcher_tsmig.execute.nova import Server
 from watcher_tsmig.execute.nova import Statistics
+from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import Order
@@ -28,8 +29,6 @@ from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.execute.values import Pace
 from watcher_tsmig.execute.values import Progress
 from watcher_tsmig.execute.values import WallClock
-from watcher_tsmig.model.cloud import LIVE
-from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import human_time
 
@@ -37,12 +36,6 @@ LOG = logging.getLogger(__name__)
 
 # Of Nova's reason, so much; where the VM is has to be told, too.
 REASON = 80
-# What an operator does about a VM that does not move live, by its state.
-REMEDIES = {
-    'stopped': 'move it cold (openstack server migrate) or start it',
-    'suspended': 'resume it first',
-    'error': 'if it runs, "openstack server set --state active"',
-}
 
 Report = Callable[[Progress], None]
 
@@ -81,58 +74,6 @@ def carry_out(
             _sentence(order, f'was not moved, Nova does not answer: {error}')
         ) from error
     return _Run(nova, order, pace, clock, cancelled, report, known).follow()
-
-
-def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
-    """Why the VM cannot be moved as planned now; empty if it can.
-
-    The plan may be a day old, so that each thing it relied on is looked at
-    again. First match wins.
-    """
-    if server is None:
-        return 'no longer exists; nothing was done'
-    checks = (
-        (
-            server.host != order.source,
-            _not_there(order, server.host),
-        ),
-        (server.locked, 'is locked; unlock it and plan again'),
-        (
-            server.vm_state not in LIVE,
-            f'is {server.vm_state}; '
-            + REMEDIES.get(server.vm_state, 'only an active VM moves live'),
-        ),
-        (
-            server.task is not None,
-            f'is busy ({server.task}); plan again when that is done, or '
-            'reset it if nobody works on it',
-        ),
-        (
-            order.mode is Mode.POST_COPY and server.vm_state == PAUSED,
-            'is paused and cannot be post-copied; plan again',
-        ),
-        (
-            order.mode is Mode.POST_COPY and not order.post_copy_permitted,
-            f'needs post-copy, which {order.source} or the VM no longer '
-            'permits (tsmig:post_copy); plan again',
-        ),
-    )
-    for applies, text in checks:
-        if applies:
-            return text
-    trouble = nova.service_trouble(order.destination)
-    if trouble:
-        return f'was not moved, {order.destination} {trouble}; plan again'
-    return ''
-
-
-def _not_there(order: Order, host: str) -> str:
-    if order.hop > 1:
-        return (
-            f'is on {host}: it was not brought to {order.source}, from where '
-            f'it would go on to {order.destination}; plan again'
-        )
-    return f'is on {host}, not on {order.source} any more; plan again'
 
 
 def withdraw(nova: Nova, order: Order) -> bool:

@@ -207,6 +207,7 @@ class Vm:
         for flag in ('post_copy', 'active', 'locked', 'excluded'):
             fields.flag(flag, getattr(self, flag))
         fields.number('disk', self.disk, low=0)
+        self._check_writing()
         if self.state is not None:
             fields.choice('state', self.state, STATES)
             if self.active is not (self.state in LIVE):
@@ -219,6 +220,16 @@ class Vm:
                 fields.text(name, getattr(self, name))
         if self.allowed is not None:
             fields.items('allowed', self.allowed, str)
+
+    def _check_writing(self) -> None:
+        known = self.working_set.samples if self.working_set else ()
+        for i, (seconds, dirtied) in enumerate(known):
+            if dirtied > self.memory:
+                raise errors.InputError(
+                    f'{dirtied:.0f} bytes after {seconds:g} s is more than '
+                    f'its memory of {self.memory:.0f} bytes',
+                    f'working_set.samples[{i}]',
+                )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

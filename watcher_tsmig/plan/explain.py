@@ -43,6 +43,7 @@ class Case:
     :ivar load: of the busiest link that it could add to, in this mode
     :ivar longer: s that the other mode would take longer at the same cap;
         None where it is not possible
+    :ivar assumed: what of it nobody measured, as in `Migration.assumed`
     """
 
     post: bool
@@ -59,6 +60,7 @@ class Case:
     load: float
     other_load: float
     longer: float | None
+    assumed: tuple[str, ...] = ()
 
     @property
     def near_equal(self) -> bool:
@@ -68,7 +70,15 @@ class Case:
 
 def _traffic(case: Case) -> str:
     tx, rx = units.human_rate(case.tx), units.human_rate(case.rx)
+    if 'traffic' in case.assumed:
+        return f'is assumed to send {tx} and to receive {rx}'
     return f'sends {tx}, receives {rx}'
+
+
+def _writes(case: Case) -> str:
+    if 'dirtying' in case.assumed:
+        return 'is assumed to write too fast'
+    return 'writes too fast'
 
 
 def _needs(case: Case) -> str:
@@ -95,7 +105,7 @@ REASONS: tuple[Row, ...] = (
     (
         Reason.WRITES_TOO_FAST,
         lambda c: c.post and (c.fell_back or not c.may_pre),
-        lambda c: f'writes too fast: {_needs(c)}',
+        lambda c: f'{_writes(c)}: {_needs(c)}',
     ),
     (
         Reason.ONLY_PRE_COPY,
@@ -240,6 +250,7 @@ def cases(
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,
                 longer=longer,
+                assumed=problem.assumed[row],
             )
         )
     return out

@@ -19,9 +19,9 @@ from watcher_tsmig import units
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.execute.migration import obstacle
 from watcher_tsmig.execute.migration import withdraw
 from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode

@@ -76,7 +76,7 @@ class World:
         return self._host[vm_id]
 
     def service(self, vm_id: str) -> Service:
-        """What the VM's applications had of the network so far."""
+        """What the VM's applications had so far."""
         return self._apps.service(self._row[vm_id])
 
     def start(
@@ -127,7 +127,7 @@ class World:
     def cap(self, vm_id: str, cap: float) -> None:
         """Change the bandwidth of a running migration, bytes/s.
 
-        :raises errors.InputError: it is not migrating, or cap is not above 0
+        :raises errors.InputError: not migrating, or not above 0
         """
         run = self._running.get(vm_id)
         if run is None:
@@ -138,18 +138,16 @@ class World:
         self._stale = True
 
     def with_cloud(self, cloud: Cloud) -> 'World':
-        """The same instant and migrations with other VMs, on the same hosts.
+        """This instant and its migrations with other VMs on the same hosts.
 
-        What applications lost so far is not carried over; a migration keeps
-        the path and the writing that it began with.
+        What applications lost is not carried over.
 
-        :raises errors.InputError: the hosts are others, or a VM that is
-            migrating is gone or elsewhere
+        :raises errors.InputError: other hosts, or a migrating VM is not there
         """
         after = World(cloud, rules=self.rules, app_flows=self._flows)
         after.now = self.now
         if after._network.index != self._network.index:
-            raise errors.InputError('the hosts are not the same', 'hosts')
+            raise errors.InputError('are others', 'hosts')
         for vm_id, run in self._running.items():
             if after._host.get(vm_id) != self._host[vm_id]:
                 raise errors.InputError('is migrating', vm_id)
@@ -175,8 +173,7 @@ class World:
     def abort(self, vm_id: str) -> None:
         """Cancel a pre-copy: the VM stays at its source.
 
-        :raises errors.InputError: it is not in pre-copy; post-copy has no
-            way back
+        :raises errors.InputError: it is not in pre-copy
         """
         run = self._in_pre_copy(vm_id)
         self.broken.append(self._closed(vm_id, run))
@@ -185,10 +182,7 @@ class World:
         self._stale = True
 
     def fail(self, vm_id: str) -> None:
-        """An injected failure of a pre-copy: the VM stays at its source.
-
-        :raises errors.InputError: it is not in pre-copy
-        """
+        """An injected failure of a pre-copy; as `abort`."""
         self.abort(vm_id)
 
     def running(self) -> tuple[str, ...]:

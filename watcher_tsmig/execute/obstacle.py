@@ -1,0 +1,71 @@
+"""Why a VM cannot be moved now as it was planned, with what to do about it.
+
+Only the looking again lives here: a plan may be a day old, so each thing
+that it relied on is judged by what Nova says at the start.
+"""
+
+from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.nova import Server
+from watcher_tsmig.execute.values import Order
+from watcher_tsmig.model.cloud import LIVE
+from watcher_tsmig.model.cloud import PAUSED
+from watcher_tsmig.plan.values import Mode
+
+# What an operator does about a VM that does not move live, by its state.
+REMEDIES = {
+    'stopped': 'move it cold (openstack server migrate) or start it',
+    'suspended': 'resume it first',
+    'error': 'if it runs, "openstack server set --state active"',
+}
+
+
+def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
+    """Why the VM cannot be moved as planned now; empty if it can.
+
+    The plan may be a day old, so that each thing it relied on is looked at
+    again. First match wins.
+    """
+    if server is None:
+        return 'no longer exists; nothing was done'
+    checks = (
+        (
+            server.host != order.source,
+            _not_there(order, server.host),
+        ),
+        (server.locked, 'is locked; unlock it and plan again'),
+        (
+            server.vm_state not in LIVE,
+            f'is {server.vm_state}; '
+            + REMEDIES.get(server.vm_state, 'only an active VM moves live'),
+        ),
+        (
+            server.task is not None,
+            f'is busy ({server.task}); plan again when that is done, or '
+            'reset it if nobody works on it',
+        ),
+        (
+            order.mode is Mode.POST_COPY and server.vm_state == PAUSED,
+            'is paused and cannot be post-copied; plan again',
+        ),
+        (
+            order.mode is Mode.POST_COPY and not order.post_copy_permitted,
+            f'needs post-copy, which {order.source} or the VM no longer '
+            'permits (tsmig:post_copy); plan again',
+        ),
+    )
+    for applies, text in checks:
+        if applies:
+            return text
+    trouble = nova.service_trouble(order.destination)
+    if trouble:
+        return f'was not moved, {order.destination} {trouble}; plan again'
+    return ''
+
+
+def _not_there(order: Order, host: str) -> str:
+    if order.hop > 1:
+        return (
+            f'is on {host}: it was not brought to {order.source}, from where '
+            f'it would go on to {order.destination}; plan again'
+        )
+    return f'is on {host}, not on {order.source} any more; plan again'
