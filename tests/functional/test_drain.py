@@ -341,7 +341,7 @@ class TestNoModel(Drains):
         audit = self.audit(hosts=['cmp-01'])
         self.assertEqual('SUCCEEDED', audit.state)
         self.assertIn('compute model', self.said(audit))
-        self.assertEqual('SUCCEEDED', self.plan(audit).state)
+        self.assertEqual('FAILED', self.plan(audit).state)
 
 
 class TestNovaDown(Drains):
@@ -356,7 +356,7 @@ class TestNovaDown(Drains):
         audit = self.audit(hosts=['cmp-01'])
         self.assertEqual('SUCCEEDED', audit.state)
         self.assertIn('compute model', self.said(audit))
-        self.assertEqual('SUCCEEDED', self.plan(audit).state)
+        self.assertEqual('FAILED', self.plan(audit).state)
 
 
 class TestStaleModel(Drains):

@@ -117,7 +117,7 @@ class TestMigration(Migrations):
             ['spare-02', 'spare-01'], [r.dest_compute for r in rows]
         )
 
-    def test_a_host_sends_two_at_once_and_queues_the_third(self):
+    def test_a_host_sends_one_at_once_and_queues_the_others(self):
         whole = rack()
         # Without their traffic, or three servers' would leave too little
         # of the link for pre-copy to converge.
@@ -130,10 +130,35 @@ class TestMigration(Migrations):
             self.migrate(vm.name, f'spare-0{n}')
         self.playground.push(5)
         found = sorted(self.status(vm.name) for vm in vms)
-        self.assertEqual(['queued', 'running', 'running'], found)
+        self.assertEqual(['queued', 'queued', 'running'], found)
         self.playground.push(2000)
         found = {self.status(vm.name) for vm in vms}
         self.assertEqual({'completed'}, found)
+
+    def test_what_has_ended_is_in_an_invalid_state_for_both_requests(self):
+        self.start()
+        self.migrate(push=2000)
+        record = self.record()
+        self.assertEqual('completed', record.status)
+        for ask in (
+            lambda: self.compute.force_complete_server_migration(
+                record.id, record.server_id
+            ),
+            lambda: self.compute.abort_server_migration(
+                record.id, record.server_id, ignore_missing=False
+            ),
+        ):
+            error = self.assertRaises(
+                openstack.exceptions.ConflictException, ask
+            )
+            self.assertIn('in an invalid state for', str(error))
+
+    def test_all_pages_are_read(self):
+        self.start()
+        everything = {server.id for server in self.compute.servers()}
+        self.assertGreater(len(everything), 5)
+        pages = {server.id for server in self.compute.servers(limit=5)}
+        self.assertEqual(everything, pages)
 
     def test_force_complete_switches_to_post_copy_where_permitted(self):
         self.start()

@@ -45,6 +45,7 @@ def vm(name, where, **values):
         host=where,
         memory=4 * units.GIB,
         vcpus=2.0,
+        state='active',
         **values,
     )
 

@@ -305,6 +305,22 @@ class Operator:
 
         return dict(eventually('audit', look))
 
+    def end_audits(self) -> None:
+        """No audit goes on, and their names are free again."""
+        _, body = self.watcher('GET', '/audits')
+        change = {'op': 'replace', 'path': '/state', 'value': 'CANCELLED'}
+        for audit in body['audits']:
+            if audit['state'] in ('PENDING', 'ONGOING'):
+                self.watcher('PATCH', f'/audits/{audit["uuid"]}', [change])
+            self.watcher('DELETE', f'/audits/{audit["uuid"]}')
+
+    def end_plans(self) -> None:
+        """Wait for every plan that runs."""
+        _, body = self.watcher('GET', '/action_plans')
+        for plan in body['action_plans']:
+            if plan['state'] in ('PENDING', 'ONGOING'):
+                self.ended(plan)
+
     def plan_of(self, audit: Json) -> Json:
         """The action plan that an audit made."""
         _, body = self.watcher(

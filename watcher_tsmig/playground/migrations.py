@@ -23,6 +23,8 @@ from watcher_tsmig.playground.records import Status
 from watcher_tsmig.simulate.world import Event
 from watcher_tsmig.simulate.world import World
 
+# Of `lagging`: a client hardly ever sees it.
+POST_MIGRATING = 0.01
 MAX_RECORDS = 10_000  # the oldest finished ones are forgotten beyond
 
 
@@ -226,7 +228,7 @@ class Migrations:
     def _finish(self, record: Record) -> None:
         self._set(record, Status.POST_MIGRATING)
         self._after(
-            0.2 * self.habits.lagging,
+            POST_MIGRATING * self.habits.lagging,
             lambda: self._end(record, Status.COMPLETED),
         )
 

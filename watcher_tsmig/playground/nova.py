@@ -166,6 +166,7 @@ class Nova(common.NovaApp):
             raise web.HttpError(400, 'There is no such action.')
         with self._sim.at_now() as sim:
             server, record = self._find(sim, server_id, number)
+            _check_migrating(server, 'force_complete')
             if record.status is not records.Status.RUNNING:
                 raise web.HttpError(
                     400,
@@ -186,7 +187,8 @@ class Nova(common.NovaApp):
     ) -> web.Response:
         version = common.since(request, (2, 24))
         with self._sim.at_now() as sim:
-            _, record = self._find(sim, server_id, number)
+            server, record = self._find(sim, server_id, number)
+            _check_migrating(server, 'abort live migration')
             records.check_abort(record, version >= (2, 65))
             sim.migrations.abort(record)
         return web.Response(202)
@@ -218,6 +220,19 @@ class Nova(common.NovaApp):
             body = [views.migration(sim, r, version) for r in rows]
         return web.Response(
             200, {'migrations': body} | common.links_of('migrations', links)
+        )
+
+
+def _check_migrating(server: Server, action: str) -> None:
+    """What Nova checks first of both requests.
+
+    :raises HttpError: 409, nothing is under way
+    """
+    if server.task_state != 'migrating':
+        raise web.HttpError(
+            409,
+            f'Instance {server.vm.id} is in an invalid state for '
+            f"'{action}'",
         )
 
 

@@ -14,7 +14,7 @@ from watcher_tsmig.playground import web
 Version = tuple[int, int]
 
 LOWEST = (2, 1)
-HIGHEST = (2, 100)  # Nova 2025.1 and 2025.2
+HIGHEST = (2, 104)  # Nova 34 (2026.2)
 MAX_LIMIT = 1000
 
 T = TypeVar('T')
@@ -122,4 +122,4 @@ def page(
 
 
 def links_of(name: str, links: list[dict[str, str]]) -> dict[str, Any]:
-    return {f'{name}links_of': links} if links else {}
+    return {f'{name}_links': links} if links else {}

@@ -111,7 +111,7 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         'OS-EXT-STS:task_state': which.task_state,
         'OS-EXT-SRV-ATTR:host': which.host,
         'OS-EXT-SRV-ATTR:hypervisor_hostname': which.host,
-        'OS-EXT-SRV-ATTR:instance_name': f'instance-{which.number:08x}',
+        'OS-EXT-SRV-ATTR:instance_name': instance_name(which),
         'OS-SRV-USG:launched_at': sim.instant(0),
         'OS-SRV-USG:terminated_at': None,
     }
@@ -122,15 +122,29 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
             'created': sim.instant(which.updated)[:19] + 'Z',
         }
     later: tuple[tuple[Version, str, Any], ...] = (
+        ((2, 3), 'OS-EXT-SRV-ATTR:hostname', which.vm.name.lower()),
+        ((2, 3), 'OS-EXT-SRV-ATTR:kernel_id', ''),
+        ((2, 3), 'OS-EXT-SRV-ATTR:launch_index', 0),
+        ((2, 3), 'OS-EXT-SRV-ATTR:ramdisk_id', ''),
+        ((2, 3), 'OS-EXT-SRV-ATTR:reservation_id', f'r-{which.number:08x}'),
+        ((2, 3), 'OS-EXT-SRV-ATTR:root_device_name', '/dev/vda'),
+        ((2, 3), 'OS-EXT-SRV-ATTR:user_data', None),
         ((2, 9), 'locked', which.locked),
         ((2, 16), 'host_status', 'UP'),
+        ((2, 19), 'description', None),
         ((2, 26), 'tags', []),
         ((2, 63), 'trusted_image_certificates', None),
         ((2, 71), 'server_groups', []),
         ((2, 73), 'locked_reason', None),
         ((2, 96), 'pinned_availability_zone', which.vm.zone),
+        ((2, 100), 'scheduler_hints', {}),
     )
     return body | {k: v for since, k, v in later if version >= since}
+
+
+def instance_name(which: Server) -> str:
+    """What its hypervisor calls it."""
+    return f'instance-{which.number:08x}'
 
 
 def zone_of(host: Host) -> str:
@@ -219,20 +233,25 @@ def hypervisor(
     else:
         body['uptime'] = None
     if servers and here:
-        body['servers'] = [{'uuid': s.vm.id, 'name': s.vm.name} for s in here]
+        body['servers'] = [
+            {'uuid': s.vm.id, 'name': instance_name(s)} for s in here
+        ]
     return body
 
 
 def migration(sim: SimCloud, which: Record, version: Version) -> Json:
     """A row of os-migrations; it has no memory statistics."""
+    # the scheduler has not spoken while it is accepted
+    accepted = which.status is records.Status.ACCEPTED
+    destination = None if accepted else which.destination or None
     body: Json = {
         'id': which.id,
         'instance_uuid': which.server.vm.id,
         'status': str(which.status),
         'source_compute': which.source,
         'source_node': which.source,
-        'dest_compute': which.destination or None,
-        'dest_node': which.destination or None,
+        'dest_compute': destination,
+        'dest_node': destination,
         'dest_host': None,
         'created_at': sim.instant(which.created),
         'updated_at': sim.instant(which.updated),

@@ -67,7 +67,7 @@ class Habits:
     :ivar timeout: completion timeout, s per GiB of memory, 800 in Nova
     """
 
-    max_concurrent: int = 2
+    max_concurrent: int = 1
     unrecorded: float = 1.5
     queueing: float = 0.2
     preparing: float = 1.0
