@@ -231,8 +231,7 @@ def _check_migrating(server: Server, action: str) -> None:
     if server.task_state != 'migrating':
         raise web.HttpError(
             409,
-            f'Instance {server.vm.id} is in an invalid state for '
-            f"'{action}'",
+            f"Instance {server.vm.id} is in an invalid state for '{action}'",
         )
 
 

@@ -121,6 +121,11 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
             'message': which.fault,
             'created': sim.instant(which.updated)[:19] + 'Z',
         }
+    return body | _later(which, version)
+
+
+def _later(which: Server, version: Version) -> Json:
+    """Fields of a server that came with a microversion."""
     later: tuple[tuple[Version, str, Any], ...] = (
         ((2, 3), 'OS-EXT-SRV-ATTR:hostname', which.vm.name.lower()),
         ((2, 3), 'OS-EXT-SRV-ATTR:kernel_id', ''),
@@ -139,7 +144,7 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         ((2, 96), 'pinned_availability_zone', which.vm.zone),
         ((2, 100), 'scheduler_hints', {}),
     )
-    return body | {k: v for since, k, v in later if version >= since}
+    return {k: v for since, k, v in later if version >= since}
 
 
 def instance_name(which: Server) -> str:
