@@ -171,7 +171,6 @@ def nova(bed: Bed, host: str) -> Sections:
         },
         'conductor': {'workers': 1},
         'quota': {'instances': -1, 'cores': -1, 'ram': -1},
-        'libvirt': {'live_migration_permit_post_copy': 'true'},
         'placement': mine,
         'neutron': mine,
         'glance': {'region_name': 'RegionOne'},
@@ -214,7 +213,7 @@ def gnocchi(bed: Bed) -> Sections:
 
 
 def watcher(bed: Bed) -> Sections:
-    """watcher.conf; the plugin's own part comes by its devstack plugin."""
+    """watcher.conf; what the plugin wants comes by its devstack phases."""
     return {
         'DEFAULT': {
             'transport_url': TRANSPORT,

@@ -22,6 +22,7 @@ from tests.minicloud.configuration import NIC
 from tests.minicloud.configuration import PORTS
 from tests.minicloud.configuration import url
 
+WATCHER_SERVICES = 'watcher-api,watcher-decision-engine,watcher-applier'
 HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = HERE / 'services'
 MARIADB = (
@@ -62,7 +63,6 @@ def install(bed: Bed) -> None:
             timeout=1200,
         )
         mark.write_text(stamp)
-    install_plugin(bed)
 
 
 def bed_watcher(bed: Bed) -> str:
@@ -71,13 +71,28 @@ def bed_watcher(bed: Bed) -> str:
     return asked.read_text().strip() if asked.exists() else '17.0.0'
 
 
-def install_plugin(bed: Bed) -> None:
-    """From the checkout, as a user would."""
-    pip = [bed.program('python'), '-m', 'pip', '-q']
-    pip += ['--disable-pip-version-check']
-    bed.run('install', [*pip, 'uninstall', '-y', 'watcher-tsmig'])
-    constraints = str(bed.folder / 'constraints.txt')
-    bed.run('install', [*pip, 'install', '-c', constraints, str(CHECKOUT)])
+def plugin(bed: Bed) -> None:
+    """Install from the checkout by the devstack plugin, as a user would."""
+    constraints = bed.folder / 'constraints.txt'
+    pip = f'{bed.program("python")} -m pip -q --disable-pip-version-check'
+    bed.run('install', [*pip.split(), 'uninstall', '-y', 'watcher-tsmig'])
+    devstack(
+        bed,
+        'stack',
+        'install',
+        ENABLED_SERVICES=WATCHER_SERVICES,
+        PIP=f'env PIP_CONSTRAINT={constraints} {pip}',
+    )
+
+
+def devstack(bed: Bed, *phase: str, **variables: str) -> None:
+    """One phase of the devstack plugin."""
+    bed.run(
+        'devstack',
+        ['bash', str(HERE / 'devstack.sh'), *phase],
+        # of the machine, not of the mini-cloud: left as it is
+        environment={'TSMIG_USERFAULTFD': 'False', **variables},
+    )
 
 
 def configure(bed: Bed) -> None:
@@ -85,6 +100,22 @@ def configure(bed: Bed) -> None:
     for folder in (bed.conf, bed.state, bed.folder / 'run'):
         shutil.rmtree(folder, ignore_errors=True)
     configuration.write(bed)
+    post_config = ('stack', 'post-config')
+    devstack(
+        bed,
+        *post_config,
+        ENABLED_SERVICES=WATCHER_SERVICES,
+        WATCHER_CONF=str(bed.conf / 'watcher/watcher.conf'),
+    )
+    for host in COMPUTES:
+        devstack(
+            bed,
+            *post_config,
+            ENABLED_SERVICES='n-cpu',
+            NOVA_CONF=str(bed.conf / host / 'nova.conf'),
+            # Nova's own default, under which plans have to prove themselves
+            TSMIG_MAX_CONCURRENT='1',
+        )
 
 
 def rabbit(bed: Bed) -> None:
@@ -346,7 +377,7 @@ def clean(bed: Bed) -> None:
 
 Stage = tuple[str, Callable[[Bed], None]]
 #: before the namespace, from where nothing outside is reached
-OUTSIDE: tuple[Stage, ...] = (('install', install),)
+OUTSIDE: tuple[Stage, ...] = (('install', install), ('plugin', plugin))
 INSIDE: tuple[Stage, ...] = (
     ('configure', configure),
     ('rabbit', rabbit),
