@@ -38,6 +38,10 @@ TYPES: dict[str, dict[str, object]] = {
 }
 
 
+# What every resource has beside its type's attributes.
+COMMON = ('id', 'original_resource_id', 'ended_at', 'revision_end')
+
+
 class Gnocchi(web.App):
     """The metric service."""
 
@@ -98,7 +102,8 @@ class Gnocchi(web.App):
 
     def _status(self, request: web.Request) -> web.Response:
         summary = {'metrics': 0, 'measures': 0}
-        body = {'storage': {'summary': summary}, 'metricd': {}}
+        daemon = {'processors': ['one'], 'statistics': {'one': {'weight': 1}}}
+        body = {'storage': {'summary': summary}, 'metricd': daemon}
         return web.Response(200, body)
 
     def _capabilities(self, request: web.Request) -> web.Response:
@@ -198,6 +203,12 @@ class Gnocchi(web.App):
                 return resource, metric
         raise web.HttpError(404, f'Metric {name} does not exist')
 
+    def _knows(self, metric: str) -> bool:
+        found = self._by_metric.get(metric)
+        return found is not None and (
+            self._state(found[0]) is not Metrics.GONE
+        )
+
     def _metrics(self, request: web.Request) -> web.Response:
         found = [
             _show_metric(m, r)
@@ -219,7 +230,17 @@ class Gnocchi(web.App):
     def _aggregates(self, request: web.Request) -> web.Response:
         """Many metrics at once: ``["metric", [id, how], ...]``."""
         measures: dict[str, dict[str, object]] = {}
-        for name, how in _operations(request.json().get('operations')):
+        operations = _operations(request.json().get('operations'))
+        unknown = [name for name, _ in operations if not self._knows(name)]
+        if unknown:
+            told = {
+                'cause': 'Unknown metrics',
+                'reason': "Provided metrics don't exists",
+                'detail': unknown,
+            }
+            body = {'code': 404, 'title': 'Not Found', 'description': told}
+            return web.Response(404, body)
+        for name, how in operations:
             resource, metric = self._locate(name)
             points = self._points(request, resource, metric, how)
             measures.setdefault(name, {})[how] = list(points)
@@ -325,6 +346,11 @@ def _matches(query: web.Json, resource: Mapping[str, Any]) -> bool:
         if operator == 'not':
             return not _matches(operand, resource)
         ((name, value),) = operand.items()
+        if name not in {*resource, *COMMON}:
+            kind = resource.get('type')
+            raise web.HttpError(
+                400, f'Resource type {kind} has no {name} attribute'
+            )
         has = resource.get(name)
         if operator in ('=', '==', 'eq'):
             return bool(has == value)

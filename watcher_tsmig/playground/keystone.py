@@ -49,6 +49,10 @@ class _Token:
     audit: str
 
 
+# Of a list: there is no other page.
+NO_PAGES = {'next': None, 'self': '', 'previous': None}
+
+
 class Keystone(web.App):
     """The identity service; tells every other service who bears a token."""
 
@@ -237,11 +241,12 @@ class Keystone(web.App):
     def _services(self, request: web.Request) -> web.Response:
         kind = request.arg('type')
         services = [
-            {k: s[k] for k in ('id', 'type', 'name')} | {'enabled': True}
+            {k: s[k] for k in ('id', 'type', 'name')}
+            | {'enabled': True, 'links': {'self': ''}}
             for s in self._catalog
             if kind in (None, s['type'])
         ]
-        return web.Response(200, {'services': services})
+        return web.Response(200, {'services': services, 'links': NO_PAGES})
 
     def _projects(self, request: web.Request) -> web.Response:
         projects = [
@@ -250,10 +255,16 @@ class Keystone(web.App):
                 'name': name,
                 'domain_id': DOMAIN['id'],
                 'enabled': True,
+                'description': '',
+                'parent_id': 'default',
+                'is_domain': False,
+                'tags': [],
+                'options': {},
+                'links': {'self': ''},
             }
             for name in sorted({project for project, _ in USERS.values()})
         ]
-        return web.Response(200, {'projects': projects})
+        return web.Response(200, {'projects': projects, 'links': NO_PAGES})
 
 
 def _check_scope(scope: web.Json, user: str) -> None:

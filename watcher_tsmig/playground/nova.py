@@ -90,7 +90,10 @@ class Nova(common.NovaApp):
     def _server(self, request: web.Request, server_id: str) -> web.Response:
         with self._sim.at_now() as sim:
             server = sim.server(server_id)
-            body = views.server(sim, server, common.version_of(request))
+            version = common.version_of(request)
+            body = views.server(sim, server, version)
+            if version >= (2, 71):
+                body['server_groups'] = []  # not in a list
         return web.Response(200, {'server': body})
 
     def _action(self, request: web.Request, server_id: str) -> web.Response:
@@ -165,8 +168,8 @@ class Nova(common.NovaApp):
         if list(request.json()) != ['force_complete']:
             raise web.HttpError(400, 'There is no such action.')
         with self._sim.at_now() as sim:
+            _check_migrating(sim.server(server_id), 'force_complete')
             server, record = self._find(sim, server_id, number)
-            _check_migrating(server, 'force_complete')
             if record.status is not records.Status.RUNNING:
                 raise web.HttpError(
                     400,
@@ -187,8 +190,8 @@ class Nova(common.NovaApp):
     ) -> web.Response:
         version = common.since(request, (2, 24))
         with self._sim.at_now() as sim:
-            server, record = self._find(sim, server_id, number)
-            _check_migrating(server, 'abort live migration')
+            _check_migrating(sim.server(server_id), 'abort live migration')
+            _, record = self._find(sim, server_id, number)
             records.check_abort(record, version >= (2, 65))
             sim.migrations.abort(record)
         return web.Response(202)

@@ -12,6 +12,16 @@ from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.nova_aggregates import aggregates
 
+# What a list without details shows.
+BRIEF_FLAVOR = ('id', 'name', 'links', 'description')
+BRIEF_HYPERVISOR = (
+    'id',
+    'hypervisor_hostname',
+    'state',
+    'status',
+    'servers',
+)
+
 
 class Hosts:
     """The part of Nova that is about hosts."""
@@ -41,6 +51,8 @@ class Hosts:
         sizes = {views.flavor_id(s): s for s in self._sim.servers.values()}
         page, links = common.page(request, list(sizes), str)
         body = [views.flavor(sizes[f]) for f in page]
+        if not request.path.endswith('/detail'):
+            body = [{k: f[k] for k in BRIEF_FLAVOR} for f in body]
         return web.Response(
             200, {'flavors': body} | common.links_of('flavors', links)
         )
@@ -70,6 +82,11 @@ class Hosts:
             shown = [
                 views.hypervisor(sim, s, version, request.flag('with_servers'))
                 for s in found
+            ]
+        if not request.path.endswith('/detail'):
+            shown = [
+                {k: v for k, v in row.items() if k in BRIEF_HYPERVISOR}
+                for row in shown
             ]
         return web.Response(
             200, {'hypervisors': shown} | common.links_of('hypervisors', links)

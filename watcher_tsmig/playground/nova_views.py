@@ -102,7 +102,6 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         'progress': 0,
         'key_name': None,
         'config_drive': '',
-        'security_groups': [{'name': 'default'}],
         'os-extended-volumes:volumes_attached': _volumes(which),
         'OS-DCF:diskConfig': 'AUTO',
         'OS-EXT-AZ:availability_zone': zone_of(sim.services[which.host].host),
@@ -139,7 +138,6 @@ def _later(which: Server, version: Version) -> Json:
         ((2, 19), 'description', None),
         ((2, 26), 'tags', []),
         ((2, 63), 'trusted_image_certificates', None),
-        ((2, 71), 'server_groups', []),
         ((2, 73), 'locked_reason', None),
         ((2, 96), 'pinned_availability_zone', which.vm.zone),
         ((2, 100), 'scheduler_hints', {}),
@@ -192,7 +190,7 @@ def service(which: Service, version: Version, now: str) -> Json:
         'state': 'up' if which.up else 'down',
         'updated_at': now,
         'disabled_reason': which.reason,
-        'forced_down': False,
+        **({'forced_down': False} if version >= (2, 11) else {}),
     }
 
 
@@ -265,11 +263,12 @@ def migration(sim: SimCloud, which: Record, version: Version) -> Json:
     }
     later: tuple[tuple[Version, str, Any], ...] = (
         ((2, 23), 'migration_type', 'live-migration'),
-        ((2, 23), 'links', []),
         ((2, 59), 'uuid', which.uuid),
         ((2, 80), 'user_id', OWNER),
         ((2, 80), 'project_id', OWNER),
     )
+    if version >= (2, 23) and listed(which):
+        body['links'] = []  # to the migration below its server
     return body | {k: v for since, k, v in later if version >= since}
 
 
@@ -277,8 +276,8 @@ def server_migration(sim: SimCloud, which: Record, version: Version) -> Json:
     """A migration in progress, below its server."""
     body = migration(sim, which, version)
     body['server_uuid'] = body.pop('instance_uuid')
-    for name in ('links', 'migration_type'):
-        body.pop(name, None)
+    body.pop('migration_type', None)
+    body.pop('links', None)
     for name in ('old_instance_type_id', 'new_instance_type_id'):
         del body[name]
     total = which.memory or (None, None, None)

@@ -4,6 +4,7 @@ Resource providers, their inventories, usages and traits, and allocations:
 all derived from the simulated cloud, none of it stored.
 """
 
+import uuid
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +48,17 @@ class Placement(web.App):
         )
 
     def error(self, status: int, message: str) -> object:
-        return {'errors': [{'status': status, 'title': '', 'detail': message}]}
+        return {
+            'errors': [
+                {
+                    'status': status,
+                    'title': '',
+                    'detail': message,
+                    'code': 'placement.undefined_code',
+                    'request_id': f'req-{uuid.uuid4()}',
+                }
+            ]
+        }
 
     def finish(
         self, request: web.Request, response: web.Response
@@ -173,7 +184,12 @@ class Placement(web.App):
         body: dict[str, Any] = {'allocations': claims}
         if claims:
             owner = nova_views.OWNER
-            body |= {'project_id': owner, 'user_id': owner}
+            body |= {
+                'project_id': owner,
+                'user_id': owner,
+                'consumer_generation': 1,
+                'consumer_type': 'INSTANCE',
+            }
         return web.Response(200, body)
 
 
