@@ -1,0 +1,131 @@
+"""What the real cloud shows that we do not do yet, by F number.
+
+Each is how it should be, and expected to fail; whoever mends it takes the
+mark away. The numbers are those of the first runs in a real cloud.
+"""
+
+import unittest
+
+from tests.minicloud.cases.test_states import Base
+from tests.minicloud.operators import eventually
+
+MBIT_S = 1e6 / 8
+
+
+class TestExpected(Base):
+    @unittest.expectedFailure
+    def test_f2_samples_every_30_s_are_read_as_what_they_are(self):
+        server = self.boot('talks')
+        self.operator.feed(server, 80 * MBIT_S, MBIT_S, every=30, count=60)
+        self.operator.fed()
+        audit = self.operator.audit(vms=[server])
+        (move,) = self.operator.moves(self.operator.plan_of(audit))
+        self.assertIn('sends 80 Mbit/s', move['input_parameters']['because'])
+
+    @unittest.expectedFailure
+    def test_f5_a_plan_knows_how_many_nova_runs_at_once(self):
+        for name in ('one', 'two'):
+            self.boot(name)
+        audit = self.operator.audit(
+            hosts=['compute1'],
+            policy='fast',
+            max_per_source=2,
+            bandwidth_ceiling_mbit_s=100,
+        )
+        moves = self.operator.moves(self.operator.plan_of(audit))
+        starts = sorted(
+            m['input_parameters']['planned_start_s'] for m in moves
+        )
+        # Nova's limit is 1 from a host
+        self.assertGreater(starts[1], starts[0])
+
+    @unittest.expectedFailure
+    def test_f6_an_action_that_succeeded_says_how_it_went(self):
+        server = self.boot('one', flavor='tiny')
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        self.operator.start(plan)
+        self.operator.ended(plan)
+        (move,) = self.operator.moves(plan)
+        self.assertEqual('SUCCEEDED', move['state'])
+        self.assertRegex(move['status_message'] or '', r'[0-9] s')
+
+    @unittest.expectedFailure
+    def test_f7_idle_vms_that_nobody_measured_are_not_post_copied(self):
+        self.permit_post_copy()
+        for name in ('one', 'two', 'three'):
+            self.boot(name)
+        audit = self.operator.audit(hosts=['compute1'], policy='fast')
+        for move in self.operator.moves(self.operator.plan_of(audit)):
+            self.assertEqual('pre-copy', move['input_parameters']['mode'])
+
+    @unittest.expectedFailure
+    def test_f8_another_host_replaces_a_destination_that_was_disabled(self):
+        server = self.boot('one', flavor='tiny')
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        (move,) = self.operator.moves(plan)
+        host = move['input_parameters']['destination_node']
+        self.operator.nova(
+            'PUT',
+            f'/os-services/{self.operator.service(host)["id"]}',
+            {'status': 'disabled'},
+        )
+        self.operator.start(plan)
+        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+
+    @unittest.expectedFailure
+    def test_f11_a_stopped_vm_leaves_too(self):
+        server = self.boot('off', flavor='tiny')
+        self.operator.act(server, 'os-stop')
+        self.operator.at_rest(server, 'SHUTOFF')
+        plan = self.operator.plan_of(self.operator.audit(hosts=['compute1']))
+        self.operator.start(plan)
+        self.operator.ended(plan)
+        eventually(
+            'has left',
+            lambda: self.operator.host_of(server) != 'compute1',
+            within=5,
+        )
+
+    @unittest.expectedFailure
+    def test_f13_migrations_may_have_a_network_of_their_own(self):
+        self.operator.aggregate(
+            'apart',
+            ['compute1', 'compute2'],
+            **{'tsmig:migration_nic_mbit_s': '10000'},
+        )
+        server = self.boot('one')
+        self.operator.feed(server, 600 * MBIT_S, MBIT_S)
+        self.operator.fed()
+        audit = self.operator.audit(vms=[server], destinations=['compute2'])
+        (move,) = self.operator.moves(self.operator.plan_of(audit))
+        self.assertGreater(move['input_parameters']['cap_mbit_s'], 1000)
+
+    @unittest.expectedFailure
+    def test_f23_room_is_what_placement_says(self):
+        # what a crash leaves: a consumer that is no server
+        session, provider = self.operator.cloud.session, None
+        rows = self.operator.cloud.placement.resource_providers()
+        providers = {row.name: row.id for row in rows}
+        provider = providers['compute2']
+        body = {
+            'allocations': {provider: {'resources': {'MEMORY_MB': 32000}}},
+            'project_id': self.operator.cloud.current_project_id,
+            'user_id': self.operator.cloud.current_user_id,
+            'consumer_generation': None,
+            'consumer_type': 'INSTANCE',
+        }
+        filters = {'service_type': 'placement', 'interface': 'internal'}
+        path = '/allocations/00000000-0000-4000-8000-00000000f023'
+        headers = {'OpenStack-API-Version': 'placement 1.38'}
+        answer = session.put(
+            path, json=body, headers=headers, endpoint_filter=filters
+        )
+        self.assertEqual(204, answer.status_code)
+        self.addCleanup(
+            session.delete, path, headers=headers, endpoint_filter=filters
+        )
+        self.boot('one', flavor='big')
+        audit = self.operator.audit(
+            hosts=['compute1'], destinations=['compute2']
+        )
+        self.assertIn('no-destination', audit['status_message'])
