@@ -10,10 +10,10 @@ import datetime
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from watcher_tsmig.playground import gnocchi_queries as queries
 from watcher_tsmig.playground import metrics
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import Metrics
@@ -36,10 +36,6 @@ TYPES: dict[str, dict[str, object]] = {
         'name': TEXT,
     },
 }
-
-
-# What every resource has beside its type's attributes.
-COMMON = ('id', 'original_resource_id', 'ended_at', 'revision_end')
 
 
 class Gnocchi(web.App):
@@ -169,7 +165,9 @@ class Gnocchi(web.App):
         query = request.json() if request.body.strip() else {}
         with self._sim.at_now():
             found = [self._show(r) for r in self._resources(kind)]
-        return self._listing(request, [r for r in found if _matches(query, r)])
+        return self._listing(
+            request, [r for r in found if queries.matches(query, r)]
+        )
 
     def _find(self, kind: str, resource_id: str) -> Resource:
         resource = self._by_id.get(resource_id)
@@ -230,7 +228,7 @@ class Gnocchi(web.App):
     def _aggregates(self, request: web.Request) -> web.Response:
         """Many metrics at once: ``["metric", [id, how], ...]``."""
         measures: dict[str, dict[str, object]] = {}
-        operations = _operations(request.json().get('operations'))
+        operations = queries.operations(request.json().get('operations'))
         unknown = [name for name, _ in operations if not self._knows(name)]
         if unknown:
             told = {
@@ -294,24 +292,6 @@ def _show_metric(metric: Metric, resource: Resource) -> dict[str, Any]:
     }
 
 
-def _operations(value: web.Json) -> list[tuple[str, str]]:
-    """The metrics and aggregations of a plain ``metric`` operation.
-
-    :raises HttpError: 400, it is another operation
-    """
-    match value:
-        case ['metric', str(name), str(how)]:
-            return [(name, how)]
-        case ['metric', *pairs] if pairs and all(
-            isinstance(p, list)
-            and len(p) == 2
-            and all(isinstance(x, str) for x in p)
-            for p in pairs
-        ):
-            return [(name, how) for name, how in pairs]
-    raise web.HttpError(400, 'only plain metric operations are known here')
-
-
 def _text(at: float) -> str:
     return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
 
@@ -328,36 +308,3 @@ def _instant(text: str | None, default: float) -> float:
         except ValueError as e:
             raise web.HttpError(400, f'{text!r} is not a date') from e
     return calendar.timegm(moment.utctimetuple()) + moment.microsecond / 1e6
-
-
-def _matches(query: web.Json, resource: Mapping[str, Any]) -> bool:
-    """Whether a resource fits a query, in Gnocchi's JSON form.
-
-    :raises HttpError: 400, the query is of no known form
-    """
-    if not query:
-        return True
-    try:
-        ((operator, operand),) = query.items()
-        if operator in ('and', '∧'):
-            return all(_matches(q, resource) for q in operand)
-        if operator in ('or', '∨'):
-            return any(_matches(q, resource) for q in operand)
-        if operator == 'not':
-            return not _matches(operand, resource)
-        ((name, value),) = operand.items()
-        if name not in {*resource, *COMMON}:
-            kind = resource.get('type')
-            raise web.HttpError(
-                400, f'Resource type {kind} has no {name} attribute'
-            )
-        has = resource.get(name)
-        if operator in ('=', '==', 'eq'):
-            return bool(has == value)
-        if operator in ('!=', 'ne', '≠'):
-            return bool(has != value)
-        if operator == 'in':
-            return has in value
-    except (AttributeError, TypeError, ValueError, RecursionError) as e:
-        raise web.HttpError(400, f'a query that nobody can read: {e}') from e
-    raise web.HttpError(400, f'an unknown operator: {operator}')
