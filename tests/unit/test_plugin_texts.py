@@ -5,6 +5,7 @@ import json
 import unittest
 
 import jsonschema
+from oslo_config import cfg
 
 from tests.unit import builders
 from watcher_tsmig.execute import Order
@@ -323,3 +324,17 @@ class TestOptions(unittest.TestCase):
         for group in (options.STRATEGY, action_options.ACTION):
             names = [option.name for option in group]
             self.assertEqual(len(names), len(set(names)))
+
+
+class TestOptions(unittest.TestCase):
+    def test_what_is_learned_is_kept_where_watcher_keeps_its_state(self):
+        conf = cfg.ConfigOpts()
+        conf.register_opt(cfg.StrOpt('state_path', default='/srv/state'))
+        for group in ('watcher_actions.x', 'watcher_strategies.y'):
+            conf.register_opt(action_options.calibration_file(), group=group)
+        conf([])
+        for group in ('watcher_actions.x', 'watcher_strategies.y'):
+            self.assertEqual(
+                '/srv/state/tsmig-calibration.json',
+                conf[group].calibration_file,
+            )

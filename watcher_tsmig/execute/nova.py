@@ -181,7 +181,7 @@ class Nova:
         except (errors.CloudError, KeyError, StopIteration, TypeError):
             LOG.info('%s: Nova tells no reason', vm, exc_info=True)
             return ''
-        # newest first; what failed last is seldom what failed first
+        # newest first, and what failed first is why the rest did
         return ' '.join(str(next(filter(None, reversed(told)), '')).split())
 
     def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON

@@ -1,0 +1,53 @@
+"""Services that die under a migration; the VM must stay whole."""
+
+import signal
+
+from tests.minicloud import stages
+from tests.minicloud.cases.test_states import Base
+from tests.minicloud.operators import eventually
+
+
+class TestCompute(Base):
+    def test_a_source_that_dies_under_a_migration_keeps_its_vm(self):
+        server = self.boot(
+            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
+        )
+        self.operator.hypervisors(
+            'shape', uuid=server, writes=300e6, hot=900e6
+        )
+        plan = self.operator.plan_of(self.operator.audit(hosts=['compute1']))
+        self.operator.start(plan)
+
+        def status():
+            return [m['status'] for m in self.operator.migrations(server)]
+
+        eventually('running', lambda: 'running' in status())
+        bed = self.operator.bed
+        bed.stop('compute1', signal.SIGKILL)
+        stages.start_service(bed, 'compute1')
+        ended = self.operator.ended(plan, within=300)
+        self.assertEqual('FAILED', ended['state'])
+        (move,) = self.operator.moves(plan)
+        self.assertIn('on compute1', move['status_message'])
+        eventually(
+            'compute1 up',
+            lambda: self.operator.service('compute1')['state'] == 'up',
+        )
+        self.operator.at_rest(server)
+        self.assertEqual('compute1', self.operator.host_of(server))
+        there = self.operator.hypervisors('guests', host='compute1')
+        self.assertEqual([server], [g['uuid'] for g in there['guests']])
+
+
+class TestApplier(Base):
+    def test_an_applier_that_dies_loses_no_vm_and_starts_none_twice(self):
+        server = self.boot('one', flavor='big')
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        self.operator.start(plan)
+        eventually('a record', lambda: self.operator.migrations(server))
+        bed = self.operator.bed
+        bed.stop('watcher-applier', signal.SIGKILL)
+        stages.start_service(bed, 'watcher-applier').ready(says='Starting')
+        self.operator.ended(plan)
+        self.operator.at_rest(server)
+        self.assertEqual(1, len(self.operator.migrations(server)))
