@@ -325,8 +325,6 @@ class TestOptions(unittest.TestCase):
             names = [option.name for option in group]
             self.assertEqual(len(names), len(set(names)))
 
-
-class TestOptions(unittest.TestCase):
     def test_what_is_learned_is_kept_where_watcher_keeps_its_state(self):
         conf = cfg.ConfigOpts()
         conf.register_opt(cfg.StrOpt('state_path', default='/srv/state'))
