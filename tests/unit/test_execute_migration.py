@@ -302,6 +302,20 @@ class TestPreCopy(Base):
         self.nova.arrives = False
         self.assertIn('Nova reports completed', self.fails(settle=5.0))
 
+    def test_a_vm_in_error_at_its_destination_has_not_arrived(self):
+        real = self.nova.get_server
+
+        def broken(vm):
+            found = real(vm)
+            if found.compute_host == 'cmp-2':
+                found.vm_state = 'error'
+            return found
+
+        self.nova.get_server = broken
+        text = self.fails()
+        self.assertIn('Nova reports completed; it is in ERROR on cmp-2', text)
+        self.assertIn('openstack server set --state active', text)
+
     def test_no_record_at_all_is_a_failure(self):
         self.nova.story = [(None, None)]
         self.assertIn('Nova made no migration', self.fails(appear=10.0))

@@ -179,5 +179,25 @@ class TestTheRest(Base):
         self.assertTrue(action.validate_parameters())
         self.assertIsNone(action.pre_condition())
 
+    def test_a_plan_is_cancelled_as_soon_as_it_is_asked_to_be(self):
+        for state, expected in (
+            ('ONGOING', False),
+            ('CANCELLING', True),
+            ('CANCELLED', True),
+        ):
+            with self.subTest(state):
+                plan = types.SimpleNamespace(state=state)
+                states = types.SimpleNamespace(
+                    CANCELLING='CANCELLING', CANCELLED='CANCELLED'
+                )
+                given = types.SimpleNamespace(
+                    ActionPlan=types.SimpleNamespace(
+                        get_by_uuid=lambda context, uuid, plan=plan: plan
+                    ),
+                    action_plan=types.SimpleNamespace(State=states),
+                )
+                self.replace(migrate, 'objects', given)
+                self.assertIs(expected, migrate._Cancelled('plan-1')())
+
     def test_a_plan_that_nobody_named_is_not_cancelled(self):
         self.assertIs(False, migrate._Cancelled('')())

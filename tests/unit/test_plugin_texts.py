@@ -203,6 +203,22 @@ class TestParameters(unittest.TestCase):
         self.assertGreater(order.deadline, 3 * migration.takes)
         self.assertLess(abs(order.cap / migration.cap - 1), 0.01)
 
+    def test_the_deadline_is_the_longest_time_forecast_and_some_slack(self):
+        migration = plan().migrations[0]
+        for high, longest in (
+            (2 * migration.takes, 2 * migration.takes),
+            (float('inf'), migration.takes),
+        ):
+            for factor, slack in ((3.0, 120.0), (1.0, 1.0)):
+                given = parameters.of_migration(
+                    dataclasses.replace(migration, takes_high=high),
+                    factor=factor,
+                    slack=slack,
+                )
+                self.assertAlmostEqual(
+                    longest * factor + slack, given['deadline_s'], delta=0.1
+                )
+
     def test_a_newer_plugins_parameters_are_tolerated(self):
         given = {**self.given(), 'colour': 'blue', 'because': ''}
         jsonschema.validate(given, parameters.SCHEMA)

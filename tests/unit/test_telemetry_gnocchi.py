@@ -148,6 +148,18 @@ class TestTraffic(Base):
         )
         self.assertEqual(1000.0, self.read('vm-1')['vm-1'].tx)
 
+    def test_traffic_is_known_up_to_its_age_and_not_longer(self):
+        self.server.interface('vm-1', 1000.0, 10.0)
+        ended = LAST + SPAN
+        for age in (60.0, self.settings.traffic_age):
+            settings = Settings(traffic_age=age)
+            for late, known in ((0.0, True), (1.0, False)):
+                with self.subTest(age=age, late=late):
+                    found = traffic.read_traffic(
+                        self.gnocchi(), ['vm-1'], settings, ended + age + late
+                    )
+                    self.assertIs(known, 'vm-1' in found)
+
     def test_old_measures_are_unknown(self):
         self.server.interface('vm-1', 1000.0, 10.0, start=LAST - 7200)
         self.assertEqual({}, self.read('vm-1'))

@@ -1,0 +1,62 @@
+"""What follows from what Nova shows of a migration, step by step."""
+
+import unittest
+
+from tests.unit.test_execute_migration import order
+from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute.follow import Step
+from watcher_tsmig.execute.follow import Watch
+from watcher_tsmig.plan.values import Mode
+
+
+def watch(*, permitted=True, mode=Mode.POST_COPY, **pace):
+    wanted = order(mode=mode, post_copy_permitted=permitted, deadline=60.0)
+    return Watch(wanted, Pace(**pace), 0.0)
+
+
+class TestSwitch(unittest.TestCase):
+    def test_a_running_migration_is_switched_where_that_is_permitted(self):
+        found = watch()
+        self.assertIs(Step.SWITCH, found.look(1.0, 'running', total=1024.0))
+
+    def test_it_never_is_where_a_forced_completion_would_pause_the_vm(self):
+        for found in (watch(permitted=False), watch(mode=Mode.PRE_COPY)):
+            for now in range(1, 50):
+                step = found.look(float(now), 'running', total=1024.0)
+                self.assertIs(Step.WAIT, step)
+
+
+class TestStop(unittest.TestCase):
+    def test_an_abort_is_repeated_until_its_time_is_over_and_not_after(self):
+        # looks so far apart that at each the abort could be repeated
+        found = watch(mode=Mode.PRE_COPY, stop=30.0, switch_again=3.0)
+        steps = [
+            found.look(now, 'running', cancelled=True)
+            for now in (10.0, 20.0, 30.0, 39.0, 45.0, 55.0)
+        ]
+        self.assertEqual([Step.ABORT] * 4 + [Step.STUCK] * 2, steps)
+
+    def test_what_cannot_be_stopped_is_given_its_deadline(self):
+        for status in ('running (post-copy)', 'post-migrating', 'unheard of'):
+            with self.subTest(status):
+                found = watch()
+                found.look(0.0, status, cancelled=True)
+                self.assertIs(
+                    Step.WAIT, found.look(59.0, status, cancelled=True)
+                )
+                self.assertIs(
+                    Step.STUCK, found.look(61.0, status, cancelled=True)
+                )
+
+    def test_an_end_counts_whatever_was_asked_before(self):
+        for status, step in (
+            ('completed', Step.FINISH),
+            ('done', Step.FINISH),
+            ('failed', Step.FAIL),
+            ('error', Step.FAIL),
+            ('cancelled', Step.FAIL),
+        ):
+            with self.subTest(status):
+                found = watch(stop=1.0)
+                found.look(1.0, 'running', total=1024.0, cancelled=True)
+                self.assertIs(step, found.look(90.0, status, cancelled=True))
