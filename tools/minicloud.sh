@@ -4,6 +4,8 @@
 #   sh tools/minicloud.sh up                  bring it up and leave it
 #   sh tools/minicloud.sh test [PATTERN...]   up, the tests, down
 #   sh tools/minicloud.sh cases [PATTERN...]  the tests, where it is up
+#   sh tools/minicloud.sh horizon             stock Horizon's pages, tested
+#   sh tools/minicloud.sh libvirt             real guests, moved
 #   sh tools/minicloud.sh status | down
 #
 # `--watcher RELEASE` takes another python-watcher than 17.0.0. Needs root
@@ -37,6 +39,11 @@ missing=''
 command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] ||
     missing="$missing mariadb-server"
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+if [ "${1:-}" = horizon ]; then
+    command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+    command -v chromedriver >/dev/null 2>&1 ||
+        missing="$missing chromium-driver"
+fi
 if [ -n "$missing" ]; then
     echo "Installing $missing" >&2
     # shellcheck disable=SC2086 - one word a package
@@ -44,7 +51,7 @@ if [ -n "$missing" ]; then
 fi
 
 case ${1:-} in
-up | test | cases | down | status)
+up | test | cases | horizon | libvirt | down | status)
     exec "$BIN/python" -m tests.minicloud "$@" </dev/null
     ;;
 *)

@@ -1,4 +1,4 @@
-"""up, test, down, status: the mini-cloud from the command line."""
+"""The mini-cloud from the command line: up, its tests, down, status."""
 
 import argparse
 import os
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from tests.minicloud import dashboard
+from tests.minicloud import real_hosts
 from tests.minicloud import stages
 from tests.minicloud.bed import CHECKOUT
 from tests.minicloud.bed import Bed
@@ -16,18 +18,19 @@ from tests.minicloud.bed import Failed
 from tests.minicloud.bed import is_open
 from tests.minicloud.configuration import PORTS
 
-COMMANDS = ('up', 'test', 'cases', 'down', 'status')
-TESTS = 'tests/minicloud'
+CASES = 'tests/minicloud/cases'
+PAGES = 'tests/minicloud/pages'
+GUESTS = 'tests/minicloud/guests'
 
 
-def up(bed: Bed) -> None:
+def up(bed: Bed, inside: tuple[stages.Stage, ...] = stages.INSIDE) -> None:
     """All stages, each timed."""
     began = time.monotonic()
     stages.clean(bed)
     for name, stage in stages.OUTSIDE:
         _timed(bed, name, stage)
     bed.enter()
-    for name, stage in stages.INSIDE:
+    for name, stage in inside:
         _timed(bed, name, stage)
     print(f'up in {time.monotonic() - began:.1f} s', flush=True)
 
@@ -90,11 +93,45 @@ def test(bed: Bed, patterns: list[str]) -> int:
         down(bed)
 
 
+def horizon(bed: Bed, patterns: list[str]) -> int:
+    """The pages of stock Horizon, in a mini-cloud brought up for it."""
+    mine = not bed.pids()
+    try:
+        _timed(bed, 'dashboard', dashboard.install)
+        if mine:
+            up(bed)
+        bed.enter()
+        _timed(bed, 'horizon', dashboard.serve)
+        return _tests(bed, PAGES, patterns)
+    finally:
+        if mine:
+            down(bed)
+
+
+def libvirt(bed: Bed, patterns: list[str]) -> int:
+    """Real guests under real Nova, in a mini-cloud brought up for them."""
+    try:
+        _timed(bed, 'kit', real_hosts.kit)
+        up(bed, real_hosts.BEFORE)
+        with real_hosts.hosts(bed):
+            _timed(bed, 'watcher', stages.watcher)
+            return _tests(bed, GUESTS, patterns)
+    finally:
+        down(bed)
+
+
 def cases(bed: Bed, patterns: list[str]) -> int:
     """The cases, in a mini-cloud that is up."""
     if not bed.pids():
         raise Failed('the mini-cloud is not up: sh tools/minicloud.sh up')
     bed.enter()
+    returncode = _tests(bed, CASES, patterns)
+    print(f'expected to fail: {expected()}', flush=True)
+    return returncode
+
+
+def _tests(bed: Bed, folder: str, patterns: list[str]) -> int:
+    """Run the tests of a folder, and count them in a line of its own."""
     repository = bed.folder / 'stestr'
     shutil.rmtree(repository, ignore_errors=True)
     repository.mkdir()
@@ -108,14 +145,13 @@ def cases(bed: Bed, patterns: list[str]) -> int:
     stestr = [sys.executable, '-m', 'stestr', '--repo-url']
     stestr += [str(repository)]
     done = subprocess.run(
-        [*stestr, 'run', '--serial', '--test-path', TESTS, *patterns],
+        [*stestr, 'run', '--serial', '--test-path', folder, *patterns],
         cwd=CHECKOUT,
         env=environment,
         stdin=subprocess.DEVNULL,
         timeout=1800,
         check=False,
     )
-    print(f'expected to fail: {expected()}', flush=True)
     last = subprocess.Popen(
         [*stestr, 'last', '--subunit'],
         cwd=CHECKOUT,
@@ -133,6 +169,15 @@ def cases(bed: Bed, patterns: list[str]) -> int:
     return done.returncode
 
 
+TESTING = {
+    'test': test,
+    'cases': cases,
+    'horizon': horizon,
+    'libvirt': libvirt,
+}
+PLAIN = {'up': up, 'down': down, 'status': status}
+
+
 def expected() -> str:
     """The faults that are known, and whose tests are expected to fail."""
     text = (CHECKOUT / 'tests/minicloud/cases/test_expected.py').read_text()
@@ -143,7 +188,7 @@ def expected() -> str:
 def main() -> int:
     """One command; its exit code."""
     parser = argparse.ArgumentParser(prog='minicloud', description=__doc__)
-    parser.add_argument('command', choices=COMMANDS)
+    parser.add_argument('command', choices=[*PLAIN, *TESTING])
     parser.add_argument('patterns', nargs='*', help='tests that match')
     parser.add_argument('--bed', type=pathlib.Path, default='.minicloud')
     parser.add_argument('--watcher', default='17.0.0', metavar='RELEASE')
@@ -155,10 +200,9 @@ def main() -> int:
     bed = Bed(given.bed)
     (bed.folder / 'watcher').write_text(given.watcher)
     try:
-        if given.command in ('test', 'cases'):
-            run = {'test': test, 'cases': cases}[given.command]
-            return run(bed, given.patterns)
-        {'up': up, 'down': down, 'status': status}[given.command](bed)
+        if given.command in TESTING:
+            return TESTING[given.command](bed, given.patterns)
+        PLAIN[given.command](bed)
     except Failed as error:
         print(error, file=sys.stderr)
         return 1

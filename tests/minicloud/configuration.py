@@ -25,7 +25,10 @@ PORTS = {
     'nova-api': 8774,
     'gnocchi-api': 8041,
     'watcher-api': 9322,
+    'horizon': 8080,
 }
+#: the hosts whose guests are real, where they are, and their addresses
+REAL = {'compute1': '127.0.0.2', 'compute2': '127.0.0.3'}
 #: type of a service in the catalogue, its name, its path
 CATALOGUE = (
     ('placement', 'placement', ''),
@@ -185,6 +188,34 @@ def nova(bed: Bed, host: str) -> Sections:
         sections['api_database'] = {'connection': database('nova_api')}
         sections['database'] = {'connection': database('nova_cell1')}
     return sections
+
+
+def real_nova(bed: Bed, host: str) -> Sections:
+    """nova.conf of a host whose guests are real (real_hosts.py)."""
+    sections = {name: dict(part) for name, part in nova(bed, host).items()}
+    address = REAL[host]
+    sections['DEFAULT'] |= {
+        'compute_driver': 'libvirt.LibvirtDriver',
+        'my_ip': address,
+        # a folder that each daemon has of its own: nothing is shared
+        'instances_path': '/var/lib/libvirt/instances',
+    }
+    helper = bed.venv / 'bin/privsep-helper'
+    conf = bed.conf / host / 'nova.conf'
+    return {
+        **sections,
+        'libvirt': {
+            'virt_type': 'qemu',
+            'cpu_mode': 'none',
+            'images_type': 'raw',
+            'connection_uri': 'qemu:///system',
+            'live_migration_inbound_addr': address,
+            'live_migration_scheme': 'tcp',
+            'swtpm_enabled': 'false',
+        },
+        'nova_sys_admin': {'helper_command': f'{helper} --config-file {conf}'},
+        'workarounds': {'skip_cpu_compare_on_dest': 'true'},
+    }
 
 
 def gnocchi(bed: Bed) -> Sections:

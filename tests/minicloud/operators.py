@@ -56,7 +56,7 @@ class Operator:
         self.cloud = openstack.connect()
         self.gnocchi = gnocchi_client.Client('1', self.cloud.session)
         self._flavors = {f.name: f.id for f in self.cloud.compute.flavors()}
-        (self._image,) = (i.id for i in self.cloud.image.images())
+        self._images = {i.name: i.id for i in self.cloud.image.images()}
 
     # -- Nova
 
@@ -78,13 +78,18 @@ class Operator:
         return answer.status_code, _body(answer)
 
     def boot(
-        self, name: str, host: str, flavor: str = 'small', **more: Any
+        self,
+        name: str,
+        host: str,
+        flavor: str = 'small',
+        image: str = 'image',
+        **more: Any,
     ) -> str:
         """Ask for a server on a host; its id."""
         hints = more.pop('hints', None)
         server = {
             'name': name,
-            'imageRef': self._image,
+            'imageRef': self._images[image],
             'flavorRef': self._flavors[flavor],
             'networks': 'none',
             'host': host,
@@ -140,21 +145,21 @@ class Operator:
         _, body = self.nova('GET', f'/os-migrations?instance_uuid={server}')
         return list(body['migrations'])
 
+    def services(self) -> dict[str, Json]:
+        """The compute services, by host."""
+        _, body = self.nova('GET', '/os-services?binary=nova-compute')
+        return {found['host']: found for found in body['services']}
+
     def service(self, host: str) -> Json:
         """The compute service of a host."""
-        _, body = self.nova(
-            'GET', f'/os-services?binary=nova-compute&host={host}'
-        )
-        (found,) = body['services']
-        return found
+        return self.services()[host]
 
-    def enable(self, host: str) -> None:
-        """Undo what a drain did."""
-        found = self.service(host)
-        if found['status'] != 'enabled':
-            self.nova(
-                'PUT', f'/os-services/{found["id"]}', {'status': 'enabled'}
-            )
+    def enable(self, *hosts: str) -> None:
+        """Undo what a drain did, on these hosts or on all."""
+        for host, found in self.services().items():
+            if host in (hosts or (host,)) and found['status'] != 'enabled':
+                path = f'/os-services/{found["id"]}'
+                self.nova('PUT', path, {'status': 'enabled'})
 
     def aggregate(self, name: str, hosts: list[str], **metadata: str) -> int:
         """Declare something of hosts; the aggregate's id."""
@@ -186,8 +191,7 @@ class Operator:
                     'POST', f'{path}/action', {'remove_host': {'host': host}}
                 )
             self.nova('DELETE', path)
-        for host in stages.COMPUTES:
-            self.enable(host)
+        self.enable()
 
     # -- the hardware
 
@@ -219,22 +223,7 @@ class Operator:
         :param tx: bytes/s sent
         :param every: Ceilometer's polling interval, s
         """
-        found = self.server(server)
-        assert found
-        try:
-            self.gnocchi.resource.create(
-                'instance',
-                {
-                    'id': server,
-                    'display_name': found['name'],
-                    'host': found['OS-EXT-SRV-ATTR:hypervisor_hostname'],
-                    'flavor_id': str(uuid.uuid4()),
-                    'image_ref': '',
-                },
-            )
-        except Exception as error:
-            if getattr(error, 'code', None) != 409:
-                raise
+        found = self._instance(server)
         nic = f'{found["OS-EXT-SRV-ATTR:instance_name"]}-{server}-tap0'
         rates = {'network.outgoing.bytes': tx, 'network.incoming.bytes': rx}
         policy = {'archive_policy_name': 'ceilometer-low-rate', 'unit': 'B'}
@@ -259,6 +248,46 @@ class Operator:
             for name, rate in rates.items()
         }
         self.gnocchi.metric.batch_resources_metrics_measures({nic: batch})
+
+    def feed_gauges(self, server: str, **values: float) -> None:
+        """One measure each of metrics of its instance resource, now.
+
+        :param values: by metric; `_` stands for the dots of its name
+        """
+        self._instance(server)
+        policy = {'archive_policy_name': 'ceilometer-low-rate'}
+        names = {name.replace('_', '.'): v for name, v in values.items()}
+        self.gnocchi.resource.update(
+            'instance',
+            server,
+            {'metrics': dict.fromkeys(names, policy)},
+        )
+        moment = _iso(time.time())
+        batch = {
+            name: [{'timestamp': moment, 'value': value}]
+            for name, value in names.items()
+        }
+        self.gnocchi.metric.batch_resources_metrics_measures({server: batch})
+
+    def _instance(self, server: str) -> Json:
+        """Have a server's resource in Gnocchi; the server."""
+        found = self.server(server)
+        assert found
+        try:
+            self.gnocchi.resource.create(
+                'instance',
+                {
+                    'id': server,
+                    'display_name': found['name'],
+                    'host': found['OS-EXT-SRV-ATTR:hypervisor_hostname'],
+                    'flavor_id': str(uuid.uuid4()),
+                    'image_ref': '',
+                },
+            )
+        except Exception as error:
+            if getattr(error, 'code', None) != 409:
+                raise
+        return found
 
     def fed(self) -> None:
         """Gnocchi has worked off all that it was given."""

@@ -23,6 +23,7 @@ from tests.minicloud.configuration import PORTS
 from tests.minicloud.configuration import url
 
 WATCHER_SERVICES = 'watcher-api,watcher-decision-engine,watcher-applier'
+POST_CONFIG = ('stack', 'post-config')
 HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = HERE / 'services'
 MARIADB = (
@@ -100,22 +101,26 @@ def configure(bed: Bed) -> None:
     for folder in (bed.conf, bed.state, bed.folder / 'run'):
         shutil.rmtree(folder, ignore_errors=True)
     configuration.write(bed)
-    post_config = ('stack', 'post-config')
     devstack(
         bed,
-        *post_config,
+        *POST_CONFIG,
         ENABLED_SERVICES=WATCHER_SERVICES,
         WATCHER_CONF=str(bed.conf / 'watcher/watcher.conf'),
     )
     for host in COMPUTES:
-        devstack(
-            bed,
-            *post_config,
-            ENABLED_SERVICES='n-cpu',
-            NOVA_CONF=str(bed.conf / host / 'nova.conf'),
-            # Nova's own default, under which plans have to prove themselves
-            TSMIG_MAX_CONCURRENT='1',
-        )
+        configure_compute(bed, host)
+
+
+def configure_compute(bed: Bed, host: str) -> None:
+    """The plugin's share of a compute host's nova.conf."""
+    devstack(
+        bed,
+        *POST_CONFIG,
+        ENABLED_SERVICES='n-cpu',
+        NOVA_CONF=str(bed.conf / host / 'nova.conf'),
+        # Nova's own default, under which plans have to prove themselves
+        TSMIG_MAX_CONCURRENT='1',
+    )
 
 
 def rabbit(bed: Bed) -> None:

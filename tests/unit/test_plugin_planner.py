@@ -198,6 +198,14 @@ class TestPlanner(Base):
         self.assertEqual(row.uuid, row.input_parameters['action_uuid'])
         self.assertNotIn('action_uuid', given['input_parameters'])
 
+    def test_our_action_tells_its_vm(self):
+        plan = self.schedule([migrate(1)], {})
+        row = self.rows(plan)['vm-1']
+        if 'status_message' in objects.Action.fields:
+            self.assertEqual(
+                'vm-1 leaves cmp-1 for cmp-2 by pre-copy', row.status_message
+            )
+
     def test_efficacy_indicators_are_kept(self):
         plan = self.schedule([migrate(1)], {})
         found = objects.EfficacyIndicator.list(

@@ -157,9 +157,11 @@ def _state(
     return state.CANCELLED if audit.auto_trigger else state.FAILED
 
 
-def _remark(plan: 'objects.ActionPlan', text: str | None) -> None:
-    if 'status_message' in plan.fields:  # since Watcher 15
-        plan.status_message = text
+def _remark(
+    row: 'objects.ActionPlan | objects.Action', text: str | None
+) -> None:
+    if 'status_message' in row.fields:  # since Watcher 15
+        row.status_message = text
 
 
 def _write(
@@ -184,7 +186,8 @@ def _write(
     uuids = [utils.generate_uuid() for _ in actions]
     for uuid, action, mine in zip(uuids, actions, parents, strict=True):
         given = action['input_parameters']
-        if action['action_type'] == OURS:
+        ours = action['action_type'] == OURS
+        if ours:
             # An action is not told what plan it belongs to, and ours has
             # to see that its plan is cancelled.
             given = {
@@ -192,7 +195,7 @@ def _write(
                 'action_plan_uuid': plan.uuid,
                 'action_uuid': uuid,
             }
-        objects.Action(
+        row = objects.Action(
             context,
             uuid=uuid,
             action_plan_id=plan.id,
@@ -200,7 +203,9 @@ def _write(
             input_parameters=given,
             state=objects.action.State.PENDING,
             parents=[uuids[i] for i in mine],
-        ).create()
+        )
+        _remark(row, story.of_action(given) if ours else None)
+        row.create()
 
 
 def _tell(

@@ -1,11 +1,13 @@
-"""What an audit says of itself in its status message, in 255 characters.
+"""What audits, plans and actions say of themselves, in 255 characters.
 
 Texts only. The most important part comes first, and what no longer fits is
 left away at the border of a part; a note may be cut, at the border of a word.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
@@ -97,6 +99,20 @@ def _stays(left_out: Sequence[LeftOut], room: int) -> str:
     head = f'{count} stay{"s" if count == 1 else ""}: '
     items = [f'{item.name} ({item.reason})' for item in left_out]
     return head + listed(items, room - len(head) - 1) + '.'
+
+
+def of_action(given: Mapping[str, Any]) -> str:
+    """Which VM one of our actions moves, and how.
+
+    Watcher shows an action by its type, which all of ours share.
+
+    :param given: its input parameters
+    """
+    return clipped(
+        f'{given.get("resource_name") or given["resource_id"]} leaves '
+        f'{given["source_node"]} for {given["destination_node"]} '
+        f'by {given["mode"]}'
+    )
 
 
 def unknown_hosts(

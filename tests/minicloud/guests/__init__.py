@@ -1,0 +1,1 @@
+"""Real guests, moved by our plans, Watcher, Nova, libvirt and QEMU."""

@@ -1,0 +1,1 @@
+"""Stock Horizon, as an operator clicks through it."""

@@ -1,0 +1,185 @@
+"""Two hosts whose guests are real: Nova on libvirt and QEMU, by emulation.
+
+Each has a libvirt daemon of the laboratory's kit, and a nova-compute that
+sees its files. All are in the one network namespace; a host's link is what
+is shaped towards its own loopback address.
+"""
+
+import contextlib
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+from tests.lab import prepare
+from tests.lab.libvirtd import Daemon
+from tests.minicloud import configuration
+from tests.minicloud import stages
+from tests.minicloud.bed import Bed
+from tests.minicloud.bed import Failed
+
+KIT = pathlib.Path('.lab/kit')
+#: bit/s of a host's link; so slow that emulated guests are fast beside it
+LINK = 200e6
+FLAVOR = {'name': 'real', 'vcpus': 1, 'ram': 192, 'disk': 0}
+QUIET = 'console=ttyS0 quiet panic=-1 no_timer_check'
+#: by image, what its guest writes (tests/lab/guest/program.c)
+GUESTS = {
+    'idle': 'image=16000,pages=100,rate=10,pattern=u',
+    'web': 'image=20000,pages=2000,rate=500,pattern=u',
+    'db': 'image=24000,pages=20000,rate=12000,pattern=u',
+}
+
+
+class Loopback:
+    """The hosts of one network namespace, as `Daemon` wants a network."""
+
+    hosts = list(configuration.REAL)
+
+    def address(self, host: str) -> str:
+        """The loopback address that is the host's own."""
+        return configuration.REAL[host]
+
+    def within(self, host: str) -> list[str]:
+        """Nothing to say before a command: it is in the namespace."""
+        return []
+
+
+def kit(bed: Bed) -> None:
+    """QEMU, libvirt, a kernel and the guest's program, fetched once.
+
+    :raises Failed: the machine cannot have them
+    """
+    try:
+        prepare.kit(KIT.resolve())
+        prepare.libvirt(KIT.resolve())
+    except prepare.LabError as error:
+        raise Failed(str(error)) from error
+
+
+@contextlib.contextmanager
+def hosts(bed: Bed) -> Iterator[dict[str, Daemon]]:
+    """Both hosts with their nova-computes, by name, until the block ends."""
+    _shape()
+    root, network = KIT.resolve() / 'libvirt', Loopback()
+    tools = prepare.kit(KIT.resolve())
+    with contextlib.ExitStack() as stack:
+        daemons = {
+            host: stack.enter_context(Daemon(tools, root, network, host))
+            for host in network.hosts
+        }
+        computes = [
+            _compute(bed, host, daemon) for host, daemon in daemons.items()
+        ]
+        for compute in computes:
+            compute.ready(says='Created resource provider record', within=180)
+        try:
+            yield daemons
+        finally:
+            for host in daemons:
+                bed.stop(host)
+
+
+def _compute(bed: Bed, host: str, daemon: Daemon) -> stages.Process:
+    """Nova's agent beside the daemon, in its namespaces."""
+    libraries = [
+        f'{root}/{part}/x86_64-linux-gnu'
+        for root in (daemon.root, daemon.kit.root)
+        for part in ('lib', 'usr/lib')
+    ]
+    return bed.start(
+        host,
+        ['nsenter', f'--target={_first(daemon)}', '--mount', '--uts', '--pid']
+        + ['--', bed.program('nova-compute'), '--config-file']
+        + [str(bed.conf / host / 'nova.conf')],
+        {
+            'PYTHONPATH': f'{daemon.root}/usr/lib/python3/dist-packages',
+            'LD_LIBRARY_PATH': ':'.join(libraries),
+        },
+    )
+
+
+def _first(daemon: Daemon) -> int:
+    """The process that is the first one in the daemon's namespaces."""
+    assert daemon.process
+    pid = daemon.process.pid
+    children = pathlib.Path(f'/proc/{pid}/task/{pid}/children')
+    return int(children.read_text().split()[0])
+
+
+def _shape() -> None:
+    """What goes to a host's address is limited to its link."""
+    rules = [
+        'qdisc replace dev lo root handle 1: htb default 10 r2q 1000',
+        'class replace dev lo parent 1: classid 1:10 htb rate 100gbit',
+    ]
+    for number, address in enumerate(configuration.REAL.values(), 20):
+        rules += [
+            f'class replace dev lo parent 1: classid 1:{number} htb '
+            f'rate {LINK:.0f}bit burst 256kb',
+            'filter add dev lo parent 1: protocol ip u32 match ip dst '
+            f'{address}/32 flowid 1:{number}',
+        ]
+    for rule in rules:
+        done = subprocess.run(
+            ['tc', *rule.split()],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f'tc {rule}: {done.stderr.strip()}')
+
+
+def configure(bed: Bed) -> None:
+    """nova.conf of the hosts, in place of that of simulated ones."""
+    for host in configuration.REAL:
+        path = bed.conf / host / 'nova.conf'
+        path.write_text(
+            configuration.text_of(configuration.real_nova(bed, host))
+        )
+        stages.configure_compute(bed, host)
+
+
+def images(bed: Bed) -> None:
+    """The guests' images and their flavor, in Glance and Nova."""
+    import openstack
+
+    rc = {
+        name.removeprefix('OS_').lower(): value
+        for name, value in stages.openrc(bed).items()
+        if name.startswith('OS_') and 'OPTIM' not in name
+    }
+    cloud = openstack.connect(**rc)
+    cloud.compute.create_flavor(**FLAVOR)
+    tools = prepare.kit(KIT.resolve())
+    parts = {
+        form: cloud.image.create_image(
+            name=form,
+            disk_format=form,
+            container_format=form,
+            data=path.read_bytes(),
+            allow_duplicates=True,
+        ).id
+        for form, path in (('aki', tools.kernel), ('ari', tools.initrd))
+    }
+    for name, writes in GUESTS.items():
+        cloud.image.create_image(
+            name=name,
+            disk_format='raw',
+            container_format='bare',
+            data=bytes(1 << 20),
+            allow_duplicates=True,
+            kernel_id=parts['aki'],
+            ramdisk_id=parts['ari'],
+            os_command_line=f'{QUIET} lab.run=write,{writes}',
+        )
+
+
+#: what comes up before the hosts: all but simulated ones, and Watcher
+BEFORE: tuple[stages.Stage, ...] = (
+    *(s for s in stages.INSIDE if s[0] not in ('computes', 'watcher')),
+    ('hosts', configure),
+    ('images', images),
+)
