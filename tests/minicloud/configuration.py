@@ -29,6 +29,8 @@ PORTS = {
 }
 #: the hosts whose guests are real, where they are, and their addresses
 REAL = {'compute1': '127.0.0.2', 'compute2': '127.0.0.3'}
+#: in a folder of which each of them sees one of its own: nothing is shared
+INSTANCES = '/var/lib/libvirt/instances'
 #: type of a service in the catalogue, its name, its path
 CATALOGUE = (
     ('placement', 'placement', ''),
@@ -197,8 +199,7 @@ def real_nova(bed: Bed, host: str) -> Sections:
     sections['DEFAULT'] |= {
         'compute_driver': 'libvirt.LibvirtDriver',
         'my_ip': address,
-        # a folder that each daemon has of its own: nothing is shared
-        'instances_path': '/var/lib/libvirt/instances',
+        'instances_path': INSTANCES,
     }
     helper = bed.venv / 'bin/privsep-helper'
     conf = bed.conf / host / 'nova.conf'
@@ -214,7 +215,11 @@ def real_nova(bed: Bed, host: str) -> Sections:
             'swtpm_enabled': 'false',
         },
         'nova_sys_admin': {'helper_command': f'{helper} --config-file {conf}'},
-        'workarounds': {'skip_cpu_compare_on_dest': 'true'},
+        'workarounds': {
+            'skip_cpu_compare_on_dest': 'true',
+            # a kernel begins with what looks like a partition table
+            'disable_deep_image_inspection': 'true',
+        },
     }
 
 

@@ -7,6 +7,7 @@ is shaped towards its own loopback address.
 
 import contextlib
 import pathlib
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -28,6 +29,9 @@ GUESTS = {
     'web': 'image=20000,pages=2000,rate=500,pattern=u',
     'db': 'image=24000,pages=20000,rate=12000,pattern=u',
 }
+
+
+_CLASSES = {host: f'1:{20 + i}' for i, host in enumerate(configuration.REAL)}
 
 
 class Loopback:
@@ -67,11 +71,10 @@ def hosts(bed: Bed) -> Iterator[dict[str, Daemon]]:
             host: stack.enter_context(Daemon(tools, root, network, host))
             for host in network.hosts
         }
-        computes = [
-            _compute(bed, host, daemon) for host, daemon in daemons.items()
-        ]
-        for compute in computes:
-            compute.ready(says='Created resource provider record', within=180)
+        stages.joined(
+            bed,
+            [_compute(bed, host, daemon) for host, daemon in daemons.items()],
+        )
         try:
             yield daemons
         finally:
@@ -81,6 +84,8 @@ def hosts(bed: Bed) -> Iterator[dict[str, Daemon]]:
 
 def _compute(bed: Bed, host: str, daemon: Daemon) -> stages.Process:
     """Nova's agent beside the daemon, in its namespaces."""
+    instances = configuration.INSTANCES.lstrip('/')
+    (daemon.folder / instances).mkdir()
     libraries = [
         f'{root}/{part}/x86_64-linux-gnu'
         for root in (daemon.root, daemon.kit.root)
@@ -106,30 +111,45 @@ def _first(daemon: Daemon) -> int:
     return int(children.read_text().split()[0])
 
 
+def received(host: str) -> int:
+    """Bytes that went towards a host's address so far.
+
+    :raises Failed: its link is not shaped
+    """
+    said = _tc('-s class show dev lo')
+    found = re.search(rf'class htb {_CLASSES[host]} .*\n Sent (\d+)', said)
+    if not found:
+        raise Failed(f'no class of {host} on lo: {said}')
+    return int(found[1])
+
+
 def _shape() -> None:
     """What goes to a host's address is limited to its link."""
-    rules = [
-        'qdisc replace dev lo root handle 1: htb default 10 r2q 1000',
-        'class replace dev lo parent 1: classid 1:10 htb rate 100gbit',
-    ]
-    for number, address in enumerate(configuration.REAL.values(), 20):
-        rules += [
-            f'class replace dev lo parent 1: classid 1:{number} htb '
-            f'rate {LINK:.0f}bit burst 256kb',
-            'filter add dev lo parent 1: protocol ip u32 match ip dst '
-            f'{address}/32 flowid 1:{number}',
-        ]
-    for rule in rules:
-        done = subprocess.run(
-            ['tc', *rule.split()],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
+    _tc('qdisc replace dev lo root handle 1: htb default 10 r2q 1000')
+    _tc('class replace dev lo parent 1: classid 1:10 htb rate 100gbit')
+    for host, address in configuration.REAL.items():
+        _tc(
+            f'class replace dev lo parent 1: classid {_CLASSES[host]} htb '
+            f'rate {LINK:.0f}bit burst 256kb'
         )
-        if done.returncode:
-            raise Failed(f'tc {rule}: {done.stderr.strip()}')
+        _tc(
+            'filter add dev lo parent 1: protocol ip u32 match ip dst '
+            f'{address}/32 flowid {_CLASSES[host]}'
+        )
+
+
+def _tc(words: str) -> str:
+    done = subprocess.run(
+        ['tc', *words.split()],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f'tc {words}: {done.stderr.strip()}')
+    return done.stdout
 
 
 def configure(bed: Bed) -> None:

@@ -260,16 +260,20 @@ SCHEMAS: tuple[Callable[[Bed], None], ...] = (
 
 
 def apis(bed: Bed) -> None:
-    """The services that answer HTTP, and Nova's and Gnocchi's workers."""
+    """The services that answer HTTP."""
     started = [
         (start_service(bed, name), PORTS[name])
         for name in WSGI
         if name != 'watcher-api'
     ]
-    for name in WORKERS:
-        start_service(bed, name)
     for process, port in started:
         process.ready(port=port)
+
+
+def workers(bed: Bed) -> None:
+    """Nova's and Gnocchi's; they read the catalogue once, when they start."""
+    for name in WORKERS:
+        start_service(bed, name)
 
 
 def computes(bed: Bed) -> None:
@@ -281,7 +285,11 @@ def computes(bed: Bed) -> None:
         + [str(bed.hypervisors), *nics],
         {'PYTHONPATH': str(CHECKOUT)},
     ).ready(says='ready')
-    started = [start_service(bed, host) for host in COMPUTES]
+    joined(bed, [start_service(bed, host) for host in COMPUTES])
+
+
+def joined(bed: Bed, started: list[Process]) -> None:
+    """Wait until each nova-compute has made its host part of the cloud."""
     for process in started:
         process.ready(says='Created resource provider record', within=180)
     _manage(bed, 'nova-manage', 'nova/nova.conf', 'cell_v2', 'discover_hosts')
@@ -390,6 +398,7 @@ INSIDE: tuple[Stage, ...] = (
     ('schema', schema),
     ('apis', apis),
     ('contents', contents),
+    ('workers', workers),
     ('computes', computes),
     ('watcher', watcher),
 )
