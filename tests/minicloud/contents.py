@@ -21,6 +21,7 @@ from tests.minicloud.configuration import url
 FLAVORS = (
     # name, vcpus, MiB, GiB
     ('tiny', 1, 128, 0),
+    ('disk', 1, 128, 2),
     ('small', 1, 256, 0),
     ('big', 2, 1024, 0),
 )

@@ -217,23 +217,25 @@ class Operator:
         *,
         every: float = 300,
         count: int = 12,
+        policy: str = 'ceilometer-low-rate',
     ) -> None:
         """Counters of a server's one NIC, polled until now.
 
         :param tx: bytes/s sent
+        :param policy: of the archives
         :param every: Ceilometer's polling interval, s
         """
         found = self._instance(server)
         nic = f'{found["OS-EXT-SRV-ATTR:instance_name"]}-{server}-tap0'
         rates = {'network.outgoing.bytes': tx, 'network.incoming.bytes': rx}
-        policy = {'archive_policy_name': 'ceilometer-low-rate', 'unit': 'B'}
+        metric = {'archive_policy_name': policy, 'unit': 'B'}
         self.gnocchi.resource.create(
             'instance_network_interface',
             {
                 'id': nic,
                 'name': 'tap0',
                 'instance_id': server,
-                'metrics': dict.fromkeys(rates, policy),
+                'metrics': dict.fromkeys(rates, metric),
             },
         )
         now = time.time()

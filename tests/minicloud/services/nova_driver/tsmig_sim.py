@@ -26,6 +26,7 @@ LOG = logging.getLogger(__name__)
 SOCKET = os.environ['TSMIG_HYPERVISORS']
 LOOK_EVERY = 0.5
 SAVE_EVERY = 10  # looks
+GIB = 1 << 30
 MIB = 1 << 20
 
 
@@ -156,6 +157,8 @@ class TsmigSimDriver(fake.FakeDriver):
                 'start',
                 uuid=instance.uuid,
                 destination=dest,
+                # no storage is shared, so that the disks go along
+                disk=(instance.root_gb + instance.ephemeral_gb) * GIB,
                 cap=CONF.libvirt.live_migration_bandwidth * MIB,
             )
             ended = self._follow(instance, migrate_data, orders)
