@@ -6,6 +6,7 @@
 #   sh tools/minicloud.sh cases [PATTERN...]  the tests, where it is up
 #   sh tools/minicloud.sh horizon             stock Horizon's pages, tested
 #   sh tools/minicloud.sh libvirt             real guests, moved
+#   sh tools/minicloud.sh kills               runs that are killed half-way
 #   sh tools/minicloud.sh status | down
 #
 # `--watcher RELEASE` takes another python-watcher than 17.0.0. Needs root
@@ -51,7 +52,7 @@ if [ -n "$missing" ]; then
 fi
 
 case ${1:-} in
-up | test | cases | horizon | libvirt | down | status)
+up | test | cases | horizon | libvirt | kills | down | status)
     exec "$BIN/python" -m tests.minicloud "$@" </dev/null
     ;;
 *)

@@ -21,6 +21,7 @@ from tests.minicloud.configuration import PORTS
 CASES = 'tests/minicloud/cases'
 PAGES = 'tests/minicloud/pages'
 GUESTS = 'tests/minicloud/guests'
+KILLS = 'tests/minicloud/kills'
 
 
 def up(bed: Bed, inside: tuple[stages.Stage, ...] = stages.INSIDE) -> None:
@@ -108,6 +109,14 @@ def horizon(bed: Bed, patterns: list[str]) -> int:
             down(bed)
 
 
+def kills(bed: Bed, patterns: list[str]) -> int:
+    """Runs that are killed; nothing may be left of them."""
+    try:
+        return _tests(bed, KILLS, patterns)
+    finally:
+        down(bed)
+
+
 def libvirt(bed: Bed, patterns: list[str]) -> int:
     """Real guests under real Nova, in a mini-cloud brought up for them."""
     try:
@@ -173,6 +182,7 @@ TESTING = {
     'test': test,
     'cases': cases,
     'horizon': horizon,
+    'kills': kills,
     'libvirt': libvirt,
 }
 PLAIN = {'up': up, 'down': down, 'status': status}

@@ -1,0 +1,1 @@
+"""What a run that was killed leaves, and what is left of that."""
