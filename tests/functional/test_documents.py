@@ -1,0 +1,184 @@
+"""Every command in README and documentation is run by a test.
+
+Commands are taken from the texts themselves. What asks Watcher is run in the
+mini-cloud (tests/minicloud/cases/test_documents.py), the scripts by
+continuous integration, and the rest here, as it stands there.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import fixtures
+import testtools
+
+from tests.minicloud.cases import test_documents as in_the_cloud
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXTS = ('README.rst', *sorted((ROOT / 'doc/source').rglob('*.rst')))
+PROGRAM = re.compile(
+    r'(\w+=\$\()?(\.venv/bin/)?'
+    r'(sh|pip|python|openstack|oslo-config-generator|benchmarks\.\w+) '
+)
+INLINE = re.compile(r'``([^`]+)``')
+ASKS_WATCHER = re.compile(r'(\w+=\$\()?openstack optimize (?!tsmig)')
+HERE = re.compile(
+    r'(\.venv/bin/)?python -m|openstack optimize tsmig|oslo-config-generator'
+)
+#: not run by any test, and why
+BY_HAND = {
+    'sh tools/lab.sh full': 'hours; `smoke` runs the same in short',
+    'sh tools/minicloud.sh libvirt': 'slow; fetches the kit',
+    'sh tools/demo.sh --serve': 'serves until it is interrupted; `demo.sh` '
+    'runs what it serves',
+    'pip install --constraint upper-constraints.txt /path/to/watcher-tsmig': (
+        'the mini-cloud installs the checkout so, by the devstack plugin'
+    ),
+}
+SERVES = 'watcher_tsmig.playground'
+PATIENCE = 600
+
+
+def blocks(text):
+    """The commands of the literal blocks, continued lines as one."""
+    found, under_way = [], ''
+    for line in text.splitlines():
+        words = line.strip().removeprefix('$ ')
+        if under_way or (line.startswith('   ') and PROGRAM.match(words)):
+            under_way += ' ' + words.removesuffix('\\')
+            if not words.endswith('\\'):
+                found.append(' '.join(under_way.split()))
+                under_way = ''
+    return found
+
+
+def inlines(text):
+    """The commands in running text."""
+    quoted = [' '.join(part.split()) for part in INLINE.findall(text)]
+    return [part for part in quoted if PROGRAM.match(part)]
+
+
+def all_of(kind):
+    """Each command with the text that has it."""
+    return sorted(
+        {
+            (command, str(path))
+            for path in TEXTS
+            for command in kind((ROOT / path).read_text())
+        }
+    )
+
+
+def steps():
+    """What continuous integration runs."""
+    lines = (ROOT / '.ci/run').read_text().splitlines()
+    return {
+        f'sh {line.removeprefix("step ")}'
+        for line in lines
+        if line.startswith('step ')
+    }
+
+
+def in_ci(command):
+    """Whether a step does it, with or without a choice of tests."""
+    ran = steps() | {'sh tools/minicloud.sh up'}
+    return any(command == s or command.startswith(s + ' test_') for s in ran)
+
+
+def by_hand(command):
+    """Whether it is listed with a reason."""
+    return any(command.startswith(known) for known in BY_HAND)
+
+
+class TestCommands(testtools.TestCase):
+    def test_every_command_is_run_by_somebody(self):
+        for command, path in all_of(blocks):
+            if ASKS_WATCHER.match(command):
+                documents = {str(ROOT / d) for d in in_the_cloud.DOCUMENTS}
+                self.assertIn(str(ROOT / path), documents, command)
+                continue
+            known = HERE.match(command) or in_ci(command) or by_hand(command)
+            self.assertTrue(known, f'{path}: no test runs: {command}')
+
+    def test_every_script_in_running_text_is_run_by_somebody(self):
+        for command, path in all_of(inlines):
+            if command.startswith('sh '):
+                self.assertTrue(
+                    in_ci(command) or by_hand(command),
+                    f'{path}: no test runs: {command}',
+                )
+
+    def test_what_is_said_to_be_done_by_hand_is_there(self):
+        text = ' '.join((ROOT / path).read_text() for path in TEXTS)
+        for command in BY_HAND:
+            self.assertIn(command, ' '.join(text.split()))
+
+    def test_usages_name_options_that_exist(self):
+        for command, path in all_of(inlines):
+            words = command.removeprefix('python -m ').split()
+            if not words[0].startswith('benchmarks.'):
+                continue
+            helped = self.run_one(f'python -m {words[0]} --help', ROOT)
+            for word in words:
+                option = word.strip('[]')
+                if option.startswith('--'):
+                    self.assertIn(option, helped, f'{path}: {command}')
+
+    def test_the_others_work_as_they_stand(self):
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (folder / 'benchmarks').symlink_to(ROOT / 'benchmarks')
+        (folder / 'rack7.json').write_text(snapshot())
+        data = os.environ.get('TSMIG_DATA', '')
+        for command, path in all_of(blocks):
+            if not HERE.match(command):
+                continue
+            if ' DIR' in command and not data:
+                continue
+            command = command.replace(' DIR', f' {data}')
+            command = command.replace('--out doc/source', '--out made')
+            with self.subTest(path=path, command=command):
+                self.run_one(command, folder)
+
+    def run_one(self, command, folder):
+        """What it says; it ends well, or serves until it is told to end."""
+        words = shlex.split(command.removeprefix('.venv/bin/'))
+        programs = pathlib.Path(sys.executable).parent
+        words[0] = str(programs / words[0])
+        serves = SERVES in words
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        )
+        with process:
+            said = ''
+            if serves:
+                said = process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+            try:
+                said += process.communicate(timeout=PATIENCE)[0]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        self.assertIn(process.returncode, (0, -signal.SIGINT), said)
+        return said
+
+
+def snapshot():
+    """The one that the documentation shows."""
+    text = (ROOT / 'doc/source/user/snapshot.rst').read_text()
+    block = text.partition('.. code-block:: json\n')[2]
+    lines = []
+    for line in block.splitlines():
+        if line and not line.startswith('   '):
+            break
+        lines.append(line)
+    return '\n'.join(lines)
