@@ -7,6 +7,7 @@ metrics. Nothing can be stored here.
 
 import calendar
 import datetime
+import http
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -14,19 +15,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig.playground import gnocchi_queries as queries
+from watcher_tsmig.playground import gnocchi_views as views
 from watcher_tsmig.playground import metrics
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import Metrics
 from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.gnocchi_views import AGGREGATIONS
+from watcher_tsmig.playground.gnocchi_views import POLICY
 from watcher_tsmig.playground.metrics import GRANULARITY
 from watcher_tsmig.playground.metrics import Metric
 from watcher_tsmig.playground.metrics import Resource
 from watcher_tsmig.playground.nova_common import page
-from watcher_tsmig.playground.nova_views import OWNER
 
+#: the granularities that are served; none asks for all of them
+KNOWN = (None, str(GRANULARITY), f'{GRANULARITY}.0')
 POINTS = 24  # two hours of history
 STALE = 4 * 3600
-AGGREGATIONS = ('mean', 'rate:mean')
 TEXT = {'type': 'string', 'required': False}
 TYPES: dict[str, dict[str, object]] = {
     'generic': {},
@@ -82,10 +86,13 @@ class Gnocchi(web.App):
             route('GET', '/v1/metric/{name}', self._metric),
             route('GET', '/v1/metric/{name}/measures', self._measures),
             route('POST', '/v1/aggregates', self._aggregates),
+            route('GET', '/v1/archive_policy', self._policies),
+            route('GET', '/v1/archive_policy/{name}', self._policy),
         )
 
-    def error(self, status: int, message: str) -> object:
-        return {'code': status, 'title': '', 'description': message}
+    def error(self, status: int, message: web.Json) -> object:
+        title = http.HTTPStatus(status).phrase
+        return {'code': status, 'title': title, 'description': message}
 
     def _versions(self, request: web.Request) -> web.Response:
         link = {'rel': 'self', 'href': f'{request.base}/v1/'}
@@ -128,28 +135,29 @@ class Gnocchi(web.App):
         ]
 
     def _show(self, resource: Resource) -> dict[str, Any]:
-        started = _text(self._sim.zero)
         host = {}
         if resource.type == 'instance':
             host = {'host': self._sim.servers[resource.vm].host}
         return {
-            'id': resource.id,
-            'type': resource.type,
-            'creator': OWNER,
-            'user_id': None,
-            'project_id': OWNER,
-            'started_at': started,
-            'ended_at': None,
-            'revision_start': started,
-            'revision_end': None,
+            **views.generic(resource, self._started),
             'metrics': {n: m.id for n, m in resource.metrics.items()},
             **resource.attributes,
             **host,
         }
 
+    @property
+    def _started(self) -> str:
+        return _text(self._sim.zero)
+
     def _listing(
         self, request: web.Request, found: list[dict[str, Any]]
     ) -> web.Response:
+        order = (request.arg('sort') or 'id').partition(':')[0]
+        if found and order not in found[0]:
+            raise web.HttpError(
+                400,
+                f"Invalid pagination: `Sort key supplied is invalid: {order}'",
+            )
         shown, links = page(request, found, lambda r: str(r['id']))
         response = web.Response(200, shown)
         if links:
@@ -209,7 +217,7 @@ class Gnocchi(web.App):
 
     def _metrics(self, request: web.Request) -> web.Response:
         found = [
-            _show_metric(m, r)
+            views.metric(r, m)
             for r in self._resources('generic')
             for m in r.metrics.values()
         ]
@@ -217,7 +225,16 @@ class Gnocchi(web.App):
 
     def _metric(self, request: web.Request, **path: str) -> web.Response:
         resource, metric = self._locate(**path)
-        return web.Response(200, _show_metric(metric, resource))
+        body = views.one_metric(resource, metric, self._started)
+        return web.Response(200, body)
+
+    def _policies(self, request: web.Request) -> web.Response:
+        return web.Response(200, [POLICY])
+
+    def _policy(self, request: web.Request, name: str) -> web.Response:
+        if name != POLICY['name']:
+            raise web.HttpError(404, f'Archive policy {name} does not exist')
+        return web.Response(200, POLICY)
 
     def _measures(self, request: web.Request, **path: str) -> web.Response:
         resource, metric = self._locate(**path)
@@ -231,13 +248,14 @@ class Gnocchi(web.App):
         operations = queries.operations(request.json().get('operations'))
         unknown = [name for name, _ in operations if not self._knows(name)]
         if unknown:
-            told = {
-                'cause': 'Unknown metrics',
-                'reason': "Provided metrics don't exists",
-                'detail': unknown,
-            }
-            body = {'code': 404, 'title': 'Not Found', 'description': told}
-            return web.Response(404, body)
+            raise web.HttpError(404, views.unknown_metrics(unknown))
+        none = [(n, how) for n, how in operations if how not in AGGREGATIONS]
+        if none:
+            raise web.HttpError(404, views.unknown_aggregations(none))
+        asked = request.arg('granularity')
+        if asked not in KNOWN:
+            missing = views.missing_granularity(operations, _number(asked))
+            raise web.HttpError(400, missing)
         for name, how in operations:
             resource, metric = self._locate(name)
             points = self._points(request, resource, metric, how)
@@ -252,14 +270,11 @@ class Gnocchi(web.App):
         how: str,
     ) -> Iterator[tuple[str, float, float]]:
         if how not in AGGREGATIONS:
-            raise web.HttpError(
-                404, f'Aggregation method {how} is not in the archive policy'
-            )
-        granularity = request.arg('granularity')
-        if granularity not in (None, str(GRANULARITY), f'{GRANULARITY}.0'):
-            raise web.HttpError(
-                404, 'The granularity is not in the archive policy'
-            )
+            raise web.HttpError(404, views.no_aggregation(metric.id, how))
+        asked = request.arg('granularity')
+        if asked not in KNOWN:
+            none = views.no_granularity(metric.id, how, _number(asked))
+            raise web.HttpError(404, none)
         start = _instant(request.arg('start'), 0.0)
         stop = _instant(request.arg('stop'), float('inf'))
         end = self._wall()
@@ -278,18 +293,12 @@ class Gnocchi(web.App):
                 yield _text(at), float(GRANULARITY), value
 
 
-def _show_metric(metric: Metric, resource: Resource) -> dict[str, Any]:
-    return {
-        'id': metric.id,
-        'name': metric.name,
-        'unit': metric.unit,
-        'creator': OWNER,
-        'resource_id': resource.id,
-        'archive_policy': {
-            'name': 'ceilometer-low-rate',
-            'aggregation_methods': list(AGGREGATIONS),
-        },
-    }
+def _number(text: str | None) -> float:
+    """A granularity of a query, s."""
+    try:
+        return float(text or 0)
+    except ValueError as e:
+        raise web.HttpError(400, f'{text!r} is not a timespan') from e
 
 
 def _text(at: float) -> str:

@@ -112,5 +112,8 @@ def _instance(vm: Vm) -> Resource:
         'original_resource_id': vm.id,
         'display_name': vm.name,
         'server_group': None,
+        'flavor_id': None,
+        'flavor_name': None,
+        'image_ref': None,
     }
     return Resource(vm.id, 'instance', vm.id, attributes, metrics)

@@ -18,6 +18,9 @@ from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.records import Record
 from watcher_tsmig.playground.records import Server
 
+#: vm_state before and after an action
+PAUSES = {'pause': ('active', 'paused'), 'unpause': ('paused', 'active')}
+
 
 class Nova(common.NovaApp):
     """The compute service."""
@@ -111,6 +114,8 @@ class Nova(common.NovaApp):
                 sim.live_migrate(server, host, force=force)
             elif name in ('lock', 'unlock'):
                 server.locked = name == 'lock'
+            elif name in PAUSES:
+                _pause(server, name)
             elif name == 'os-resetState':
                 _reset(server, value)
             else:
@@ -250,6 +255,20 @@ def _fits(server: Server, wanted: dict[str, str]) -> bool:
     return name in server.vm.name and all(
         has[k] == v for k, v in wanted.items() if k != 'name'
     )
+
+
+def _pause(server: Server, action: str) -> None:
+    """Pause it, or end its pause.
+
+    :raises HttpError: 409, it is in no state for that
+    """
+    before, after = PAUSES[action]
+    state = server.task_state or server.vm_state
+    if state != before:
+        raise web.HttpError(
+            409, f"Cannot '{action}' instance while it is in {state}"
+        )
+    server.vm_state = after
 
 
 def _reset(server: Server, value: web.Json) -> None:

@@ -35,7 +35,7 @@ JOIN_SECONDS = 5.0
 class HttpError(Exception):
     """What a handler raises to answer with an error."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: Json) -> None:
         super().__init__(message)
         self.status = status
         self.message = message

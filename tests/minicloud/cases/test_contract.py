@@ -17,7 +17,10 @@ class TestContract(unittest.TestCase):
         operator.sweep()
         self.addCleanup(operator.sweep)
         for name in ('one', 'two'):
-            operator.at_rest(operator.boot(name, 'compute1'))
+            server = operator.boot(name, 'compute1')
+            operator.at_rest(server)
+            operator.feed(server, 1e6, 1e6)
+        operator.fed()
         real = contract.Cloud(openstack.connect().session).answers()
         playground = Playground()
         playground.setUp()
