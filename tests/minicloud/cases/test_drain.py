@@ -1,5 +1,6 @@
 """A drain from audit to empty host, by Nova's and Watcher's own records."""
 
+import datetime
 import unittest
 
 from tests.minicloud.operators import Operator
@@ -34,7 +35,7 @@ class TestDrain(unittest.TestCase):
         self.operator.fed()
         audit = self.operator.audit(hosts=['compute1'])
         self.assertEqual('SUCCEEDED', audit['state'])
-        self.assertIn('3 VMs leave compute1', audit['status_message'])
+        self.operator.tells(audit, '3 VMs leave compute1')
         plan = self.operator.plan_of(audit)
         self.assertEqual('RECOMMENDED', plan['state'])
         self.assertEqual(3, len(self.operator.moves(plan)))
@@ -73,6 +74,19 @@ class TestDrain(unittest.TestCase):
         self.assertIn('running (post-copy)', seen)
         self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
 
+    def test_a_disk_goes_along_with_its_vm(self):
+        (server,) = self.boot('stores', flavor='disk')
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        self.operator.start(plan)
+        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        (record,) = self.operator.migrations(server)
+        began, ended = (
+            datetime.datetime.fromisoformat(record[name])
+            for name in ('created_at', 'updated_at')
+        )
+        # 2 GiB at 1 Gbit/s
+        self.assertGreater((ended - began).total_seconds(), 17)
+
     def test_a_cancelled_plan_stops_what_runs(self):
         ids = self.boot(
             'busy-1',
@@ -96,7 +110,7 @@ class TestDrain(unittest.TestCase):
         self.operator.cancel(plan)
         ended = self.operator.ended(plan)
         self.assertEqual('CANCELLED', ended['state'])
-        self.assertIn('compute1 stays disabled', ended['status_message'])
+        self.operator.tells(ended, 'compute1 stays disabled')
         states = {move['state'] for move in self.operator.moves(plan)}
         self.assertEqual({'FAILED', 'CANCELLED'}, states)
         self.assertEqual(['cancelled'], statuses())

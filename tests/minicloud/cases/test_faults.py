@@ -28,7 +28,7 @@ class TestCompute(Base):
         ended = self.operator.ended(plan, within=300)
         self.assertEqual('FAILED', ended['state'])
         (move,) = self.operator.moves(plan)
-        self.assertIn('on compute1', move['status_message'])
+        self.operator.tells(move, 'on compute1')
         eventually(
             'compute1 up',
             lambda: self.operator.service('compute1')['state'] == 'up',

@@ -39,10 +39,9 @@ class TestStates(Base):
         broken = self.boot('broken', flavor='tiny')
         self.operator.act(broken, 'os-resetState', {'state': 'error'})
         audit = self.operator.audit(hosts=['compute1'])
-        text = audit['status_message']
-        self.assertIn('off (stopped)', text)
-        self.assertIn('asleep (suspended)', text)
-        self.assertIn('broken (in-error)', text)
+        self.operator.tells(
+            audit, 'off (stopped)', 'asleep (suspended)', 'broken (in-error)'
+        )
         plan = self.operator.plan_of(audit)
         (move,) = self.operator.moves(plan)
         given = move['input_parameters']
@@ -68,8 +67,8 @@ class TestStates(Base):
             self.operator.start(plan)
             self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
             (move,) = self.operator.moves(plan)
-            self.assertEqual('SKIPPED', move['state'])
-            self.assertIn('no longer exists', move['status_message'])
+            self.assertEqual(self.operator.skipped, move['state'])
+            self.operator.tells(move, 'no longer exists')
 
 
 class TestRefusals(Base):
@@ -82,14 +81,14 @@ class TestRefusals(Base):
         ended = self.operator.ended(plan)
         self.assertEqual('FAILED', ended['state'])
         (move,) = self.operator.moves(plan)
-        self.assertIn('refused on order', move['status_message'])
-        self.assertIn('compute1 stays disabled', ended['status_message'])
+        self.operator.tells(move, 'refused on order')
+        self.operator.tells(ended, 'compute1 stays disabled')
 
     def test_unknown_names_are_told_and_move_nothing(self):
         audit = self.operator.audit(hosts=['compute9'])
         plan = self.operator.plan_of(audit)
         self.assertEqual('FAILED', plan['state'])
-        self.assertIn('compute9', plan['status_message'])
+        self.operator.tells(plan, 'compute9')
         self.assertEqual([], self.operator.moves(plan))
         for row in plan['efficacy_indicators']:
             self.assertNotEqual(100, row['value'], row)
