@@ -287,8 +287,16 @@ def _session(pid: int) -> int | None:
 
 
 def _ip(*words: str) -> str:
+    return said('ip', *words)
+
+
+def said(*words: str) -> str:
+    """What a short command of the network's tools says.
+
+    :raises Failed: it failed; says why
+    """
     done = subprocess.run(
-        ['ip', *words],
+        words,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -296,5 +304,5 @@ def _ip(*words: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise Failed(f'ip {" ".join(words)}: {done.stderr.strip()}')
+        raise Failed(f'{" ".join(words)}: {done.stderr.strip()}')
     return done.stdout

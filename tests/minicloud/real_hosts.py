@@ -8,7 +8,6 @@ is shaped towards its own loopback address.
 import contextlib
 import pathlib
 import re
-import subprocess
 from collections.abc import Iterator
 
 from tests.lab import prepare
@@ -17,6 +16,7 @@ from tests.minicloud import configuration
 from tests.minicloud import stages
 from tests.minicloud.bed import Bed
 from tests.minicloud.bed import Failed
+from tests.minicloud.bed import said
 
 KIT = pathlib.Path('.lab/kit')
 #: bit/s of a host's link; so slow that emulated guests are fast beside it
@@ -116,10 +116,10 @@ def received(host: str) -> int:
 
     :raises Failed: its link is not shaped
     """
-    said = _tc('-s class show dev lo')
-    found = re.search(rf'class htb {_CLASSES[host]} .*\n Sent (\d+)', said)
+    shown = _tc('-s class show dev lo')
+    found = re.search(rf'class htb {_CLASSES[host]} .*\n Sent (\d+)', shown)
     if not found:
-        raise Failed(f'no class of {host} on lo: {said}')
+        raise Failed(f'no class of {host} on lo: {shown}')
     return int(found[1])
 
 
@@ -139,17 +139,7 @@ def _shape() -> None:
 
 
 def _tc(words: str) -> str:
-    done = subprocess.run(
-        ['tc', *words.split()],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if done.returncode:
-        raise Failed(f'tc {words}: {done.stderr.strip()}')
-    return done.stdout
+    return said('tc', *words.split())
 
 
 def configure(bed: Bed) -> None:
