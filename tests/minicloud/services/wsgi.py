@@ -23,6 +23,9 @@ def main() -> None:
         port=int(port),
         threads=8,
         channel_timeout=300,
+        # clients keep theirs open; at the limit all wait for a timeout
+        connection_limit=5000,
+        asyncore_use_poll=True,
         clear_untrusted_proxy_headers=True,
     )
 
