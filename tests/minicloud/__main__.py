@@ -148,7 +148,7 @@ def _tests(bed: Bed, folder: str, patterns: list[str]) -> int:
         **bed.environment(stages.openrc(bed)),
         'TSMIG_MINICLOUD': str(bed.folder),
         'PYTHON': '.venv/bin/python',
-        'TSMIG_TEST_TIMEOUT': '600',
+        'TSMIG_TEST_TIMEOUT': '1500',
         'PATH': f'{CHECKOUT}/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     }
     stestr = [sys.executable, '-m', 'stestr', '--repo-url']
