@@ -12,12 +12,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import unittest
 
 import fixtures
 import testtools
 
 from tests.minicloud.cases import test_documents as in_the_cloud
 
+DATA = os.environ.get('TSMIG_DATA', '')
 ROOT = pathlib.Path(__file__).parents[2]
 TEXTS = ('README.rst', *sorted((ROOT / 'doc/source').rglob('*.rst')))
 PROGRAM = re.compile(
@@ -131,16 +133,24 @@ class TestCommands(testtools.TestCase):
                     self.assertIn(option, helped, f'{path}: {command}')
 
     def test_the_others_work_as_they_stand(self):
+        self.run_all(lambda command: ' DIR' not in command)
+
+    @unittest.skipUnless(DATA, 'TSMIG_DATA names no folder of measurements')
+    def test_those_that_read_measurements_work_too(self):
+        self.run_all(lambda command: ' DIR' in command)
+
+    def run_all(self, chosen):
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (folder / 'benchmarks').symlink_to(ROOT / 'benchmarks')
         (folder / 'rack7.json').write_text(snapshot())
-        data = os.environ.get('TSMIG_DATA', '')
-        for command, path in all_of(blocks):
-            if not HERE.match(command):
-                continue
-            if ' DIR' in command and not data:
-                continue
-            command = command.replace(' DIR', f' {data}')
+        commands = [
+            (command, path)
+            for command, path in all_of(blocks)
+            if HERE.match(command) and chosen(command)
+        ]
+        self.assertTrue(commands)
+        for command, path in commands:
+            command = command.replace(' DIR', f' {DATA}')
             command = command.replace('--out doc/source', '--out made')
             with self.subTest(path=path, command=command):
                 self.run_one(command, folder)

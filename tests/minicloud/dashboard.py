@@ -9,11 +9,13 @@ from urllib import request
 from tests.minicloud.bed import Bed
 from tests.minicloud.configuration import PORTS
 from tests.minicloud.configuration import url
+from tests.minicloud.stages import HERE
 from tests.minicloud.stages import SERVICES
 
 # s; a minute on a slow machine
 FIRST_PAGE = 300
-RELEASES = ('horizon==27.0.0', 'watcher-dashboard==16.0.0')
+REQUIRED = ('horizon', 'watcher-dashboard')
+CONSTRAINTS = HERE / 'horizon-constraints.txt'
 
 
 def install(bed: Bed) -> None:
@@ -22,14 +24,15 @@ def install(bed: Bed) -> None:
     :raises Failed: pip says why
     """
     venv, mark = _venv(bed), _venv(bed) / 'stamp'
-    stamp = ' '.join([str(venv), sys.version, *RELEASES])
+    stamp = '\n'.join([str(venv), sys.version, CONSTRAINTS.read_text()])
     if not mark.exists() or mark.read_text() != stamp:
         shutil.rmtree(venv, ignore_errors=True)
         bed.run('horizon-install', [sys.executable, '-m', 'venv', str(venv)])
         bed.run(
             'horizon-install',
             [_python(bed), '-m', 'pip', 'install', '-q']
-            + ['--disable-pip-version-check', *RELEASES],
+            + ['--disable-pip-version-check', '-c', str(CONSTRAINTS)]
+            + [*REQUIRED],
             timeout=1200,
         )
         mark.write_text(stamp)

@@ -154,6 +154,7 @@ def configure(bed: Bed) -> None:
 
 def images(bed: Bed) -> None:
     """The guests' images and their flavor, in Glance and Nova."""
+    # slow to load, and needed by this command only
     import openstack
 
     rc = {
