@@ -11,32 +11,7 @@
 # missing; QEMU, libvirt and a kernel are unpacked into .lab/kit and never
 # installed. Guests are emulated (TCG), so that it runs in any machine.
 
-. "$(dirname -- "$0")/venv.sh"
-
-if [ "$(id -u)" -ne 0 ]; then
-    echo 'The laboratory needs root, for network namespaces.' >&2
-    exit 1
-fi
-
-# Program and the package that brings it.
-need() {
-    command -v "$1" >/dev/null 2>&1 && return 0
-    echo "Installing $2" >&2
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -y --no-install-recommends install $2; } \
-        </dev/null >/dev/null || exit 1
-}
-need gcc 'gcc libc6-dev'
-need ip iproute2
-need setpriv util-linux
-need sysctl procps
-
-# The laboratory's own packages, beside what the tests need.
-if ! "$BIN/python" -c 'import qemu.qmp' 2>/dev/null; then
-    "$BIN/python" -m pip install -qq --disable-pip-version-check \
-        --constraint constraints.txt --requirement tests/lab/requirements.txt \
-        </dev/null || exit 1
-fi
+. "$(dirname -- "$0")/lab-needs.sh"
 
 lab() {
     "$BIN/python" -m tests.lab "$@" </dev/null

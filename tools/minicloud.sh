@@ -21,20 +21,7 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
-# A package that would start its service is told not to, while we install.
-install() {
-    policy=/usr/sbin/policy-rc.d
-    [ -e "$policy" ] || {
-        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" &&
-            made=$policy
-    }
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -y --no-install-recommends install "$@"; } \
-        </dev/null >/dev/null
-    status=$?
-    [ -z "${made:-}" ] || rm -f "$made"
-    return "$status"
-}
+. "$(dirname -- "$0")/packages.sh"
 missing=''
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing=rabbitmq-server
 command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] ||

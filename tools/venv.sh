@@ -36,6 +36,10 @@ venv_stamp() {
 print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
 
+# An install from the checkout leaves what it was then, and who runs in the
+# checkout would find entry points there before those of the environment.
+rm -rf "$ROOT"/*.egg-info
+
 build_venv() {
     echo "Building the virtual environment in $ROOT/.venv" \
         '(a minute or two, once)' >&2

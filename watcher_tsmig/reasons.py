@@ -61,7 +61,8 @@ MEANING = {
     Reason.WRITES_TOO_FAST: 'Post-copy: at the bandwidth that its way leaves '
     'a pre-copy would not end, or would send its memory over and over.',
     Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its service class, one of '
-    'the hosts or the request does not permit post-copy, or it is paused.',
+    'the hosts or the request does not permit post-copy, its writing is only '
+    'assumed, or it is paused.',
     Reason.MODE_FORCED: 'Either mode: the caller asked for one mode.',
     Reason.MAKES_IT_SHORTER: 'Post-copy although it contends more: the plan '
     'ends sooner by it.',

@@ -166,7 +166,7 @@ class TestDrain(Drains):
         self.change(
             'redis-02',
             {'fault': None},
-            fault={'kind': 'fail', 'after': 2.0},
+            fault={'kind': 'fail', 'after': 0.1},
         )
         plan = self.plan(
             self.audit(hosts=['cmp-02'], destinations=DESTINATIONS)

@@ -9,6 +9,7 @@ with this one, and namespaces of a run that was killed go with the next.
 import argparse
 import asyncio
 import contextlib
+import functools
 import pathlib
 import signal
 import sys
@@ -66,15 +67,22 @@ async def _contention(made: Kit, folder: pathlib.Path, args: Any) -> bool:
         ('pair', contention.pair),
         ('four', contention.four),
     ):
-        if args.only not in name:
+        which, _, variant = args.only.partition('/')
+        if which not in name:
             continue
         runs: list[dict[str, object]] = []
-        async for found in experiment(made, folder, args.repeats):
+        async for found in experiment(
+            made, folder, args.repeats, functools.partial(_holds, variant)
+        ):
             runs.append(found)
             say(story.line(found))
             story.write(args.out / f'contention-{name}.jsonl', runs)
         say(story.summary(name, runs))
     return True
+
+
+def _holds(part: str, name: str) -> bool:
+    return part in name
 
 
 def _tell(document: dict[str, Any]) -> bool:
@@ -124,7 +132,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('command', choices=COMMANDS)
     parser.add_argument('--kit', type=pathlib.Path, default='.lab/kit')
     parser.add_argument('--out', type=pathlib.Path, default='.lab/out')
-    parser.add_argument('--only', default='', help='names that hold this')
+    parser.add_argument(
+        '--only',
+        default='',
+        help='names that hold this; of contention pair/gentle, too',
+    )
     parser.add_argument('--repeats', type=int, default=5)
     args = parser.parse_args(argv)
     command, patience = COMMANDS[args.command]

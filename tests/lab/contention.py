@@ -59,25 +59,27 @@ class Variant:
     """One way to carry the moves out.
 
     :ivar plan: from the cloud and the host to leave
-    :ivar post: how a post-copy is done: 'post-copy' or 'hybrid'
-    :ivar pre: how a pre-copy is done: 'pre-copy' or 'hybrid'
     :ivar caps: whether the plan's caps and its order are kept; else all
         begin at once and share the link, as in the seed
     """
 
     plan: Callable[[Cloud, str], Plan]
-    post: str = 'post-copy'
-    pre: str = 'pre-copy'
     caps: bool = False
 
 
-def _request(leaves: str, policy: str = 'fast') -> Request:
-    return policies.request(policy, hosts=(leaves,), downtime_limit=LIMIT)
+def _request(
+    leaves: str, policy: str = 'fast', only: Mode | None = None
+) -> Request:
+    return policies.request(
+        policy, hosts=(leaves,), downtime_limit=LIMIT, only_mode=only
+    )
 
 
-def _ours(policy: str) -> Callable[[Cloud, str], Plan]:
+def _ours(
+    policy: str, only: Mode | None = None
+) -> Callable[[Cloud, str], Plan]:
     def plan(cloud: Cloud, leaves: str) -> Plan:
-        return make_plan(cloud, _request(leaves, policy), RULES)
+        return make_plan(cloud, _request(leaves, policy, only), RULES)
 
     return plan
 
@@ -110,12 +112,15 @@ def _seed(cloud: Cloud, leaves: str) -> Plan:
 
 def _opposite(cloud: Cloud, leaves: str) -> Plan:
     """Each guest by the mode that the fast plan does not give it."""
-    other = {Mode.PRE_COPY: Mode.POST_COPY, Mode.POST_COPY: Mode.PRE_COPY}
     plan = _ours('fast')(cloud, leaves)
     return dataclasses.replace(
         plan,
         migrations=tuple(
-            dataclasses.replace(m, mode=other[m.mode], after=())
+            dataclasses.replace(
+                m,
+                mode=Mode.PRE_COPY if m.mode.early else Mode.POST_COPY,
+                after=(),
+            )
             for m in plan.migrations
         ),
     )
@@ -129,7 +134,7 @@ OF_PAIR = {
     'opposite modes': Variant(plan=_opposite),
     'planned fast': Variant(plan=_ours('fast'), caps=True),
     'planned gentle, hybrid': Variant(
-        plan=_ours('gentle'), post='hybrid', pre='hybrid', caps=True
+        plan=_ours('gentle', Mode.HYBRID), caps=True
     ),
 }
 OF_FOUR = {
@@ -139,7 +144,7 @@ OF_FOUR = {
     'planned modes': Variant(plan=_ours('fast')),
     'planned fast': Variant(plan=_ours('fast'), caps=True),
     'planned gentle, hybrid': Variant(
-        plan=_ours('gentle'), post='hybrid', pre='hybrid', caps=True
+        plan=_ours('gentle', Mode.HYBRID), caps=True
     ),
 }
 
@@ -148,19 +153,16 @@ def moves(plan: Plan, variant: Variant) -> list[Move]:
     """What to carry out of the plan."""
     out = []
     for m in plan.migrations:
-        mode = variant.post if m.mode is Mode.POST_COPY else variant.pre
-        cap = m.most if variant.caps else None
         out.append(
             Move(
                 app=m.vm,
                 to=m.destination,
                 how=How(
-                    mode=mode,
-                    cap=cap,
-                    post_cap=cap,
+                    mode=m.mode.value,
                     downtime_limit=LIMIT,
                     patience=PATIENCE,
                 ),
+                cap=m.most if variant.caps else None,
                 start=m.start if variant.caps and not m.after else 0.0,
                 after=m.after if variant.caps else (),
             )

@@ -46,7 +46,7 @@ XML = """
       <target port='1'/>
     </serial>
     <controller type='usb' model='none'/>
-    <memballoon model='none'/>
+    {balloon}
   </devices>
 </domain>
 """
@@ -57,33 +57,67 @@ DISK = """
   <target dev='vda' bus='virtio'/>
 </disk>
 """
+# Nova's, with what mem_stats_period_seconds gives it
+BALLOON = "<memballoon model='virtio'><stats period='10'/></memballoon>"
+NO_BALLOON = "<memballoon model='none'/>"
+# Both hosts have it, and libvirt copies nothing that is read only.
+READ_ONLY = """
+<disk type='file' device='disk'>
+  <driver name='qemu' type='raw' cache='none'/>
+  <source file='/run/{name}.readonly'/>
+  <target dev='vdb' bus='virtio'/>
+  <readonly/>
+</disk>
+"""
 
 
 class Guest:
     """A domain that writes pages, and proves that none is lost.
 
     :param disk: bytes of its one disk; None: it has none
+    :param memory: KiB of RAM
+    :param balloon: whether it has a balloon device
+    :param cache: bytes that it reads from a disk that is read only, and
+        keeps as page cache
+    :ivar memory: bytes of RAM
     """
 
     def __init__(
-        self, daemon: Daemon, name: str, work: str, disk: int | None = None
+        self,
+        daemon: Daemon,
+        name: str,
+        work: str,
+        disk: int | None = None,
+        memory: int = MEMORY,
+        balloon: bool = False,
+        cache: int = 0,
     ) -> None:
         self.name = name
         self.daemon = daemon
         self.disk = disk
+        self.memory = memory * 1024
         kit = daemon.kit
+        # the guest counts its disks, whatever we call them
+        reads = f' lab.cache={"vdb" if disk else "vda"}'
         self.xml = XML.format(
             name=name,
-            memory=MEMORY,
+            memory=memory,
             kernel=kit.kernel,
             initrd=kit.initrd,
             arguments='console=ttyS0 quiet panic=-1 no_timer_check '
-            f'lab.run=write,{work}',
-            disk=DISK.format(name=name) if disk else '',
+            f'lab.run=write,{work}{reads if cache else ""}',
+            disk=''.join(
+                form.format(name=name)
+                for form, wanted in ((DISK, disk), (READ_ONLY, cache))
+                if wanted
+            ),
+            balloon=BALLOON if balloon else NO_BALLOON,
         )
         daemon.connection.defineXML(self.xml)
         self.domain.create()
         self.hear(daemon, r'READY', BOOT)
+        if cache:
+            self.hear(daemon, r'CACHED', BOOT)
 
     @property
     def domain(self):

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from types import TracebackType
 
 from tests.lab.domain import MIB
@@ -68,16 +69,26 @@ class Lab:
         self._numbers = itertools.count(1)
 
     @contextlib.contextmanager
-    def guest(self, work: str = QUIET, disk: int | None = None):
+    def guest(
+        self,
+        work: str = QUIET,
+        disk: int | None = None,
+        cache: int = 0,
+        **more: int,
+    ):
         """A guest for one fact."""
         name = f'guest{next(self._numbers)}'
+        if cache:
+            content = os.urandom(MIB) * (cache // MIB)
+            for daemon in (self.source, self.target):
+                daemon.path(f'{name}.readonly').write_bytes(content)
         if disk:
             for daemon, content in (
                 (self.source, b'\xa5' * disk),
                 (self.target, b'\0' * disk),
             ):
                 daemon.path(f'{name}.disk').write_bytes(content)
-        guest = Guest(self.source, name, work, disk)
+        guest = Guest(self.source, name, work, disk, cache=cache, **more)
         try:
             yield guest
         finally:

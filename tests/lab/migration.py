@@ -4,6 +4,7 @@ The caller has both machines and decides; here it is only done and sampled.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import typing
 
@@ -132,16 +133,29 @@ def _telling(seen: Seen) -> list[int]:
 
 
 async def migrate(
-    source: Machine, target: Machine, how: How, address: str, port: int = PORT
+    source: Machine,
+    target: Machine,
+    how: How,
+    address: str,
+    port: int = PORT,
+    within: contextlib.AbstractAsyncContextManager[None] | None = None,
 ) -> Seen:
     """Carry it out; the target waits for it at the address.
 
+    :param within: what holds from before its start to after its end
     :raises LabFailure: it failed or hung; one that only did not end is
         cancelled and no failure
     """
     await _prepare(source, target, how)
     uri = f'tcp:{address}:{port}'
     await target.ask('migrate-incoming', uri=uri)
+    async with within or contextlib.nullcontext():
+        return await _run(source, target, how, address, uri)
+
+
+async def _run(
+    source: Machine, target: Machine, how: How, address: str, uri: str
+) -> Seen:
     loop = asyncio.get_running_loop()
     seen = Seen()
     begun = loop.time()

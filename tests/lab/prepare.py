@@ -30,6 +30,7 @@ MODULES = (
     'net_failover',
     'virtio_net',
     'virtio_blk',
+    'virtio_balloon',
 )
 APPLETS = ('sh', 'mkdir', 'mount', 'insmod', 'ip', 'cat', 'tr', 'sleep')
 QEMU = ('qemu-system-x86', 'qemu-utils')

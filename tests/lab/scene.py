@@ -12,6 +12,7 @@ import pathlib
 import statistics
 import typing
 
+from tests.lab import agents
 from tests.lab import measure
 from tests.lab import migration
 from tests.lab.machine import MIB
@@ -51,6 +52,7 @@ class Move:
     """One guest's part of a run.
 
     :ivar app: its name
+    :ivar cap: bytes/s that its host's agent keeps in force; None: none
     :ivar start: s from the run's begin, at the earliest
     :ivar after: names of apps whose moves must have ended
     """
@@ -58,6 +60,7 @@ class Move:
     app: str
     to: str
     how: How
+    cap: float | None = None
     start: float = 0.0
     after: tuple[str, ...] = ()
 
@@ -83,6 +86,7 @@ class Scene:
         self.at: dict[str, Machine] = {}
         self.programs: dict[tuple[str, str], Program] = {}
         self.stay = contextlib.AsyncExitStack()
+        self.agents = agents.Agents(network.hosts, self.at, folder)
         self.moves = 0
 
     async def __aenter__(self) -> 'Scene':
@@ -118,6 +122,7 @@ class Scene:
                     f'port={self._port(6000, app)}', f'rate={app.receives}',
                 )  # fmt: skip
         self.network.shape(self.link)
+        await self.stay.enter_async_context(self.agents.ticking())
         await asyncio.sleep(WARM_UP)
 
     def _tap(self, name: str) -> str:
@@ -244,15 +249,17 @@ class Scene:
         for name in move.after:
             await ended[name].wait()
         starts = loop.time() - begun
+        source = self.at[move.app]
+        caps = self.agents.keeping(move.app, source.host, move.to, move.cap)
         seen = await migration.migrate(
-            self.at[move.app], target, move.how,
-            self.network.address(move.to),
-            migration.PORT + self.number[move.app],
+            source, target, move.how, self.network.address(move.to),
+            migration.PORT + self.number[move.app], agents.tended(caps),
         )  # fmt: skip
         ended[move.app].set()
         return {
             'mode': move.how.mode,
-            'cap': move.how.cap,
+            'cap': move.cap,
+            'in_force': caps.in_force,
             'to': move.to,
             'starts': round(starts, 3),
             'ends': round(loop.time() - begun, 3),

@@ -57,6 +57,16 @@ def summary(name: str, runs: list[dict[str, typing.Any]]) -> str:
             'longest_outage': round(
                 max(max(run['outages'].values()) for run in some), 2
             ),
+            'caps': sum(
+                vm['cap'] is not None
+                for run in some
+                for vm in run['vms'].values()
+            ),
+            'in_force': sum(
+                vm.get('in_force') is not None
+                for run in some
+                for vm in run['vms'].values()
+            ),
             'corrupted': sum(
                 vm['integrity']['bad'] > 0
                 for run in some

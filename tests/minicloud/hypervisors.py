@@ -9,7 +9,6 @@ rates bytes/s.
 
 import dataclasses
 import json
-import math
 import pathlib
 import socketserver
 import sys
@@ -19,6 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 from watcher_tsmig import errors
+from watcher_tsmig.agent.values import CARRIED
+from watcher_tsmig.agent.values import UNLIMITED
+from watcher_tsmig.agent.values import UNLIMITED_POST
+from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Nic
@@ -44,6 +47,8 @@ class Guest:
 
     :ivar writes: bytes/s that it dirties, up to `hot` distinct bytes
     :ivar disk: bytes that go along with the migration under way
+    :ivar pre: libvirt's cap of a pre-copy, MiB/s
+    :ivar post: libvirt's cap of a post-copy, MiB/s; 0: none
     :ivar fails: what the next migration does: `pre` refuses at its
         destination, `run` ends after `fails_after` bytes; empty: nothing
     """
@@ -58,6 +63,8 @@ class Guest:
     writes: float = WRITES
     hot: float = HOT
     disk: float = 0.0
+    pre: int = UNLIMITED
+    post: int = UNLIMITED_POST
     fails: str = ''
     fails_after: float = 0.0
 
@@ -144,7 +151,9 @@ class Hypervisors:
         if disk:
             guest.disk = disk
             self._changed()
-        self._world.start(uuid, destination, cap=cap or math.inf)
+        # Nova's own bandwidth is of memory, as a domain's caps are
+        cap = cap / CARRIED or self._cap(guest)
+        self._world.start(uuid, destination, cap=cap)
         self._jobs[uuid] = Job(source=guest.host, destination=destination)
 
     def progress(self, uuid: str) -> Answer:
@@ -159,6 +168,7 @@ class Hypervisors:
     def switch(self, uuid: str) -> None:
         """To post-copy."""
         self._world.switch(uuid)
+        self._world.cap(uuid, self._cap(self._guest(uuid), post_copy=True))
 
     def pause(self, uuid: str) -> None:
         """Stop the guest until all is sent."""
@@ -169,11 +179,37 @@ class Hypervisors:
         self._world.abort(uuid)
         self._ended(uuid, 'cancelled')
 
-    # -- verbs of tests, and of an agent
+    # -- verbs of an agent
 
-    def cap(self, uuid: str, cap: float) -> None:
-        """Change the bandwidth of a running migration; 0: none."""
-        self._world.cap(uuid, cap or math.inf)
+    def domain(self, uuid: str) -> Answer:
+        """A domain where its migration's source has it, and its job."""
+        guest = self._guest(uuid)
+        job = None
+        if uuid in self._world.running():
+            job = _told(self._world.progress(uuid))
+        return {
+            'host': guest.host,
+            'state': guest.state,
+            'memory': guest.memory,
+            'speeds': {'pre': guest.pre, 'post': guest.post},
+            'job': job,
+        }
+
+    def set_speeds(self, uuid: str, pre: int, post: int) -> None:
+        """Change a domain's caps, in flight too."""
+        guest = self._guest(uuid)
+        guest.pre, guest.post = pre, post
+        if uuid in self._world.running():
+            phase = self._world.progress(uuid).phase.value
+            post_copy = phase == 'post-copy'
+            self._world.cap(uuid, self._cap(guest, post_copy=post_copy))
+
+    @staticmethod
+    def _cap(guest: Guest, *, post_copy: bool = False) -> float:
+        speeds = Speeds(pre=guest.pre, post=guest.post)
+        return speeds.rate(post_copy=post_copy)
+
+    # -- verbs of tests
 
     def shape(self, uuid: str, **values: float | str) -> None:
         """Change what a guest does: writes, hot, tx, rx, fails."""
@@ -210,7 +246,10 @@ class Hypervisors:
                 self._ended(uuid, 'failed')
 
     def _arrived(self, uuid: str) -> None:
-        self._guests[uuid].host = self._jobs[uuid].destination
+        guest = self._guests[uuid]
+        guest.host = self._jobs[uuid].destination
+        # a domain that arrives has no caps
+        guest.pre, guest.post = UNLIMITED, UNLIMITED_POST
         self._ended(uuid, 'completed')
 
     def _end(self, uuid: str, how: str) -> None:
@@ -287,7 +326,8 @@ VERBS: dict[str, Callable[..., Answer | None]] = {
     'switch': Hypervisors.switch,
     'pause': Hypervisors.pause,
     'abort': Hypervisors.abort,
-    'cap': Hypervisors.cap,
+    'domain': Hypervisors.domain,
+    'set_speeds': Hypervisors.set_speeds,
     'shape': Hypervisors.shape,
 }
 

@@ -4,6 +4,7 @@ A thin client: requests go out as they are, answers come back as plain
 dicts. Every wait has a bound and ends in an error that says what was seen.
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import openstack
@@ -321,6 +323,23 @@ class Operator:
         )
         return answer.status_code, _body(answer)
 
+    def planned(self, plan: Json) -> float:
+        """When its last migration is to end, s."""
+        given = [move['input_parameters'] for move in self.moves(plan)]
+        return max(
+            float(g['planned_start_s'] + g['planned_duration_s'])
+            for g in given
+        )
+
+    def took(self, servers: Sequence[str]) -> float:
+        """From the first start to the last end, by Nova's records, s."""
+        records = [self.migrations(server)[0] for server in servers]
+        began, ended = (
+            pick(datetime.datetime.fromisoformat(r[name]) for r in records)
+            for name, pick in (('created_at', min), ('updated_at', max))
+        )
+        return float((ended - began).total_seconds())
+
     def tells(self, thing: Json, *words: str) -> None:
         """Fail unless a status message has the words; Watcher 14 has none."""
         if self._watcher < TELLING:
@@ -418,6 +437,14 @@ class Operator:
             return found if found['state'] in ENDED else None
 
         return dict(eventually('plan', look, within))
+
+    def succeeds(self, plan: Json) -> None:
+        """Wait for the plan; where it failed, its own words are the error."""
+        ended = self.ended(plan)
+        told = [ended, *self.moves(plan)]
+        assert ended['state'] == 'SUCCEEDED', [
+            (each['state'], each['status_message']) for each in told
+        ]
 
 
 def _body(answer: Any) -> Any:

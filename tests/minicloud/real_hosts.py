@@ -190,7 +190,11 @@ def images(bed: Bed) -> None:
 
 #: what comes up before the hosts: all but simulated ones, and Watcher
 BEFORE: tuple[stages.Stage, ...] = (
-    *(s for s in stages.INSIDE if s[0] not in ('computes', 'watcher')),
+    *(
+        s
+        for s in stages.INSIDE
+        if s[0] not in ('computes', 'agents', 'watcher')
+    ),
     ('hosts', configure),
     ('images', images),
 )

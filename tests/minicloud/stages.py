@@ -12,6 +12,8 @@ import shutil
 import sys
 from collections.abc import Callable
 
+from tests.agent.rabbit import SERVER
+from tests.agent.rabbit import environment
 from tests.minicloud import configuration
 from tests.minicloud.bed import CHECKOUT
 from tests.minicloud.bed import Bed
@@ -125,31 +127,10 @@ def configure_compute(bed: Bed, host: str) -> None:
 
 def rabbit(bed: Bed) -> None:
     """The bus, with nothing of the machine's own RabbitMQ."""
-    folder = bed.state / 'rabbit'
-    for name in ('mnesia', 'log'):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / 'plugins').write_text('[].')
-    (folder / 'env.conf').touch()
-    listen = '-kernel inet_dist_use_interface {127,0,0,1}'
     bed.start(
         'rabbit',
-        ['/usr/lib/rabbitmq/bin/rabbitmq-server'],
-        {
-            'HOME': str(folder),
-            'RABBITMQ_NODENAME': 'rabbit@localhost',
-            'RABBITMQ_NODE_IP_ADDRESS': '127.0.0.1',
-            'RABBITMQ_NODE_PORT': str(PORTS['rabbit']),
-            'RABBITMQ_DIST_PORT': '25672',
-            'RABBITMQ_MNESIA_BASE': str(folder / 'mnesia'),
-            'RABBITMQ_LOG_BASE': str(folder / 'log'),
-            'RABBITMQ_ENABLED_PLUGINS_FILE': str(folder / 'plugins'),
-            'RABBITMQ_PID_FILE': str(folder / 'pid'),
-            'RABBITMQ_CONF_ENV_FILE': str(folder / 'env.conf'),
-            'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': (
-                f'{listen} +S 2:2 +sbwt none'
-            ),
-            'ERL_EPMD_ADDRESS': '127.0.0.1',
-        },
+        [SERVER],
+        environment(bed.state / 'rabbit', PORTS['rabbit']),
     ).ready(port=PORTS['rabbit'])
 
 
@@ -288,6 +269,21 @@ def computes(bed: Bed) -> None:
     joined(bed, [start_service(bed, host) for host in COMPUTES])
 
 
+def agents(bed: Bed) -> None:
+    """An agent for each host, on the cloud's bus."""
+    start_agents(bed).ready(says='agents serve')
+
+
+def start_agents(bed: Bed) -> Process:
+    """Start the agents; also after a test has stopped them."""
+    return bed.start(
+        'agents',
+        [bed.program('python'), '-m', 'tests.minicloud.agents']
+        + [str(bed.hypervisors), str(bed.conf), *COMPUTES],
+        {'PYTHONPATH': str(CHECKOUT)},
+    )
+
+
 def joined(bed: Bed, started: list[Process]) -> None:
     """Wait until each nova-compute has made its host part of the cloud."""
     for process in started:
@@ -400,5 +396,6 @@ INSIDE: tuple[Stage, ...] = (
     ('contents', contents),
     ('workers', workers),
     ('computes', computes),
+    ('agents', agents),
     ('watcher', watcher),
 )

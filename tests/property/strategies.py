@@ -41,6 +41,8 @@ def nics(draw: st.DrawFn) -> model.Nic:
         capacity=capacity,
         background_tx=draw(rates(capacity)),
         background_rx=draw(rates(capacity)),
+        separate=draw(flags),
+        tenants=draw(st.none() | st.just(GBIT)),
     )
 
 
@@ -57,6 +59,8 @@ def hosts(draw: st.DrawFn, name: str, *, roomy: bool = False) -> model.Host:
         up=draw(flags),
         disk=draw(st.none() | amounts),
         zone=draw(zones),
+        max_outgoing=draw(st.none() | st.integers(1, 5)),
+        agent=draw(flags),
     )
 
 

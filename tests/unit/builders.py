@@ -20,12 +20,13 @@ GIGABIT = units.from_mbit_s(1000)
 
 
 def host(name: str, **values: Any) -> Host:
-    """A host with 64 GB, 32 vCPUs, 1 Gbit/s, able to post-copy."""
+    """A host with 64 GB, 32 vCPUs, 1 Gbit/s, an agent, and post-copy."""
     given = {
         'memory': 64e9,
         'vcpus': 32.0,
         'nic': Nic(capacity=GIGABIT),
         'post_copy': True,
+        'agent': True,
     }
     return Host(name=name, **{**given, **values})
 

@@ -9,6 +9,7 @@ from benchmarks import policies
 from benchmarks import policy_cells
 from tests.unit.test_clouds import KIBI_PER_GIB
 from tests.unit.test_clouds import TraceCase
+from watcher_tsmig.plan.values import Mode
 
 HOSTS = ('--hosts', '6', '--drain', '2')
 FIGURES = {
@@ -59,7 +60,7 @@ class TestPolicies(PoliciesCase):
             for name in policies.OBJECTIVES:
                 verdict = cell[name]
                 self.assertEqual(
-                    {'ours', 'all pre-copy', 'all post-copy'},
+                    {'ours', *(f'all {mode}' for mode in Mode)},
                     set(verdict['figures']),
                 )
                 self.assertEqual(verdict['rank'] == 1, verdict['first'])

@@ -9,6 +9,7 @@ import numpy as np
 import testtools
 
 from watcher_tsmig import errors
+from watcher_tsmig import files
 from watcher_tsmig.execute import calibration as file
 from watcher_tsmig.forecast.conformal import COLD_ERROR
 from watcher_tsmig.forecast.conformal import MAX_KEYS
@@ -189,14 +190,14 @@ class TestFile(testtools.TestCase):
 
     def test_what_was_written_is_read_and_nothing_else_stays(self):
         text = taught([1.1] * 12).dumps()
-        file.write(self.path, 'old')
-        file.write(self.path, text)
+        files.replace(self.path, 'old')
+        files.replace(self.path, text)
         self.assertEqual(text, file.read(self.path))
         self.assertEqual([self.path], list(self.folder.iterdir()))
 
     def test_a_folder_that_is_not_there_is_named(self):
         path = self.folder / 'missing' / 'x'
-        error = self.assertRaises(errors.InputError, file.write, path, 'x')
+        error = self.assertRaises(errors.InputError, files.replace, path, 'x')
         self.assertIn(str(path), str(error))
 
     def test_what_is_no_text_is_refused(self):

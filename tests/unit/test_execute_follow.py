@@ -1,29 +1,61 @@
 """What follows from what Nova shows of a migration, step by step."""
 
+import math
 import unittest
 
 from tests.unit.test_execute_migration import order
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Watch
+from watcher_tsmig.execute.gauge import Counters
 from watcher_tsmig.plan.values import Mode
 
+SENT = Counters(total=1024.0)
 
-def watch(*, permitted=True, mode=Mode.POST_COPY, **pace):
-    wanted = order(mode=mode, post_copy_permitted=permitted, deadline=60.0)
+
+def watch(*, permitted=True, mode=Mode.POST_COPY, takes=math.inf, **pace):
+    wanted = order(
+        mode=mode,
+        post_copy_permitted=permitted,
+        deadline=60.0,
+        takes=takes,
+    )
     return Watch(wanted, Pace(**pace), 0.0)
 
 
 class TestSwitch(unittest.TestCase):
     def test_a_running_migration_is_switched_where_that_is_permitted(self):
         found = watch()
-        self.assertIs(Step.SWITCH, found.look(1.0, 'running', total=1024.0))
+        self.assertIs(Step.SWITCH, found.look(1.0, 'running', counters=SENT))
 
     def test_it_never_is_where_a_forced_completion_would_pause_the_vm(self):
         for found in (watch(permitted=False), watch(mode=Mode.PRE_COPY)):
             for now in range(1, 50):
-                step = found.look(float(now), 'running', total=1024.0)
+                step = found.look(float(now), 'running', counters=SENT)
                 self.assertIs(Step.WAIT, step)
+
+    def test_a_hybrid_is_switched_once_its_first_pass_is_over(self):
+        found = watch(mode=Mode.HYBRID)
+        # bytes of 1024: sent, and left of the round
+        for now, sent, left in ((1.0, 100.0, 924.0), (2.0, 900.0, 124.0)):
+            counters = Counters(total=1024.0, processed=sent, remaining=left)
+            self.assertIs(
+                Step.WAIT, found.look(now, 'running', counters=counters)
+            )
+        counters = Counters(total=1024.0, processed=1100.0, remaining=200.0)
+        self.assertIs(
+            Step.SWITCH, found.look(3.0, 'running', counters=counters)
+        )
+        found.look(4.0, 'running (post-copy)')
+        self.assertIs(Mode.HYBRID, found.mode)
+
+    def test_a_hybrid_that_nobody_counts_is_switched_by_its_forecast(self):
+        found = watch(mode=Mode.HYBRID, takes=30.0)
+        steps = [
+            found.look(now, 'running', counters=SENT)
+            for now in (1.0, 20.0, 32.0)
+        ]
+        self.assertEqual([Step.WAIT, Step.WAIT, Step.SWITCH], steps)
 
 
 class TestStop(unittest.TestCase):
@@ -58,5 +90,5 @@ class TestStop(unittest.TestCase):
         ):
             with self.subTest(status):
                 found = watch(stop=1.0)
-                found.look(1.0, 'running', total=1024.0, cancelled=True)
+                found.look(1.0, 'running', counters=SENT, cancelled=True)
                 self.assertIs(step, found.look(90.0, status, cancelled=True))

@@ -13,6 +13,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
+from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
 from watcher_tsmig.execute.migration import withdraw
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.plan.values import Enforcement
@@ -56,6 +57,8 @@ class SmallNova:
             vm_state='active',
             task_state=None,
             is_locked=False,
+            metadata={},
+            flavor=None,
         )
         self.gone = False
         self.arrives = True
@@ -198,7 +201,7 @@ class Base(unittest.TestCase):
             )
 
         return carry_out(
-            self.nova,
+            OpenStackSdk(self.nova),
             wanted or order(),
             cancelled=cancelled,
             report=self.seen.append,
@@ -446,7 +449,7 @@ class TestWithdraw(Base):
                 self.setUp()
                 self.nova.began = self.clock.now()
                 self.nova.story = [(None, status)]
-                nova = Nova(self.nova, Pace(), self.clock)
+                nova = Nova(OpenStackSdk(self.nova), Pace(), self.clock)
                 self.assertIs(expected, withdraw(nova, order()))
 
 

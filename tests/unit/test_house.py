@@ -33,6 +33,7 @@ ARROWS = {
     'errors': (),
     'units': (),
     'reasons': (),
+    'files': (),
     'model': (),
     'forecast': ('model',),
     'plan': ('forecast', 'model'),
@@ -42,9 +43,11 @@ ARROWS = {
     'plan.check': ('model', VALUES, 'plan.check'),
     'plan.check_tasks': ('plan.tasks',),
     'simulate': ('forecast', 'model', VALUES),
-    'telemetry': ('model', VALUES),
-    'execute': ('model', VALUES),
-    'agent': ('model', VALUES),
+    'telemetry': ('model', VALUES, 'agent.values'),
+    # what an agent tells, but not the agent
+    'execute': ('model', VALUES, 'files', 'agent.values'),
+    # a page weighs what the dry run says, and there is one such sum
+    'agent': ('model', VALUES, 'files', 'forecast.pages'),
     'plugin': EVERYTHING,
     'cli': EVERYTHING,
     'report': EVERYTHING,
@@ -204,6 +207,9 @@ class TestRequirements(Case):
     #: Brought by the Watcher that the plugin is installed into, or by the
     #: extra `playground`.
     WITH_WATCHER = frozenset(('watcher', 'watcherclient'))
+    #: Brought by the extras `agent` and `novaclient`, for compute hosts and
+    #: for that compute driver alone.
+    EXTRA = frozenset(('novaclient', 'psutil'))
 
     def used(self) -> set[str]:
         """Distributions that the package imports, but for Watcher's."""
@@ -213,6 +219,7 @@ class TestRequirements(Case):
             for _, target in imported(tree, path)
         }
         tops -= {OURS, *sys.stdlib_module_names, *self.WITH_WATCHER}
+        tops -= self.EXTRA
         known = importlib.metadata.packages_distributions()
         return {known.get(top, [top])[0].lower() for top in tops}
 

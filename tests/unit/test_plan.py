@@ -60,6 +60,19 @@ class TestModes(PlanCase):
         self.assertIs(Reason.WRITES_TOO_FAST, migration.reason)
         self.assertIn('pre-copy would', migration.runner_up)
 
+    def test_what_it_receives_stays_out_of_the_way_of_a_fast_writer(self):
+        # which no pre-copy moves: at once, 900 Mbit/s would come to where
+        # its memory goes; after the first pass, with the little that is left
+        hot = writes(2e8, 4e8)
+        migration = self.only(
+            self.plan(cloud('a b', vm('db', 'a', 5, 900, working_set=hot)))
+        )
+        self.assertIs(Mode.HYBRID, migration.mode)
+        self.assertIs(Reason.WRITES_TOO_FAST, migration.reason)
+        self.assertIn('pre-copy would need', migration.because)
+        self.assertIn('post-copy would load', migration.runner_up)
+        self.assertEqual(0.0, migration.lcb)
+
     def test_a_vm_for_which_no_turn_leaves_enough_falls_back(self):
         # It needs 822 Mbit/s; contention prefers pre-copy, for which
         # its own 300 Mbit/s leave 700.

@@ -28,7 +28,8 @@ def setUpModule():
 
 def config(**values):
     given = {option.name: option.default for option in options.STRATEGY}
-    return utils.Struct({**given, 'use_gnocchi': False, **values})
+    given |= {'use_gnocchi': False, 'cap_driver': 'none'}
+    return utils.Struct({**given, **values})
 
 
 class Audit:

@@ -9,6 +9,7 @@ from watcher.common import utils
 
 from tests.unit.test_execute_migration import Clock
 from tests.unit.test_execute_migration import SmallNova
+from watcher_tsmig import errors
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import migrate
@@ -45,6 +46,7 @@ class Base(unittest.TestCase):
 
     def action(self, **values):
         config = {o.name: o.default for o in action_options.ACTION}
+        config['cap_driver'] = 'none'  # no bus is here
         made = migrate.TrafficSensitiveMigrate(
             utils.Struct(config), osc=object()
         )
@@ -57,6 +59,16 @@ class Base(unittest.TestCase):
             call()
         self.assertLessEqual(len(str(caught.exception)), 200)
         return str(caught.exception)
+
+
+class TestComputeDriver(Base):
+    def test_a_name_that_no_driver_has_fails_every_hook_with_the_names(self):
+        action = self.action()
+        action.config.compute_driver = 'nova'
+        for hook in (action.pre_condition, action.execute, action.abort):
+            text = self.refused(hook)
+            self.assertIn('compute_driver: there is no "nova"', text)
+            self.assertIn('novaclient, openstacksdk', text)
 
 
 class TestPreCondition(Base):
@@ -138,6 +150,19 @@ class TestPreCondition(Base):
 
 
 class TestExecute(Base):
+    def test_caches_go_first_where_the_owner_says_so_and_only_then(self):
+        seen = []
+
+        def refuse(driver, order, **how):
+            seen.append(order.balloon)
+            raise errors.MigrationError('not today')
+
+        self.replace(migrate, 'carry_out', refuse)
+        for metadata in ({'tsmig:balloon': 'true'}, {}):
+            self.nova.server.metadata = metadata
+            self.refused(self.action().execute)
+        self.assertEqual([True, False], seen)
+
     def test_a_vm_already_there_is_a_success(self):
         self.nova.server.compute_host = 'cmp-2'
         self.assertIs(True, self.action().execute())

@@ -40,7 +40,7 @@ def setUpModule():
 
 def config(**values):
     given = {option.name: option.default for option in options.RELIEF}
-    return utils.Struct({**given, **values})
+    return utils.Struct({**given, 'cap_driver': 'none', **values})
 
 
 class Base(unittest.TestCase):

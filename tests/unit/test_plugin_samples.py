@@ -1,4 +1,4 @@
-"""The sample of the configuration is what the options say today."""
+"""The samples of the configuration are what the options say today."""
 
 import pathlib
 import subprocess
@@ -15,22 +15,30 @@ from watcher_tsmig.plugin import relief
 from watcher_tsmig.plugin import samples
 
 ROOT = pathlib.Path(__file__).parents[2]
-GENERATOR = ROOT / 'etc/config-generator.conf'
-SAMPLE = ROOT / 'etc/watcher-tsmig.conf.sample'
+SAMPLES = {
+    'config-generator.conf': 'watcher-tsmig.conf.sample',
+    'agent-config-generator.conf': 'tsmig-agent.conf.sample',
+}
 
 
 class TestSample(testtools.TestCase):
-    def test_it_is_generated_from_the_options(self):
+    def test_they_are_generated_from_the_options(self):
         folder = self.useFixture(fixtures.TempDir()).path
         made = pathlib.Path(folder) / 'made'
         program = pathlib.Path(sys.executable).parent / 'oslo-config-generator'
-        words = ['--config-file', GENERATOR, '--output-file', made]
-        subprocess.run([program, *words], check=True, timeout=120, cwd=ROOT)
-        self.assertEqual(
-            SAMPLE.read_text(),
-            made.read_text(),
-            'oslo-config-generator --config-file etc/config-generator.conf',
-        )
+        for generator, sample in SAMPLES.items():
+            words = ['--config-file', f'etc/{generator}']
+            subprocess.run(
+                [program, *words, '--output-file', made],
+                check=True,
+                timeout=120,
+                cwd=ROOT,
+            )
+            self.assertEqual(
+                (ROOT / 'etc' / sample).read_text(),
+                made.read_text(),
+                f'oslo-config-generator {" ".join(words)}',
+            )
 
     def test_it_has_what_our_plugins_declare_beside_watchers_own(self):
         groups = {group: names(opts) for group, opts in samples.list_opts()}

@@ -128,6 +128,10 @@ class TestRequest(unittest.TestCase):
         self.assertFalse(found.allow_post_copy)
         self.assertIs(Placement.PACK, found.placement)
 
+    def test_assumed_writing_is_a_reason_only_where_it_is_asked_for(self):
+        self.assertFalse(request().post_copy_assumed)
+        self.assertTrue(request(post_copy_assumed=True).post_copy_assumed)
+
     def test_group_and_grain_are_the_operators(self):
         found = request(max_per_group=2, post_copy_grain_percent=20)
         self.assertEqual(2, found.max_per_group)

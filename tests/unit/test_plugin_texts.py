@@ -191,6 +191,22 @@ class TestParameters(unittest.TestCase):
         for name, value in given.items():
             self.assertIsInstance(value, (str, int, float), name)
 
+    def test_they_say_whether_the_plan_counts_on_agents(self):
+        for mode, enforcement, counts in (
+            ('pre-copy', 'advisory', False),
+            ('pre-copy', 'host default', False),
+            ('pre-copy', 'enforced', True),
+            ('post-copy', 'advisory', True),
+        ):
+            given = {
+                **self.given(),
+                'mode': mode,
+                'cap_enforcement': enforcement,
+            }
+            self.assertIs(counts, parameters.counts_on_agents(given))
+        # of an older plugin
+        self.assertFalse(parameters.counts_on_agents({'mode': 'pre-copy'}))
+
     def test_they_come_back_as_the_order(self):
         migration = plan().migrations[0]
         order = parameters.to_order(self.given(), permitted=True)

@@ -17,6 +17,7 @@ from watcher_tsmig.forecast.hybrid import hybrid
 from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.simulate.sharing import NOWHERE
@@ -283,8 +284,20 @@ class TestReplay(testtools.TestCase):
             policies.request('balanced', hosts=('a', 'b'), **values),
         )
 
+    def test_a_hybrid_is_late_by_what_comes_beside_its_tail(self):
+        # its traffic goes at the switch; planned is that it goes at the end
+        plan = self.plan(only_mode=Mode.HYBRID)
+        happened = simulate.replay(self.cloud, plan)
+        self.assertEqual((), happened.unfinished)
+        self.assertGreater(happened.makespan, 0.999 * plan.makespan)
+        self.assertLess(happened.makespan, 1.01 * plan.makespan)
+        for migration in plan.migrations:
+            done = happened.done[migration.vm]
+            self.assertIs(Mode.POST_COPY, done.mode)
+            self.assertAlmostEqual(1.0, done.data / migration.data, delta=0.01)
+
     def test_with_caps_in_force_it_happens_as_planned(self):
-        for mode in (None, *Mode):
+        for mode in (None, Mode.PRE_COPY, Mode.POST_COPY):
             plan = self.plan(only_mode=mode)
             happened = simulate.replay(self.cloud, plan)
             self.assertEqual((), happened.unfinished)
@@ -295,6 +308,21 @@ class TestReplay(testtools.TestCase):
                     happened.done[migration.vm].ended,
                     places=3,
                 )
+
+    def test_what_nobody_caps_is_planned_as_it_will_go(self):
+        alone = dataclasses.replace(
+            self.cloud,
+            hosts=tuple(
+                dataclasses.replace(h, agent=False) for h in self.cloud.hosts
+            ),
+        )
+        for policy in policies.NAMES:
+            plan = make_plan(alone, policies.request(policy, hosts=('a', 'b')))
+            happened = simulate.replay(alone, plan, capped=False)
+            self.assertAlmostEqual(
+                1.0, happened.makespan / plan.makespan, delta=0.03
+            )
+            self.assertEqual([], check(alone, plan))
 
     def swapped(self, **values):
         full = {'memory': 60e9}

@@ -56,6 +56,8 @@ FINGERPRINTS = {
     '1.0': 'd741e9884f03be9c',
     '1.1': 'c233b3de1b5d15b0',
     '1.2': 'af08029ae12c55d2',
+    '1.3': 'c0038430205cfb50',
+    '1.4': 'c3c0b8193f5d75d0',
 }
 
 
@@ -123,6 +125,18 @@ class TestReading(Case):
         cloud = snapshot.loads(json.dumps(self.document))
         self.assertIsInstance(cloud.hosts[0].vcpus, float)
         self.assertIsInstance(cloud.vms[0].working_set.samples[0][0], float)
+
+    def test_counts_are_whole_numbers_however_they_are_written(self) -> None:
+        for written in ('2', '2.0'):
+            text = json.dumps(self.document).replace(
+                '"name": "cmp-01"',
+                f'"name": "cmp-01", "max_outgoing": {written}',
+            )
+            cloud = snapshot.loads(text)
+            self.assertIsInstance(cloud.hosts[0].max_outgoing, int)
+            self.assertEqual(cloud, snapshot.loads(snapshot.dumps(cloud)))
+        self.cloud['hosts'][0]['max_outgoing'] = 1.5
+        self.assertIn('is not a whole number', self.refused())
 
     def test_a_later_minor_version_may_have_more_members(self) -> None:
         self.document |= {'format_version': '1.7', 'taken_by': 'x'}

@@ -9,6 +9,7 @@ import testtools
 from tests.unit.builders import GIGABIT
 from tests.unit.builders import cloud
 from tests.unit.builders import idle
+from tests.unit.builders import vm
 from tests.unit.builders import writes
 from tests.unit.test_plan import PlanCase
 from watcher_tsmig.model.rules import Rules
@@ -18,16 +19,21 @@ from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.simulate import replay
 
 
-class TestPlans(PlanCase):
+class FourOfOne(PlanCase):
+    """Four VMs leave one host."""
+
     def setUp(self):
         super().setUp()
         self.cloud = cloud(
             'a b c d', *[idle(f'v{i}', 'a', memory=2e9) for i in range(4)]
         )
 
+
+class TestPlans(FourOfOne):
     def test_who_has_more_to_send_than_measured_uses_the_whole_link(self):
         plan = self.plan(self.cloud, 'fast')
         truth = dataclasses.replace(
@@ -51,6 +57,51 @@ class TestPlans(PlanCase):
     def test_what_an_operator_keeps_from_migrations_is_kept(self):
         plan = self.plan(self.cloud, 'fast', nic_share=0.5)
         self.assertEqual({None}, {m.limit for m in plan.migrations})
+
+
+class TestRooms(FourOfOne):
+    def test_one_alone_may_have_what_its_path_leaves(self):
+        # at first applications leave 700 Mbit/s, and at last all but 300
+        talker = vm('v', 'a', 300, 10, working_set=writes(1e7, 1e8))
+        plan = self.plan(cloud('a b', talker), only_mode=Mode.PRE_COPY)
+        (alone,) = plan.migrations
+        self.assertAlmostEqual(0.9 * 0.7 * GIGABIT, alone.room, delta=1e3)
+        self.assertLessEqual(alone.cap, alone.room)
+
+    def test_nobody_may_have_what_others_are_to_have_beside_it(self):
+        for policy in policies.NAMES:
+            plan = self.plan(self.cloud, policy)
+            for m in plan.migrations:
+                beside = sum(
+                    other.cap
+                    for other in plan.migrations
+                    if other.id != m.id
+                    and other.start < m.end
+                    and other.end > m.start
+                )
+                self.assertGreaterEqual(m.room, m.cap)
+                free = max(GIGABIT - beside, m.cap)
+                self.assertLessEqual(m.room, free * (1 + 1e-9))
+
+    def test_who_is_late_finds_those_who_wait_for_it_waiting(self):
+        one, two = (
+            Task(ways=(Way(links=(0,), takes=lambda rate: 100 / rate),))
+            for _ in range(2)
+        )
+        tasks = Tasks(
+            tasks=(one, two),
+            capacity=np.array([100.0]),
+            app=np.array([10.0]),
+        )
+        bookings = [
+            Booking(task=0, way=0, rate=40.0, start=0.0, takes=2.5),
+            Booking(task=1, way=0, rate=30.0, start=2.5, takes=4.0),
+        ]
+        self.assertEqual(
+            [90.0, 90.0], spare.rooms(tasks, bookings, [(), (0,)])
+        )
+        # and what waits for nothing may begin whenever it likes
+        self.assertEqual([60.0, 90.0], spare.rooms(tasks, bookings, [(), ()]))
 
 
 class TestLimits(testtools.TestCase):

@@ -13,10 +13,11 @@ from tests.unit.test_telemetry_gnocchi import NOW
 from tests.unit.test_telemetry_gnocchi import SmallGnocchi
 from watcher_tsmig import errors
 from watcher_tsmig import units
+from watcher_tsmig.agent import values
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import declarations
 from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.permission import permission
 
 
 def thing(**values):
@@ -116,6 +117,20 @@ def read(compute, instances=(), scoped=False):
 
 
 class TestInventory(unittest.TestCase):
+    def test_the_nic_of_tenants_is_known_beside_that_of_migrations(self):
+        for more, separate, capacity, tenants in (
+            ({'migration_nic_mbit_s': '10000'}, True, 10000, 1000),
+            ({'migration_network': 'separate'}, True, 1000, None),
+            ({'migration_network': 'shared'}, False, 1000, None),
+        ):
+            metadata = aggregate('a', nic_mbit_s='1000', **more)
+            nic = read(SmallCompute(aggregates=[metadata])).hosts[0].nic
+            self.assertIs(separate, nic.separate)
+            self.assertEqual(units.from_mbit_s(capacity), nic.capacity)
+            self.assertEqual(
+                tenants and units.from_mbit_s(tenants), nic.tenants
+            )
+
     def test_hosts_have_schedulable_capacity_and_what_is_declared(self):
         found = read(
             SmallCompute(
@@ -228,10 +243,31 @@ class TestInventory(unittest.TestCase):
             ],
             [aggregate('ab', post_copy='true')],
         )
-        permitted = declarations.post_copy_permitted
-        self.assertTrue(permitted(compute, 'id-one', 'a', 'b'))
-        self.assertFalse(permitted(compute, 'id-one', 'a', 'c'))
-        self.assertFalse(permitted(compute, 'id-no', 'a', 'b'))
+        for vm, source, destination, wanted in (
+            ('id-one', 'a', 'b', True),
+            ('id-one', 'a', 'c', False),
+            ('id-no', 'a', 'b', False),
+        ):
+            found = permission(compute, None, vm, source, destination)
+            self.assertIs(wanted, found.post_copy)
+
+    def test_an_agent_that_was_away_is_asked_again_before_a_post_copy(self):
+        def answers(host, verb, arguments, *, insist=False):
+            if not insist:
+                raise errors.CloudError(f'no agent answers on {host}')
+            return {
+                'format': values.FORMAT,
+                'nova': {'post_copy': True},
+                'userfaultfd': True,
+            }
+
+        agents = types.SimpleNamespace(ask=answers)
+        compute = SmallCompute([server('one')])
+        for insist in (True, False):
+            found = permission(
+                compute, agents, 'id-one', 'a', 'b', insist=insist
+            )
+            self.assertIs(insist, found.post_copy)
 
 
 class TestReadCloud(unittest.TestCase):

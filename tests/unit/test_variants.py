@@ -87,7 +87,7 @@ class TestObjectives(PlanCase):
 
     def test_a_post_copy_for_less_harm_says_so(self):
         case = explain.Case(
-            post=True,
+            mode=Mode.POST_COPY,
             wanted=False,
             gentle=True,
             fell_back=False,
@@ -154,6 +154,7 @@ class TestWorth(testtools.TestCase):
             destination=np.array([2, 1, 1, 1, 1]),
             post=~yes,
             may_pre=yes,
+            may_hybrid=~yes,
             may_post=yes,
             after=((),) * 5,
         )

@@ -8,12 +8,12 @@ import contextlib
 import fcntl
 import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
 
 from watcher_tsmig import errors
+from watcher_tsmig import files
 
 # 20,000 keys with 30 numbers each take some 15 MiB.
 MAX_BYTES = 64 << 20
@@ -48,28 +48,6 @@ def read(path: pathlib.Path) -> str | None:
         ) from error
 
 
-def write(path: pathlib.Path, text: str) -> None:
-    """Replace the file by this text: all of it, or the old file stays.
-
-    :raises errors.InputError: it cannot be written
-    """
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f'.{path.name[:64]}.', dir=path.parent
-        )
-        try:
-            with os.fdopen(handle, 'w', encoding='utf-8') as file:
-                file.write(text)
-            pathlib.Path(name).replace(path)
-        except BaseException:
-            pathlib.Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise errors.InputError(
-            f'cannot be written: {error.strerror}', str(path)
-        ) from error
-
-
 def update(path: pathlib.Path, change: Callable[[str | None], str]) -> None:
     """Change the file's text; writers wait for each other.
 
@@ -78,7 +56,7 @@ def update(path: pathlib.Path, change: Callable[[str | None], str]) -> None:
         writer held it for too long
     """
     with _alone(path):
-        write(path, change(read(path)))
+        files.replace(path, change(read(path)))
 
 
 @contextlib.contextmanager

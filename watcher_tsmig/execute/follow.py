@@ -9,6 +9,8 @@ import dataclasses
 import enum
 from collections.abc import Callable
 
+from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.gauge import Gauge
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
 from watcher_tsmig.plan.values import Mode
@@ -46,6 +48,10 @@ PHASES = {
 }
 
 
+# A pre-copy that is left running past its deadline is followed for so many
+# times that; Nova itself gives up after 800 s a GiB.
+FOLLOWED = 10.0
+
 # Nova aborts in these and in no others (queued and preparing since 2.65)
 ABORTABLE = (Phase.WAITING, Phase.RUNNING)
 
@@ -59,6 +65,7 @@ class Step(enum.Enum):
     FINISH = 'finish'  # look where the VM is, it should have arrived
     FAIL = 'fail'  # Nova says that it failed
     ABSENT = 'absent'  # Nova never made a record
+    GONE = 'gone'  # the VM does not exist any more
     STUCK = 'stuck'  # a bound has passed and nothing can be done
 
 
@@ -74,6 +81,7 @@ class Stop(enum.Enum):
 class Watch:
     """The following of one migration; instants are those of the caller.
 
+    :ivar gauge: what the counters show of the rounds
     :ivar switched: a post-copy was seen
     :ivar tries: forced completions so far
     :ivar stop: why it is to stop, once it is
@@ -88,6 +96,7 @@ class Watch:
     since: float = 0.0
     now: float = 0.0
     total: float | None = None
+    gauge: Gauge = dataclasses.field(default_factory=lambda: Gauge(0.0))
     switched: bool = False
     tries: int = 0
     tried_at: float = float('-inf')
@@ -104,13 +113,13 @@ class Watch:
         now: float,
         status: str | None,
         *,
-        total: float | None = None,
+        counters: Counters | None = None,
         cancelled: bool = False,
     ) -> Step:
         """The step that follows from what is seen now.
 
         :param status: of Nova's record; None while there is none
-        :param total: memory_total_bytes of Nova's record
+        :param counters: of the memory that is sent; None: nobody tells
         :param cancelled: the action plan is
         """
         phase = PHASES.get(status, Phase.LANDING)
@@ -118,7 +127,9 @@ class Watch:
             self.phase = phase
             self.since = now
         self.now = now
-        self.total = total
+        if counters is not None:
+            self.gauge.look(now, counters)
+        self.total = counters.total if counters else None
         if phase is Phase.POST_COPY:
             self.switched = True
         self.stop = self.stop or _why_stop(self, cancelled)
@@ -138,6 +149,13 @@ class Watch:
         return step
 
     @property
+    def mode(self) -> Mode:
+        """How its memory travelled, as far as was seen."""
+        if not self.switched:
+            return Mode.PRE_COPY
+        return Mode.POST_COPY if self.order.mode.early else Mode.HYBRID
+
+    @property
     def lasted(self) -> float:
         """How long it is in its phase, s."""
         return self.now - self.since
@@ -148,7 +166,11 @@ def _why_stop(watch: Watch, cancelled: bool) -> Stop | None:
         return Stop.CANCELLED
     if watch.phase is Phase.WAITING and watch.lasted > watch.pace.queue:
         return Stop.QUEUED
-    if watch.phase is Phase.RUNNING and watch.lasted > watch.order.deadline:
+    if (
+        watch.phase is Phase.RUNNING
+        and watch.pace.abort_late
+        and watch.lasted > watch.order.deadline
+    ):
         return Stop.DEADLINE
     return None
 
@@ -158,6 +180,8 @@ def _absent(watch: Watch) -> bool:
 
 
 def _stuck(watch: Watch) -> bool:
+    if watch.phase is Phase.RUNNING and watch.stop is None:
+        return watch.lasted > watch.order.deadline * FOLLOWED
     if watch.phase in (Phase.POST_COPY, Phase.LANDING):
         return watch.lasted > watch.order.deadline
     return (
@@ -178,10 +202,16 @@ def _abortable(watch: Watch) -> bool:
     )
 
 
+def _passed(watch: Watch) -> bool:
+    """Its first pass is over; by the forecast, where no counter tells."""
+    return watch.gauge.rounds > 1 or watch.lasted > watch.order.takes
+
+
 def _switchable(watch: Watch) -> bool:
     return (
-        watch.order.mode is Mode.POST_COPY
+        watch.order.mode.switches
         and watch.order.post_copy_permitted
+        and (watch.order.mode.early or _passed(watch))
         and watch.phase is Phase.RUNNING
         and bool(watch.total)
         and watch.tries < watch.pace.switch_tries

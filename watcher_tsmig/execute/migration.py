@@ -12,24 +12,36 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from watcher_tsmig import errors
+from watcher_tsmig.agent.values import Direction
+from watcher_tsmig.agent.values import Job
+from watcher_tsmig.execute import words
+from watcher_tsmig.execute.balloon import Giving
+from watcher_tsmig.execute.caps import CapDriver
+from watcher_tsmig.execute.caps import Keeping
+from watcher_tsmig.execute.caps import NoCaps
+from watcher_tsmig.execute.compute import ComputeDriver
+from watcher_tsmig.execute.compute import Record
+from watcher_tsmig.execute.compute import Refused
+from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.follow import ABORTABLE
 from watcher_tsmig.execute.follow import PHASES
+from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Step
+from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
+from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.govern_values import Kind
+from watcher_tsmig.execute.govern_values import Policy
+from watcher_tsmig.execute.governing import Governing
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.execute.nova import Record
-from watcher_tsmig.execute.nova import Refused
-from watcher_tsmig.execute.nova import Server
-from watcher_tsmig.execute.nova import Statistics
 from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.values import Clock
-from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.execute.values import Pace
 from watcher_tsmig.execute.values import Progress
 from watcher_tsmig.execute.values import WallClock
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import human_time
 
 LOG = logging.getLogger(__name__)
@@ -37,43 +49,60 @@ LOG = logging.getLogger(__name__)
 # Of Nova's reason, so much; where the VM is has to be told, too.
 REASON = 80
 
+# Nova's statuses in which a hypervisor sends memory.
+SENDING = ('running', 'running (post-copy)')
+
 Report = Callable[[Progress], None]
 
 
 def carry_out(
-    compute: Compute,
+    driver: ComputeDriver,
     order: Order,
     *,
     cancelled: Callable[[], bool],
     report: Report = lambda progress: None,
+    caps: CapDriver | None = None,
+    governor: Policy | None = None,
     pace: Pace | None = None,
     clock: Clock | None = None,
 ) -> Outcome:
     """Move one VM and stay with it until it is at rest on its destination.
 
-    :param compute: openstacksdk's compute proxy
+    :param driver: of the compute API
     :param cancelled: whether the action plan is; asked at every look
     :param report: told whenever what Nova shows has changed
+    :param caps: puts the order's cap in force; None: nobody does
+    :param governor: watches the pre-copy's counters; None: it only tells
     :raises errors.MigrationError: the VM is not at rest on its destination
     """
     pace = pace or Pace()
     clock = clock or WallClock()
-    nova = Nova(compute, pace, clock)
+    nova = Nova(driver, pace, clock)
     try:
         server = nova.server(order.vm)
         if server is not None and order.arrived(server.host):
-            return _already_there(order, server.host)
+            return words.already_there(order, server.host)
         trouble = obstacle(nova, order, server)
         if trouble:
-            raise errors.MigrationError(_sentence(order, trouble))
+            raise errors.MigrationError(words.sentence(order, trouble))
         known = frozenset(record.id for record in nova.records(order.vm))
     except errors.MigrationError:
         raise
     except errors.CloudError as error:
         raise errors.MigrationError(
-            _sentence(order, f'was not moved, Nova does not answer: {error}')
+            words.sentence(
+                order, f'was not moved, Nova does not answer: {error}'
+            )
         ) from error
-    return _Run(nova, order, pace, clock, cancelled, report, known).follow()
+    keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
+    governing = Governing(governor or Policy(), order, keeping)
+    run = _Run(
+        nova, order, pace, clock, cancelled, report, known, keeping, governing
+    )
+    giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
+    with giving.lent(), keeping.kept():
+        outcome = run.follow()
+    return giving.told_in(outcome)
 
 
 def withdraw(nova: Nova, order: Order) -> bool:
@@ -99,6 +128,8 @@ class _Run:
     cancelled: Callable[[], bool]
     report: Report
     known: frozenset[str]
+    keeping: Keeping
+    governing: Governing
     doubt: str = ''
     remark: str = ''
     data: float | None = None
@@ -109,7 +140,7 @@ class _Run:
         """Start the migration and watch it until it has ended."""
         if self.cancelled():
             raise errors.MigrationError(
-                _sentence(
+                words.sentence(
                     self.order,
                     'was not moved, the action plan was cancelled',
                 )
@@ -119,7 +150,7 @@ class _Run:
             self.doubt = self.nova.start(self.order)
         except Refused as error:
             raise errors.MigrationError(
-                _sentence(
+                words.sentence(
                     self.order,
                     f'stays on {self.order.source}, Nova refused: {error}',
                 )
@@ -141,29 +172,75 @@ class _Run:
                 step = Step.WAIT
             if step is Step.FINISH:
                 return self._finish(watch)
+            if step is Step.GONE:
+                return words.gone(self.order, self.clock.now() - watch.began)
             self._act(step, watch)
             self.clock.sleep(self.pace.poll)
 
     def _look(self, watch: Watch) -> Step:
         vm = self.order.vm
         fresh = [r for r in self.nova.records(vm) if r.id not in self.known]
+        # a VM that is deleted takes its records along
+        if self.record and not fresh and self.nova.server(vm) is None:
+            return Step.GONE
         self.record = fresh[0] if fresh else None
         status = self.record.status if self.record else None
         memory = None
-        if self.record and status == 'running':
-            memory = self.nova.statistics(vm, self.record.id)
+        if self.record and status in SENDING:
+            memory = self._counters(status)
+        elif PHASES.get(status) in (Phase.ABSENT, Phase.WAITING):
+            self.keeping.wait()
         if memory and memory.processed is not None:
             self.data = max(self.data or 0.0, memory.processed)
+        if memory and status == 'running' and watch.stop is None:
+            self._govern(watch, memory)
         self._tell(watch, status, memory)
         return watch.look(
             self.clock.now(),
             status,
-            total=memory.total if memory else None,
+            counters=memory,
             cancelled=self.cancelled(),
         )
 
+    def _govern(self, watch: Watch, memory: Counters) -> None:
+        decision = self.governing.look(self.clock.now(), memory)
+        if decision is None:
+            return
+        LOG.warning('%s: %s', self.order.name, decision.text)
+        if not decision.act or self.record is None:
+            return
+        if decision.kind is Kind.CAP and decision.cap is not None:
+            self.keeping.change(decision.cap)
+        elif decision.kind is Kind.SWITCH:
+            refusal = self.nova.switch(self.order.vm, self.record.id)
+            if refusal:
+                LOG.info('%s: no switch: %s', self.order.name, refusal)
+        elif decision.kind is Kind.ABORT:
+            watch.stop = Stop.DEADLINE
+
+    def _counters(self, status: str) -> Counters | None:
+        """The agent's, which are of now, or Nova's, of up to 5 s ago."""
+        held = self.keeping.tend()
+        job = held.job if held is not None else Job()
+        source: Statistics | Job | None = job
+        if job.direction is not Direction.OUTGOING:
+            if status != 'running' or self.record is None:
+                return None
+            source = self.nova.statistics(self.order.vm, self.record.id)
+        if source is None:
+            return None
+        return Counters(
+            total=source.total,
+            processed=source.processed,
+            remaining=source.remaining,
+            iteration=job.iteration,
+            dirty_rate=job.dirty_rate,
+            bandwidth=job.rate,
+            cap=self.keeping.in_force,
+        )
+
     def _tell(
-        self, watch: Watch, status: str | None, memory: Statistics | None
+        self, watch: Watch, status: str | None, memory: Counters | None
     ) -> None:
         progress = Progress(
             vm=self.order.vm,
@@ -173,12 +250,14 @@ class _Run:
             processed=memory.processed if memory else None,
             remaining=memory.remaining if memory else None,
             total=memory.total if memory else None,
+            note=self.governing.said,
         )
         told = self.told
         if (
             told is None
             or told.status != progress.status
             or told.processed != progress.processed
+            or told.note != progress.note
         ):
             self.told = progress
             self.report(progress)
@@ -220,13 +299,12 @@ class _Run:
                 f'{watch.stop.value}, and the abort had no effect within '
                 f'{human_time(self.pace.stop)} (Nova: {status})'
             )
-        # The one state in which a hasty hand loses the VM: half of its
-        # memory is on either host.
-        self._fail(
-            f'has been {status} for {human_time(watch.lasted)}; it cannot '
-            'be stopped any more. Do not restart nova-compute on '
-            f'{self.order.source}; check the network'
-        )
+        if watch.phase is Phase.RUNNING:
+            self._fail(
+                f'has been running for {human_time(watch.lasted)}, long past '
+                'its deadline, and is left to that'
+            )
+        self._fail(words.halfway(self.order, status, watch.lasted))
 
     def _finish(self, watch: Watch) -> Outcome:
         began = self.clock.now()
@@ -243,15 +321,17 @@ class _Run:
             self.clock.sleep(self.pace.poll)
         if server.vm_state == 'error':
             self._fail('Nova reports completed')
-        mode = Mode.POST_COPY if watch.switched else Mode.PRE_COPY
+        said = (self.keeping.told(), self.remark, self.governing.said)
         return Outcome(
             vm=self.order.vm,
             host=self.order.destination,
             seconds=self.clock.now() - watch.began,
             took=self.record.took if self.record else None,
-            mode=mode,
+            mode=watch.mode,
             data=self.data,
-            remark=self.remark,
+            cap=self.keeping.enforcement,
+            cap_rate=self.keeping.in_force,
+            remark='; '.join(filter(None, said)),
         )
 
     def _server(self) -> Server | None:
@@ -262,39 +342,7 @@ class _Run:
             return None
 
     def _fail(self, what: str, cause: BaseException | None = None) -> NoReturn:
-        where = _whereabouts(self.order, self._server())
+        where = words.whereabouts(self.order, self._server())
         raise errors.MigrationError(
-            _sentence(self.order, f'{what}; {where}')
+            words.sentence(self.order, f'{what}; {where}')
         ) from cause
-
-
-def _already_there(order: Order, host: str) -> Outcome:
-    return Outcome(
-        vm=order.vm,
-        host=host,
-        seconds=0.0,
-        mode=order.mode,
-        data=0.0,
-        remark='was already there',
-    )
-
-
-def _whereabouts(order: Order, server: Server | None) -> str:
-    if server is None:
-        return 'where it is now is unknown'
-    place = f'on {server.host}'
-    if server.vm_state == 'error':
-        return (
-            f'it is in ERROR {place}: if it runs there, '
-            '"openstack server set --state active"'
-        )
-    if server.host == order.destination:
-        return f'it is {server.vm_state} {place}, its destination'
-    if server.task:
-        return f'it is {server.task} {place}'
-    return f'it is {server.vm_state} {place}; plan again'
-
-
-def _sentence(order: Order, text: str) -> str:
-    name = order.name if len(order.name) <= 40 else order.name[:39] + '…'
-    return f'{name}: {text}'

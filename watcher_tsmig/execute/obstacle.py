@@ -4,12 +4,11 @@ Only the looking again lives here: a plan may be a day old, so each thing
 that it relied on is judged by what Nova says at the start.
 """
 
+from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.execute.nova import Server
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.model.cloud import PAUSED
-from watcher_tsmig.plan.values import Mode
 
 # What an operator does about a VM that does not move live, by its state.
 REMEDIES = {
@@ -44,13 +43,14 @@ def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
             'reset it if nobody works on it',
         ),
         (
-            order.mode is Mode.POST_COPY and server.vm_state == PAUSED,
+            order.mode.switches and server.vm_state == PAUSED,
             'is paused and cannot be post-copied; plan again',
         ),
         (
-            order.mode is Mode.POST_COPY and not order.post_copy_permitted,
-            f'needs post-copy, which {order.source} or the VM no longer '
-            'permits (tsmig:post_copy); plan again',
+            order.mode.switches and not order.post_copy_permitted,
+            f'needs post-copy, and nobody says any more that {order.source}, '
+            f'{order.destination} and the VM permit it (nova.conf, as their '
+            'agents read it, or tsmig:post_copy); plan again',
         ),
     )
     for applies, text in checks:

@@ -5,6 +5,7 @@ rates bytes per second, times seconds on the wall clock.
 """
 
 import dataclasses
+import math
 import time
 from typing import Any
 from typing import Protocol
@@ -12,6 +13,7 @@ from typing import Protocol
 from watcher_tsmig import errors
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.units import MIB
 
 # openstacksdk's compute proxy, of an administrator; it has no types
 Compute = Any
@@ -48,7 +50,13 @@ class Order:
         and how long post-copy may take before we stop waiting for it, s
     :ivar post_copy_permitted: the source host is declared able to
         post-copy now; without it a forced completion would pause the VM
-    :ivar cap: bandwidth that the plan wants; nobody enforces it yet
+    :ivar cap: bandwidth that the plan wants, bytes/s
+    :ivar room: what its cap may be raised to, bytes/s; None: no more than
+        `cap`
+    :ivar floor: least convergent bandwidth, bytes/s
+    :ivar takes: forecast total time, s; inf where nobody foretold it
+    :ivar disks: local disks of the VM go along, and share the cap
+    :ivar balloon: the VM's owner lets its caches be given back first
     :ivar hop: 2 where an earlier migration of the plan brings the VM to
         `source`, a third host
     :ivar goes_on_to: where a later migration of the plan takes the VM;
@@ -63,6 +71,11 @@ class Order:
     deadline: float
     post_copy_permitted: bool = False
     cap: float | None = None
+    room: float | None = None
+    floor: float = 0.0
+    takes: float = math.inf
+    disks: bool = False
+    balloon: bool = False
     hop: int = 1
     goes_on_to: str = ''
 
@@ -94,6 +107,11 @@ class Pace:
         the migration's record is completed
     :ivar outage: for a compute API that does not answer while a migration
         runs, which it outlives
+    :ivar abort_late: a pre-copy that runs past its deadline is aborted;
+        else it is left running until it ends, or Nova ends it
+    :ivar cap_life: after which a cap ends that nobody renews
+    :ivar balloon_keep: no time but bytes: what stays available to a guest
+        whose caches are given back
     :ivar http_tries: attempts at one read of the compute API
     :ivar http_wait: before the second attempt; doubles each time
     """
@@ -106,11 +124,16 @@ class Pace:
     stop: float = 60.0
     settle: float = 60.0
     outage: float = 300.0
+    cap_life: float = 120.0
+    abort_late: bool = True
+    balloon_keep: float = 256.0 * MIB
     http_tries: int = 3
     http_wait: float = 0.5
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
+            if field.name == 'abort_late':
+                continue
             if not getattr(self, field.name) > 0:
                 raise errors.InputError('is not above 0', field.name)
         if self.poll > 2:
@@ -119,7 +142,10 @@ class Pace:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A look at a migration; `None` where Nova has no number for it."""
+    """A look at a migration; `None` where Nova has no number for it.
+
+    :ivar note: what the governor does or would do, for people; else empty
+    """
 
     vm: str
     name: str
@@ -128,13 +154,14 @@ class Progress:
     processed: float | None = None
     remaining: float | None = None
     total: float | None = None
+    note: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a migration that reached its true end went.
 
-    :ivar host: where the VM is now
+    :ivar host: where the VM is now; empty where it was deleted meanwhile
     :ivar seconds: from the request to the VM at rest on `host`
     :ivar took: the same by Nova's record, which does not depend on how
         often we look; None where Nova does not tell
@@ -142,6 +169,7 @@ class Outcome:
     :ivar data: bytes sent as last seen, at most 5 s old; None if not seen
     :ivar downtime: s; None, because Nova's API does not tell it
     :ivar cap: who enforced the plan's bandwidth
+    :ivar cap_rate: that was read back in force, bytes/s; None: none was
     :ivar remark: what an operator should know about it; may be empty
     """
 
@@ -153,4 +181,5 @@ class Outcome:
     data: float | None = None
     downtime: float | None = None
     cap: Enforcement = Enforcement.ADVISORY
+    cap_rate: float | None = None
     remark: str = ''

@@ -13,6 +13,7 @@ import enum
 
 import numpy as np
 
+from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.migrations import BoolArray
@@ -63,6 +64,7 @@ def hybrid(
     switch: Switch | FloatArray | float = Switch.FIRST_PASS,
     post_bandwidth: FloatArray | float | None = None,
     terms: Terms = PLAIN_TERMS,
+    bracket: Bracket = Bracket.EXPECTED,
 ) -> Hybrids:
     """Forecast a pre-copy that switches to post-copy.
 
@@ -76,16 +78,17 @@ def hybrid(
     :param post_bandwidth: bytes/s on the wire after the switch, shape (n,)
         or one; None: as before. QEMU has a cap of its own for it, which
         Nova leaves at none: then this is what the link has left
+    :param bracket: which of the curves through the samples is walked
     :raises ValueError: a bandwidth is not positive, a time negative
     """
-    pre = pre_copy(curves, bandwidth, rules, terms=terms)
+    pre = pre_copy(curves, bandwidth, rules, bracket, terms)
     n = len(curves)
     rates = np.broadcast_to(np.asarray(bandwidth, dtype=np.float64), (n,))
     later = _later(rates, post_bandwidth)
     how = course(curves, rates, rules, terms)
     due = _due(switch, how)
     done: BoolArray = pre.converges & (pre.t_converge <= due)
-    at, left, sent, unsent = _until(curves, how, due, ~done)
+    at, left, sent, unsent = _until(curves, how, due, ~done, bracket)
     after = course(curves, later, rules, terms)
     pages = _missing(curves, rules, left, unsent)
     # on a connection of their own, requested pages wait behind what the
@@ -135,7 +138,11 @@ def _due(switch: Switch | FloatArray | float, how: Course) -> FloatArray:
 
 
 def _until(
-    curves: Curves, how: Course, due: FloatArray, active: BoolArray
+    curves: Curves,
+    how: Course,
+    due: FloatArray,
+    active: BoolArray,
+    bracket: Bracket,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """At the switch: s, bytes left, bytes sent, share never sent; (n,)."""
     n = len(curves)
@@ -154,13 +161,13 @@ def _until(
         times = np.where(flat & ~stall, times, 1.0)
         begun = np.where(active, begun + times * seconds, begun)
         sent = np.where(active, sent + times * send, sent)
-        following = how.factor * curves.at(seconds)
+        following = how.factor * curves.at(seconds, bracket)
         before = np.where(active, seconds, before)
         send = np.where(active & ~flat, following, send)
         seconds = send / how.rate
     inside = np.where(stall, 0.0, np.clip(due - begun, 0.0, seconds))
     share = np.divide(inside, seconds, out=np.zeros(n), where=seconds > 0)
-    again = how.factor * curves.at(inside) * share
+    again = how.factor * curves.at(inside, bracket) * share
     left = np.minimum(send * (1 - share) + again, how.first)
     unsent = np.where(begun == how.begin, 1 - share, 0.0)
     return begun + inside, left, sent + send * share, unsent

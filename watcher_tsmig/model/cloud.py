@@ -20,16 +20,26 @@ class Nic:
 
     `capacity` holds for each direction. The background is what runs over
     the interface beside the traffic of the VMs known to the cloud.
+
+    :ivar separate: the VMs' traffic goes another way, so that it is not in
+        the way of migrations, nor they in its
+    :ivar tenants: bytes/s of the NIC that it then goes over; None where
+        nobody said
     """
 
     capacity: float
     background_tx: float = 0.0
     background_rx: float = 0.0
+    separate: bool = False
+    tenants: float | None = None
 
     def __post_init__(self) -> None:
         fields.number('capacity', self.capacity, low=0, above=True)
         fields.number('background_tx', self.background_tx, low=0)
         fields.number('background_rx', self.background_rx, low=0)
+        fields.flag('separate', self.separate)
+        if self.tenants is not None:
+            fields.number('tenants', self.tenants, low=0, above=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,11 @@ class Host:
     :ivar disk: bytes of local disk that the scheduler may give to VMs;
         None where nobody said, which counts as enough
     :ivar zone: availability zone
+    :ivar max_outgoing: live migrations that may leave it at once by Nova's
+        own setting; None where nobody said
+    :ivar agent: somebody on it puts bandwidths in force
+    :ivar bandwidth: bytes/s on the wire that Nova gives each migration that
+        leaves it, where no agent does; None: as much as there is
     :ivar enabled: the compute service may receive VMs
     :ivar up: the compute service answers
     """
@@ -58,6 +73,9 @@ class Host:
     up: bool = True
     disk: float | None = None
     zone: str | None = None
+    max_outgoing: int | None = None
+    agent: bool = False
+    bandwidth: float | None = None
 
     def __post_init__(self) -> None:
         fields.text('name', self.name)
@@ -67,6 +85,11 @@ class Host:
         fields.flag('post_copy', self.post_copy, optional=True)
         fields.flag('enabled', self.enabled)
         fields.flag('up', self.up)
+        fields.flag('agent', self.agent)
+        if self.max_outgoing is not None:
+            fields.whole('max_outgoing', self.max_outgoing, low=1)
+        if self.bandwidth is not None:
+            fields.number('bandwidth', self.bandwidth, low=0, above=True)
         if self.disk is not None:
             fields.number('disk', self.disk, low=0)
         if self.zone is not None:

@@ -36,6 +36,12 @@ def number(
         )
 
 
+def whole(name: str, value: object, *, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise errors.InputError(f'{shown(value)} is not a whole number', name)
+    number(name, value, low=low)
+
+
 def kind(name: str, value: object, wanted: type) -> None:
     if value is not None and not isinstance(value, wanted):
         raise errors.InputError(

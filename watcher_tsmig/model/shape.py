@@ -125,6 +125,13 @@ def _samples(value: object, strict: bool) -> object:
     )
 
 
+def _whole(value: object, strict: bool) -> object:
+    # JSON does not tell 2 from 2.0; what is no whole number, its field says
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 def _optional(read: _Reader) -> _Reader:
     def reader(value: object, strict: bool) -> typing.Any:  # noqa: ANN401
         return None if value is None else read(value, strict)
@@ -172,6 +179,7 @@ _READERS: dict[object, _Reader] = {
     bool: _as_is,
     bool | None: _as_is,
     str | None: _as_is,
+    int | None: _whole,
     float: _as_is,
     float | None: _as_is,
     tuple[str, ...]: _texts,

@@ -8,6 +8,8 @@ the same, small effort.
 
 import dataclasses
 
+from watcher_tsmig.plan import permits
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.bound import Bound
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Tasks
@@ -59,18 +61,25 @@ def _changes(
             dataclasses.replace(tasks, capacity=capacity),
         )
     )
-    h = len(problem.names)
-    for what, rows in (
-        ('1 more at once from and to a host', slice(0, 2 * h)),
-        ('1 more at once in all', slice(2 * h, 2 * h + 1)),
-    ):
-        limits = tasks.limits.copy()
-        limits[rows] += 1
+    for what, limits in _limits(problem, tasks):
         changes.append((what, dataclasses.replace(tasks, limits=limits)))
     if any(x.late for x in found.left):
         later = dataclasses.replace(tasks, deadline=tasks.deadline + MINUTE)
         changes.append(('1 more minute', later))
     return changes
+
+
+def _limits(problem: Problem, tasks: Tasks) -> list[tuple[str, FloatArray]]:
+    """The limits with one more at once, each with its name."""
+    h, found = len(problem.names), []
+    for what, out, into in permits.more(problem.novas, problem.request):
+        limits = tasks.limits.copy()
+        limits[:h] += out
+        limits[h : 2 * h] += into
+        found.append((what, limits))
+    limits = tasks.limits.copy()
+    limits[2 * h] += 1
+    return [*found, ('1 more at once in all', limits)]
 
 
 def busiest(tasks: Tasks, found: Timetable) -> int:

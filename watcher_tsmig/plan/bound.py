@@ -14,6 +14,7 @@ import numpy as np
 
 from watcher_tsmig.forecast import post_copy
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import permits
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -143,11 +144,12 @@ def _together(
         seconds=float((least.seconds + released)[longest]),
         what=f"{problem.vms[longest].name}'s own migration",
     )
-    holding = np.bincount(problem.source, least.seconds, h)
+    holding = np.bincount(problem.source, least.seconds, h) / problem.outgoing
     busiest = int(holding.argmax())
     yield Bound(
-        seconds=float(holding[busiest]) / request.max_per_source,
-        what=f'max_per_source on {problem.names[busiest]}',
+        seconds=float(holding[busiest]),
+        what=f'{permits.limiter(problem.novas[busiest], request)} on '
+        f'{problem.names[busiest]}',
     )
     total = float(least.seconds.sum())
     yield Bound(seconds=total / request.max_in_cluster, what='max_in_cluster')

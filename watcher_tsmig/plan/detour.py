@@ -99,6 +99,7 @@ def _through(problem: Problem, moves: Moves, i: int, host: int) -> Moves:
     """The moves with move i by way of `host`; the second hop is the last."""
     may_post = bool(moves.may_post[i] and problem.post_capable[host])
     pre = bool(moves.may_pre[i])
+    late = bool(moves.may_hybrid[i] and problem.post_capable[host])
 
     def both(values: np.ndarray, first: object, second: object) -> np.ndarray:
         changed = values.copy()
@@ -111,8 +112,9 @@ def _through(problem: Problem, moves: Moves, i: int, host: int) -> Moves:
         rows=np.append(moves.rows, moves.rows[i]),
         source=np.append(moves.source, host),
         destination=both(moves.destination, host, destination),
-        post=both(moves.post, not pre, not pre),
+        post=both(moves.post, not (pre or late), not (pre or late)),
         may_pre=both(moves.may_pre, pre, pre),
+        may_hybrid=both(moves.may_hybrid, late, late),
         may_post=both(moves.may_post, may_post, may_post),
         after=(*moves.after, (i,)),
     )

@@ -1,4 +1,4 @@
-"""Why each VM got its mode, what binds it, and what the other had cost.
+"""Why each VM got its mode, and what the other had cost.
 
 Reasons are decided by a table, first match wins; the sentences say the
 numbers that decided.
@@ -25,18 +25,20 @@ from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
 
-# A migration starts right when another ends within this share of its start.
-AT_ONCE = 1e-9
+# Said of what is in no migration's way.
+OVER = ' over another network'
+# Said before what follows from writing that nobody measured.
+IF_SO = 'if it writes as assumed, '
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What decides one VM's reason; rates in bytes/s, loads as shares.
 
-    :ivar post: its mode
+    :ivar mode: its mode
     :ivar wanted: whether contention alone would have post-copied it
     :ivar gentle: whether what tenants lose comes first
-    :ivar fell_back: post-copied because no turn left enough for pre-copy
+    :ivar fell_back: it switches because no turn left enough for pre-copy
     :ivar needs: the least bandwidth of its pre-copy that would do
     :ivar room: what the path leaves for it at best; of one that fell back,
         before anybody has moved
@@ -44,9 +46,15 @@ class Case:
     :ivar longer: s that the other mode would take longer at the same cap;
         None where it is not possible
     :ivar assumed: what of it nobody measured, as in `Migration.assumed`
+    :ivar unearned: a post-copy would be permitted, were its writing
+        measured
+    :ivar sends_apart: what it sends takes another way than migrations that
+        leave its host
+    :ivar receives_apart: what it receives takes another way than those that
+        come to its destination
     """
 
-    post: bool
+    mode: Mode
     wanted: bool
     gentle: bool
     fell_back: bool
@@ -61,15 +69,32 @@ class Case:
     other_load: float
     longer: float | None
     assumed: tuple[str, ...] = ()
+    unearned: bool = False
+    sends_apart: bool = False
+    receives_apart: bool = False
 
     @property
     def near_equal(self) -> bool:
         """Neither mode's load differs by more than a percent of a NIC."""
         return abs(self.load - self.other_load) < 0.01
 
+    @property
+    def sent_beside(self) -> float:
+        """What it sends where it would be in migrations' way, bytes/s."""
+        return 0.0 if self.sends_apart else self.tx
+
+    @property
+    def received_beside(self) -> float:
+        """Likewise what it receives."""
+        return 0.0 if self.receives_apart else self.rx
+
 
 def _traffic(case: Case) -> str:
+    if case.sends_apart and case.receives_apart:
+        return 'its traffic is on another network'
     tx, rx = units.human_rate(case.tx), units.human_rate(case.rx)
+    tx += OVER * case.sends_apart
+    rx += OVER * case.receives_apart
     if 'traffic' in case.assumed:
         return f'is assumed to send {tx} and to receive {rx}'
     return f'sends {tx}, receives {rx}'
@@ -104,42 +129,50 @@ REASONS: tuple[Row, ...] = (
     ),
     (
         Reason.WRITES_TOO_FAST,
-        lambda c: c.post and (c.fell_back or not c.may_pre),
+        lambda c: c.mode.switches and (c.fell_back or not c.may_pre),
         lambda c: f'{_writes(c)}: {_needs(c)}',
     ),
     (
         Reason.ONLY_PRE_COPY,
-        lambda c: not c.post and not c.may_post,
+        lambda c: not c.mode.switches and c.unearned,
+        lambda c: (
+            f'its writing is only assumed, no reason to post-copy; '
+            f'{_traffic(c)}'
+        ),
+    ),
+    (
+        Reason.ONLY_PRE_COPY,
+        lambda c: not c.mode.switches and not c.may_post,
         lambda c: f'post-copy not permitted; {_traffic(c)}',
     ),
     (
         Reason.LESS_OUTAGE,
-        lambda c: c.wanted and not c.post,
+        lambda c: c.wanted and not c.mode.early,
         lambda c: f'its outage would cost more; {_traffic(c)}',
     ),
     (
         Reason.HARMS_LESS,
-        lambda c: c.post and not c.wanted and c.gentle,
+        lambda c: c.mode.switches and not c.wanted and c.gentle,
         lambda c: f'tenants lose less in all; {_traffic(c)}',
     ),
     (
         Reason.MAKES_IT_SHORTER,
-        lambda c: c.post and not c.wanted,
+        lambda c: c.mode.switches and not c.wanted,
         lambda c: f'makes the plan shorter; {_traffic(c)}',
     ),
     (
         Reason.NO_CONTENTION,
-        lambda c: not c.post and c.near_equal,
+        lambda c: not c.mode.early and c.near_equal,
         lambda c: f'either mode would do; {_traffic(c)}',
     ),
     (
         Reason.SENDS_LESS,
-        lambda c: not c.post and c.tx < c.rx,
+        lambda c: not c.mode.early and c.sent_beside < c.received_beside,
         lambda c: f'{_traffic(c)}: the source stays free',
     ),
     (
         Reason.RECEIVES_LESS,
-        lambda c: c.post and c.rx < c.tx,
+        lambda c: c.mode.early and c.received_beside < c.sent_beside,
         lambda c: f'{_traffic(c)}: the destination stays free',
     ),
     (
@@ -160,14 +193,20 @@ def reason(case: Case) -> tuple[Reason, str]:
 
 def runner_up(case: Case) -> str:
     """What the other mode would have meant, for people, with its price."""
-    other = Mode.PRE_COPY if case.post else Mode.POST_COPY
-    if not case.post and not case.may_post:
+    other = Mode.PRE_COPY if case.mode.early else Mode.POST_COPY
+    if not case.mode.switches and case.unearned:
+        return (
+            'post-copy is not tried where writing is only assumed, unless '
+            'post_copy_assumed asks for it'
+        )
+    if not case.mode.switches and not case.may_post:
         return (
             'post-copy is not permitted by its owner, its service class, '
             'its hosts or the request'
         )
-    if case.post and (case.fell_back or not case.may_pre):
-        return _needs(case)
+    if case.mode.early and (case.fell_back or not case.may_pre):
+        guess = 'dirtying' in case.assumed
+        return f'{IF_SO if guess else ""}{_needs(case)}'
     if case.near_equal:
         load = f'{other} would load the NICs about as much'
     else:
@@ -211,12 +250,12 @@ def cases(
     bookings: Sequence[Booking],
 ) -> list[Case]:
     """One case for each booking."""
-    game, choice = settled.game, _booked(settled, tasks, bookings)
-    load = game_module.loads(game, choice)
+    may, choice = settled.may, _booked(settled, tasks, bookings)
+    load = game_module.loads(settled.game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
     now = problem_module.room(problem, problem.app)
     gentle = problem.request.objective is Objective.GENTLE
-    out: list[Case] = []
+    found: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])
         i = place[row]
@@ -224,25 +263,25 @@ def cases(
         way = ways[b.way]
         others = [w for w in ways if w.early != way.early]
         best = float(settled.best[row])
-        needs = problem_module.pre_copy_needs(
-            problem, row, bool(game.may_post[i])
-        )
+        mode = Mode(way.label)
+        switches = bool(may.hybrid[row] or may.post[row])
+        needs = problem_module.pre_copy_needs(problem, row, switches)
         left = _room(now, way)
         wanted = bool(settled.wanted[row])
-        fell_back = way.early and not wanted and left < needs
+        fell_back = mode.switches and not wanted and left < needs <= best
         as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
         longer = None
         if others and b.rate >= others[-1].least:
             longer = others[-1].takes(b.rate) - b.takes
-        out.append(
+        found.append(
             Case(
-                post=way.early,
+                mode=mode,
                 wanted=wanted,
                 gentle=gentle,
                 fell_back=fell_back,
                 forced=problem.request.only_mode is not None,
                 may_pre=needs <= best,
-                may_post=bool(game.may_post[i]),
+                may_post=switches,
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
                 needs=needs,
@@ -251,9 +290,25 @@ def cases(
                 other_load=as_pre if way.early else as_post,
                 longer=longer,
                 assumed=problem.assumed[row],
+                unearned=_unearned(problem, moves, b.task),
+                sends_apart=_apart(problem, way, out=True),
+                receives_apart=_apart(problem, way, out=False),
             )
         )
-    return out
+    return found
+
+
+def _unearned(problem: Problem, moves: Moves, task: int) -> bool:
+    ends = [moves.source[task], moves.destination[task]]
+    capable = problem.post_capable[ends].all()
+    return bool(problem.unearned[moves.rows[task]] and capable)
+
+
+def _apart(problem: Problem, way: Way, *, out: bool) -> bool:
+    """Tenants' traffic is on no link of the path in that direction."""
+    links = problem.network
+    mine = [link for link in way.links if links.is_out(link) is out]
+    return not links.tenants[mine].any()
 
 
 def _room(rooms: FloatArray, way: Way) -> float:
@@ -289,44 +344,3 @@ def _column(matrix: sparse.csc_array, i: int) -> dict[int, float]:
             strict=True,
         )
     )
-
-
-def binding(
-    problem: Problem,
-    moves: Moves,
-    tasks: Tasks,
-    bookings: Sequence[Booking],
-    after: Sequence[tuple[int, ...]],
-) -> list[str]:
-    """What keeps each migration from an earlier start or a higher cap."""
-    ends = {b.task: b.end for b in bookings}
-    out = []
-    for b, before in zip(bookings, after, strict=True):
-        last = max(before, key=lambda task: ends[task], default=None)
-        task = tasks.tasks[b.task]
-        if last is not None and ends[last] >= b.start * (1 - AT_ONCE):
-            name = problem.vms[moves.rows[last]].name
-            shared = _shared(problem, tasks, b.task, last)
-            out.append(f'waits for {name}, which holds {shared}')
-        elif b.start > 0 and b.start <= task.release * (1 + AT_ONCE):
-            out.append('waits for a host to be released')
-        elif b.rate >= task.ways[b.way].most * (1 - AT_ONCE):
-            out.append('its bandwidth is the most that is permitted')
-        else:
-            link = min(task.ways[b.way].links, key=lambda k: tasks.capacity[k])
-            out.append(f'{problem.network.names[link]} limits its bandwidth')
-    return out
-
-
-def _shared(problem: Problem, tasks: Tasks, one: int, other: int) -> str:
-    """What two tasks both need, for people."""
-    mine, its = tasks.tasks[one].ways[0], tasks.tasks[other].ways[0]
-    for link in mine.links:
-        if link in its.links:
-            return problem.network.names[link]
-    if {s for s, _ in mine.claims} & {s for s, _ in its.frees}:
-        return 'the memory that it needs'
-    counters = set(mine.counters) & set(its.counters)
-    if any(c > 2 * len(problem.names) for c in counters):
-        return 'the turn of their server group'
-    return 'the slot'

@@ -12,8 +12,9 @@ import math
 import numpy as np
 from scipy import sparse
 
-from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.forecast import Forecasts
 from watcher_tsmig.plan import contention
+from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import game as game_module
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
@@ -40,6 +41,31 @@ MAY_TAKE = {
 
 # A rate at which any pre-copy ends, where its rounds are not asked for.
 AT_ONCE = 1e15
+# A hybrid is of use where it takes less of a pre-copy's time than this.
+CLEARLY = 0.95
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Modes:
+    """What each migration may be, by permission and writing; shape (n,).
+
+    :ivar pre: a pre-copy, which is worth it at the best bandwidth
+    :ivar hybrid: a pre-copy that switches after its first pass
+    :ivar post: a post-copy at once
+    :ivar extra: bytes that the better of the first two sends beyond the
+        third
+    """
+
+    pre: BoolArray
+    hybrid: BoolArray
+    post: BoolArray
+    extra: FloatArray
+
+    @property
+    def late(self) -> BoolArray:
+        """Its traffic may stay at its source until the end."""
+        out: BoolArray = self.pre | self.hybrid
+        return out
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +74,7 @@ class Settled:
 
     :ivar destination: shape (n,), host or `NOWHERE`
     :ivar best: shape (n,), the most that each migration's path ever leaves
+    :ivar may: shape (n,), the modes that each may have
     :ivar rows: shape (k,), the VMs that have a destination and a mode
     :ivar game: of these
     :ivar choice: their modes
@@ -56,6 +83,7 @@ class Settled:
 
     destination: IntArray
     best: FloatArray
+    may: Modes
     rows: IntArray
     game: Game
     choice: Choice
@@ -96,13 +124,13 @@ def _settled(problem: Problem, destination: IntArray) -> Settled:
         for s, d in zip(problem.source, destination, strict=True)
     ]
     best = _best(problem, paths)
-    may_pre, may_post, extra = _modes(problem, destination, best)
-    rows = np.flatnonzero(placed & (may_pre | may_post))
-    game = _game(problem, paths, rows, may_pre, may_post, extra)
+    may = _modes(problem, destination, best)
+    rows = np.flatnonzero(placed & (may.late | may.post))
+    game = _game(problem, paths, rows, may)
     choice = contention.modes(game)
     wanted = np.zeros(len(destination), dtype=bool)
     wanted[rows] = choice.post
-    return Settled(destination, best, rows, game, choice, wanted)
+    return Settled(destination, best, may, rows, game, choice, wanted)
 
 
 def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:
@@ -115,79 +143,84 @@ def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:
             out[row] = min(
                 rooms[list(path)].min(), rules.reach(links.delay(path))
             )
-    return np.minimum(out, problem.request.ceiling)
+    most = np.minimum(problem.request.ceiling, problem.given[problem.source])
+    return np.minimum(out, most)
 
 
-def _modes(
-    problem: Problem, destination: IntArray, best: FloatArray
-) -> tuple[BoolArray, BoolArray, FloatArray]:
-    """(may pre-copy, may post-copy, bytes pre-copy sends beyond post)."""
+def _modes(problem: Problem, destination: IntArray, best: FloatArray) -> Modes:
+    """What these VMs may be on paths that leave so much at best."""
     only = problem.request.only_mode
     placed = destination != NOWHERE
-    may_post = (
+    switches = (
         placed
         & problem.post_allowed
         & problem.post_capable[problem.source]
         & problem.post_capable[destination]
-        & (only is not Mode.PRE_COPY)
     )
     # with a choice, a pre-copy must be worth it; without, it must but end
     least = np.array(
         [
             problem_module.pre_copy_needs(problem, row, bool(may))
-            for row, may in enumerate(may_post)
+            for row, may in enumerate(switches & (only is not Mode.PRE_COPY))
         ]
     )
-    if only is Mode.POST_COPY:
-        least = np.full(len(least), np.inf)
-    may_pre = placed & (least <= best)
-    data = pre_copy(
-        problem.curves,
-        np.where(may_pre, best, AT_ONCE),
-        problem.rules,
-        terms=problem.terms,
-    ).data
+    pre = placed & (least <= best) & (only in (None, Mode.PRE_COPY))
+    may_late = switches & (only in (None, Mode.HYBRID)) & problem.hybrids
+    rounds = _at(problem, Mode.PRE_COPY, np.where(pre, best, AT_ONCE))
+    passed = _at(problem, Mode.HYBRID, np.where(may_late, best, AT_ONCE))
+    # where few rounds would do, a hybrid would only bring its risk
+    shorter = ~pre | (passed.t_sum < CLEARLY * rounds.t_sum)
+    late = may_late & shorter
     once = problem.curves.resident * problem.rules.carried
-    extra = np.where(may_pre & np.isfinite(data), data - once, 0.0)
-    return may_pre, may_post, extra
+    data = np.where(pre, rounds.data, np.where(late, passed.data, once))
+    return Modes(
+        pre=pre,
+        hybrid=late,
+        post=switches & (only in (None, Mode.POST_COPY)),
+        extra=np.where(np.isfinite(data), data - once, 0.0),
+    )
+
+
+def _at(problem: Problem, mode: Mode, best: FloatArray) -> Forecasts:
+    curves, rules, terms = problem.curves, problem.rules, problem.terms
+    return foretold.forecast(mode, curves, best, rules, terms)
 
 
 def _game(
     problem: Problem,
     paths: list[tuple[int, ...]],
     rows: IntArray,
-    may_pre: BoolArray,
-    may_post: BoolArray,
-    extra: FloatArray,
+    may: Modes,
 ) -> Game:
     """What mode choice sees of these rows.
 
     A pre-copied VM's source still sends for it, beside the migration, on
-    every outgoing link of the path; a post-copied one's destination
-    receives for it already, on every incoming link.
+    every outgoing link of the path, and so does a hybrid's; a post-copied
+    one's destination receives for it already, on every incoming link.
     """
     links = problem.network
     base = problem.app.copy()
     for row, host in enumerate(problem.source):
-        base[list(links.sends[host])] -= problem.tx[row]
+        out = list(links.sends[host])
+        base[out] -= problem.tx[row] * links.tenants[out]
     pre = _Entries()
     post = _Entries()
     for column, row in enumerate(rows):
         for link in paths[row]:
             if links.is_out(link):
-                pre.add(link, column, problem.tx[row])
+                pre.add(link, column, problem.tx[row] * links.tenants[link])
             else:
-                post.add(link, column, problem.rx[row])
+                post.add(link, column, problem.rx[row] * links.tenants[link])
     shape = (len(base), len(rows))
     return Game(
         capacity=links.capacity,
         base=np.maximum(base, 0.0),
         pre=pre.matrix(shape),
         post=post.matrix(shape),
-        may_pre=may_pre[rows],
-        may_post=may_post[rows],
+        may_pre=may.late[rows],
+        may_post=may.post[rows],
         risk=problem.weight[rows] * problem.rules.post_copy_outage,
-        extra=extra[rows],
+        extra=may.extra[rows],
         grain=problem.request.grain,
     )
 
@@ -259,6 +292,7 @@ def _burden(
         post = settled.choice.post[i]
         rate = problem.rx[row] if post else problem.tx[row]
         link = h + settled.destination[row] if post else problem.source[row]
+        rate = rate * problem.network.tenants[link]
         out[i] = load[link] if rate > 0 else 0.0
     return out
 
@@ -278,7 +312,8 @@ def _look(
     old = state.at[row]
     capacity = problem.network.capacity
     here = h + old if post else int(problem.source[row])
-    rate = float(problem.rx[row] if post else problem.tx[row])
+    tenants = problem.network.tenants
+    rate = float((problem.rx if post else problem.tx)[row] * tenants[here])
     burden = load[here]
     state.take(row)
     fits = state.fits(row) & open_hosts
@@ -288,7 +323,8 @@ def _look(
     best = old
     if fits.any():
         rows = np.flatnonzero(fits)
-        then = load[h + rows] + problem.rx[row] / capacity[h + rows]
+        comes = problem.rx[row] * tenants[h + rows]
+        then = load[h + rows] + comes / capacity[h + rows]
         grain = max(problem.request.grain, game_module.EQUAL)
         # what differs by less than the grain is the same; so not all of
         # them go to the one host that is the idlest by a hair

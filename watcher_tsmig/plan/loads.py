@@ -45,8 +45,14 @@ class Usage:
     window: float = 900.0
 
     def capacity(self, host: Host) -> FloatArray:
-        """Of each load, shape (3,); inf where nobody knows it."""
+        """Of each load, shape (3,); inf where nobody knows it.
+
+        Tenants' traffic is judged by the NIC that it uses, which need not
+        be that of migrations.
+        """
         nic = host.nic.capacity if host.nic else self.assume_nic
+        if host.nic and host.nic.separate:
+            nic = host.nic.tenants or np.inf
         cpus = self.cpus.get(host.name) or np.inf
         return np.array([nic, nic, cpus])
 
@@ -76,7 +82,7 @@ def mean(points: Sequence[Point]) -> float | None:
 
 def background(host: Host) -> FloatArray:
     """What runs on the host beside its VMs, shape (3,)."""
-    if host.nic is None:
+    if host.nic is None or host.nic.separate:
         return np.zeros(3)
     return np.array([host.nic.background_tx, host.nic.background_rx, 0.0])
 

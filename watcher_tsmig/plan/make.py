@@ -17,12 +17,15 @@ from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import advice
 from watcher_tsmig.plan import bound
 from watcher_tsmig.plan import detour
+from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import joint
+from watcher_tsmig.plan import permits
 from watcher_tsmig.plan import place
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import variants
 from watcher_tsmig.plan import write
+from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import NOWHERE
 from watcher_tsmig.plan.problem import Problem
@@ -53,7 +56,34 @@ def make_plan(
     rules = dataclasses.replace(
         rules or Rules(), downtime_limit=request.downtime_limit
     )
+    request = permits.kept(cloud, request)
     problem = problem_module.build(cloud, request, rules)
+    if request.post_copy_assumed or request.only_mode is not None:
+        return _best(problem)
+    # a post-copy for writing that is only assumed is the last resort
+    allowed = problem.post_allowed
+    earned = permits.earned(problem.assumed) & allowed
+    plan = _best(_permitting(problem, earned))
+    stuck = {
+        out.vm
+        for out in plan.left_out
+        if out.reason is Reason.DOES_NOT_CONVERGE
+    }
+    needed = np.array([vm.id in stuck for vm in problem.vms], dtype=bool)
+    needed &= allowed & ~earned
+    if not needed.any():
+        return plan
+    return _best(_permitting(problem, earned | needed))
+
+
+def _permitting(problem: Problem, some: BoolArray) -> Problem:
+    """The problem with only these of the post-copies that are allowed."""
+    return dataclasses.replace(
+        problem, post_allowed=some, unearned=problem.post_allowed & ~some
+    )
+
+
+def _best(problem: Problem) -> Plan:
     tried = [
         (homeless, settled, *_scheduled(problem, settled))
         for homeless, settled in _settled(problem)
@@ -88,7 +118,9 @@ def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
         several = settled.game.free
         if several.any() and len(several) <= MANY:
             never = np.full(len(problem.economic), np.inf)
-            post_copies = dataclasses.replace(problem, economic=never)
+            post_copies = dataclasses.replace(
+                problem, economic=never, hybrids=False
+            )
             other = joint.settle(post_copies, destination)
             other = dataclasses.replace(other, wanted=settled.wanted)
             firm.append((homeless, other))
@@ -131,14 +163,15 @@ def gentlest(
 
 
 def _moves(problem: Problem, settled: Settled) -> Moves:
-    rows, game = settled.rows, settled.game
+    rows, may = settled.rows, settled.may
     return Moves(
         rows=rows,
         source=problem.source[rows],
         destination=settled.destination[rows],
         post=settled.choice.post,
-        may_pre=game.may_pre,
-        may_post=game.may_post,
+        may_pre=may.pre[rows],
+        may_hybrid=may.hybrid[rows],
+        may_post=may.post[rows],
         after=((),) * len(rows),
     )
 
@@ -194,13 +227,14 @@ def _too_fast(problem: Problem, settled: Settled, row: int) -> LeftOut:
 def _does_not_converge(
     problem: Problem, row: int, rate: float, when: str
 ) -> LeftOut:
+    if_so = explain.IF_SO if 'dirtying' in problem.assumed[row] else ''
+    needs = units.human_rate(float(problem.lcb[row]))
     return problem_module.left_out(
         problem,
         row,
         Reason.DOES_NOT_CONVERGE,
-        f'pre-copy needs {units.human_rate(float(problem.lcb[row]))}, the '
-        f'link leaves {units.human_rate(rate)}{when}, and post-copy is not '
-        'permitted',
+        f'{if_so}pre-copy needs {needs}, the link leaves '
+        f'{units.human_rate(rate)}{when}, and post-copy is not permitted',
     )
 
 

@@ -26,6 +26,7 @@ class Network:
     :ivar sends: for each host, the links that what it sends crosses if it
         goes outside: its NIC and every shared link that it is behind
     :ivar receives: likewise what it receives
+    :ivar tenants: shape (m,), 1 where the VMs' traffic goes too, else 0
     :ivar rtt: shape (k,), s, of the shared links
     :ivar shared: their names
     """
@@ -35,6 +36,7 @@ class Network:
     background: FloatArray
     sends: tuple[tuple[int, ...], ...]
     receives: tuple[tuple[int, ...], ...]
+    tenants: FloatArray
     rtt: FloatArray
     shared: tuple[str, ...]
 
@@ -107,6 +109,10 @@ def network(
         ),
         sends=tuple(map(tuple, sends)),
         receives=tuple(map(tuple, receives)),
+        tenants=np.array(
+            [0.0 if n.separate else 1.0 for n in nics] * 2
+            + [1.0] * len(shared)
+        ),
         rtt=np.array([k.rtt for k in links]),
         shared=tuple(k.name for k in links),
     )

@@ -143,7 +143,7 @@ class State:
         """The VM's traffic leaves less of its host's NIC to the next."""
         request, links = self.problem.request, self.problem.network
         link = links.hosts + host
-        self.app[link] += sign * self.problem.rx[row]
+        self.app[link] += sign * self.problem.rx[row] * links.tenants[link]
         capacity = links.capacity[link]
         left = request.nic_share * (capacity - self.app[link])
         self.room[link] = max(left, request.nic_floor * capacity, EQUAL)
@@ -173,12 +173,13 @@ class State:
         partner = self._partner(row, busy)
         h = self.problem.network.hosts
         capacity = self.problem.network.capacity[h : 2 * h]
-        rx = self.problem.rx[row]
+        tenants = self.problem.network.tenants[h : 2 * h]
+        rx = self.problem.rx[row] * tenants
         return [
             *keys,
             lambda at: 1.0 - partner[at],
             lambda at: busy[at],
-            lambda at: (self.app[h + at] + rx) / capacity[at],
+            lambda at: (self.app[h + at] + rx[at]) / capacity[at],
             lambda at: -self.free[at, 0],
         ]
 
@@ -191,7 +192,9 @@ class State:
         volume = float(self.problem.curves.resident[row])
         into = self.into
         if early:
-            left = self.into - self._share * self.problem.rx[row]
+            tenants = self.problem.network.tenants[h : 2 * h]
+            comes = self.problem.rx[row] * tenants
+            left = self.into - self._share * comes
             into = np.maximum(left, self._least)
         busy: FloatArray = (self.volume[h : 2 * h] + volume) / into
         if len(self.behind):

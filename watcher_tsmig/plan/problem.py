@@ -23,6 +23,7 @@ from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import network
+from watcher_tsmig.plan import permits
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
@@ -30,7 +31,6 @@ from watcher_tsmig.plan.movers import Apart
 from watcher_tsmig.plan.network import Network
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plan.values import ServiceClass
 from watcher_tsmig.reasons import Reason
 
 NOWHERE = -1
@@ -51,6 +51,8 @@ class Problem:
     :ivar app: shape (m,), what applications use before the plan, bytes/s
     :ivar free: shape (h, 3), of `STORES`, before the plan
     :ivar release: s before which nothing leaves or enters the host
+    :ivar novas: shape (h,), migrations that Nova runs at once from it
+    :ivar outgoing: likewise, but no more than the request wants
     :ivar post_capable: hosts declared able to post-copy
     :ivar vms: the VMs that could move, by id
     :ivar source: shape (n,), host of each
@@ -62,6 +64,9 @@ class Problem:
     :ivar groups: server groups with a policy about their hosts
     :ivar size: shape (n, 3), of `STORES`
     :ivar post_allowed: shape (n,), owner, class and request permit it
+    :ivar unearned: shape (n,), they permit it, but the VM's writing is only
+        assumed, so that it is not in `post_allowed`
+    :ivar hybrids: where a post-copy is permitted it may begin late, too
     :ivar weight: shape (n,), of the VM's outage against that of others
     :ivar terms: what each migration has beside its curve: its flavor's
         memory, by which Nova counts delays
@@ -69,6 +74,12 @@ class Problem:
     :ivar economic: shape (n,), bytes/s: the least at which a pre-copy is
         better than a post-copy
     :ivar assumed: what was assumed for each VM
+    :ivar nic_assumed: shape (h,), nobody said what its NIC carries
+    :ivar outgoing_assumed: shape (h,), nobody said how many may leave it,
+        and what is assumed is less than the request wants
+    :ivar capped: shape (h,), somebody puts bandwidths in force there
+    :ivar given: shape (h,), bytes/s that Nova gives each pre-copy from
+        there, where nobody else does; inf: as much as there is
     """
 
     request: Request
@@ -78,6 +89,8 @@ class Problem:
     app: FloatArray
     free: FloatArray
     release: FloatArray
+    novas: FloatArray
+    outgoing: FloatArray
     post_capable: BoolArray
     vms: tuple[Vm, ...]
     source: IntArray
@@ -94,10 +107,15 @@ class Problem:
     lcb: FloatArray
     economic: FloatArray
     post_allowed: BoolArray
+    unearned: BoolArray
     weight: FloatArray
     assumed: tuple[tuple[str, ...], ...]
     nic_assumed: BoolArray
+    outgoing_assumed: BoolArray
+    capped: BoolArray
+    given: FloatArray
     left_out: tuple[LeftOut, ...]
+    hybrids: bool = True
 
     @property
     def receives(self) -> BoolArray:
@@ -167,7 +185,7 @@ def _used(
     request: Request,
 ) -> tuple[FloatArray, FloatArray]:
     """(applications on each link, free on each host) before the plan."""
-    app = links.background.astype(np.float64)
+    app = np.zeros(len(links.capacity))
     free = np.array(
         [
             (h.memory, h.vcpus, math.inf if h.disk is None else h.disk)
@@ -181,13 +199,7 @@ def _used(
         app[list(links.sends[at])] += tx
         app[list(links.receives[at])] += rx
         free[at] -= _size(vm)
-    return app, free
-
-
-def _classes(moving: list[Vm], request: Request) -> list[ServiceClass]:
-    known = {c.name: c for c in request.classes}
-    plain = ServiceClass(name='none')
-    return [known.get(vm.sla or '', plain) for vm in moving]
+    return links.background + app * links.tenants, free
 
 
 def _unchosen(request: Request) -> Request:
@@ -196,22 +208,9 @@ def _unchosen(request: Request) -> Request:
     return dataclasses.replace(request, vms=vms, choices=())
 
 
-def _post_allowed(
-    moving: list[Vm],
-    classes: list[ServiceClass],
-    request: Request,
-    rules: Rules,
-) -> BoolArray:
-    return np.array(
-        [
-            vm.post_copy
-            and vm.state != PAUSED
-            and request.allow_post_copy
-            and served.max_outage >= rules.post_copy_outage
-            for vm, served in zip(moving, classes, strict=True)
-        ],
-        dtype=bool,
-    )
+def _releases(hosts: list[Host], request: Request) -> FloatArray:
+    at = dict(request.releases)
+    return np.array([at.get(host.name, 0.0) for host in hosts])
 
 
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
@@ -229,9 +228,9 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     rates = np.array([_rates(vm, request) for vm in moving]).reshape(n, 2)
     curves = fit([_working_set(vm, request) for vm in moving])
     terms = Terms(memory=np.array([v.memory for v in moving]))
-    classes = _classes(moving, request)
+    classes = permits.classes(moving, request)
+    novas = permits.novas(hosts, request)
     choice = {vm: index[host] for vm, host in request.choices}
-    releases = dict(request.releases)
     return Problem(
         request=request,
         rules=rules,
@@ -239,13 +238,13 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         network=links,
         app=app,
         free=free,
-        release=np.array([releases.get(h.name, 0.0) for h in hosts]),
+        release=_releases(hosts, request),
+        novas=novas,
+        outgoing=permits.outgoing(novas, request),
         post_capable=np.array([h.post_copy is True for h in hosts]),
         vms=tuple(moving),
         source=np.array([index[v.host] for v in moving], dtype=np.intp),
-        chosen=np.array(
-            [choice.get(v.id, NOWHERE) for v in moving], dtype=np.intp
-        ),
+        chosen=np.array([choice.get(v.id, NOWHERE) for v in moving], np.intp),
         opened=movers.opened(hosts, moving, request),
         admitted=movers.admitted(cloud, hosts, moving, request),
         stopover=movers.admitted(cloud, hosts, moving, _unchosen(request)),
@@ -259,10 +258,14 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         economic=economic_bandwidth(
             curves, rules, request.max_resend, request.caution, terms
         ),
-        post_allowed=_post_allowed(moving, classes, request, rules),
+        post_allowed=permits.post_copy(moving, classes, request, rules),
+        unearned=np.zeros(n, dtype=bool),
         weight=np.array([c.weight for c in classes]),
         assumed=tuple(_assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
+        outgoing_assumed=permits.outgoing_assumed(hosts, request),
+        capped=np.array([h.agent for h in hosts], dtype=bool),
+        given=permits.given(hosts),
         left_out=left,
     )
 
@@ -303,10 +306,11 @@ def left(problem: Problem) -> FloatArray:
 
     :returns: shape (m,), bytes/s, >= 0
     """
-    app = problem.app.copy()
+    app, links = problem.app.copy(), problem.network
     for row, host in enumerate(problem.source):
-        app[list(problem.network.sends[host])] -= problem.tx[row]
-        app[list(problem.network.receives[host])] -= problem.rx[row]
+        out, into = list(links.sends[host]), list(links.receives[host])
+        app[out] -= problem.tx[row] * links.tenants[out]
+        app[into] -= problem.rx[row] * links.tenants[into]
     return np.maximum(app, 0.0)
 
 

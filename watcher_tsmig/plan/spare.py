@@ -7,12 +7,27 @@ So where all that the applications leave may be used, a cap only protects
 pre-copies that need a rate of their own.
 """
 
+from collections.abc import Iterable
+from collections.abc import Sequence
+
 import numpy as np
 
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Tasks
+from watcher_tsmig.plan.tasks import Way
 from watcher_tsmig.plan.values import Objective
+
+
+def both(
+    problem: Problem,
+    tasks: Tasks,
+    bookings: list[Booking],
+    after: Sequence[Iterable[int]],
+) -> tuple[list[float | None], list[float]]:
+    """(What each may take anyhow, what its links have for it)."""
+    return limits(problem, tasks, bookings), rooms(tasks, bookings, after)
 
 
 def limits(
@@ -37,6 +52,70 @@ def limits(
             continue
         wire = min((float(capacity[link]) for link in way.links), default=0.0)
         out.append(max(min(wire, way.most), b.rate))
+    return out
+
+
+def rooms(
+    tasks: Tasks,
+    bookings: Sequence[Booking],
+    after: Sequence[Iterable[int]],
+) -> list[float]:
+    """For each booking what its path has for it beside all others, bytes/s.
+
+    However late it is: beside all that end after its begin and do not wait
+    for it, and beside the applications as they are at first or at last,
+    whichever are more, with the share that is left to them. Not below its
+    rate, which it has.
+
+    :param bookings: by start
+    :param after: of each, the tasks that it waits for
+    """
+    ways = [tasks.tasks[b.task].ways[b.way] for b in bookings]
+    app = np.maximum(tasks.app, _app_then(tasks, ways))
+    free = tasks.share * (tasks.capacity - app)
+    before = _before(bookings, after)
+    crossing: dict[int, list[int]] = {}
+    for i, way in enumerate(ways):
+        for link in way.links:
+            crossing.setdefault(link, []).append(i)
+    out = []
+    for i, (b, way) in enumerate(zip(bookings, ways, strict=True)):
+        room = way.most
+        for link in way.links:
+            used = sum(
+                bookings[j].rate
+                for j in crossing[link]
+                if j != i
+                and bookings[j].end > b.start
+                and not before[j] >> i & 1
+            )
+            room = min(room, float(free[link]) - used)
+        out.append(max(room, b.rate))
+    return out
+
+
+def _app_then(tasks: Tasks, ways: list[Way]) -> FloatArray:
+    """What applications use once all have moved, shape (m,)."""
+    out: FloatArray = tasks.app.copy()
+    for way in ways:
+        for link, rate in way.leaves:
+            out[link] -= rate
+        for link, rate in way.brings:
+            out[link] += rate
+    return out
+
+
+def _before(
+    bookings: Sequence[Booking], after: Sequence[Iterable[int]]
+) -> list[int]:
+    """Of each booking all that it waits for, as bits of a number."""
+    place = {b.task: i for i, b in enumerate(bookings)}
+    out: list[int] = []
+    for waits in after:
+        mine = 0
+        for task in waits:
+            mine |= out[place[task]] | 1 << place[task]
+        out.append(mine)
     return out
 
 

@@ -35,6 +35,7 @@ class Way:
     :ivar volume: bytes over each link of the path, at least
     :ivar early: the applications move over at the start (post-copy), not
         at the end (pre-copy)
+    :ivar label: what it is, for whoever made it; nothing here reads it
     :ivar leaves: (link, rate) of application traffic that moves away
     :ivar brings: (link, rate) of application traffic that arrives
     :ivar claims: (store, amount) taken at the start and kept
@@ -51,6 +52,7 @@ class Way:
     setup: float = 0.0
     volume: float = 0.0
     early: bool = False
+    label: str = ''
     leaves: Amounts = ()
     brings: Amounts = ()
     claims: Amounts = ()

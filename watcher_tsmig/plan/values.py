@@ -18,6 +18,17 @@ class Mode(enum.StrEnum):
 
     PRE_COPY = 'pre-copy'
     POST_COPY = 'post-copy'
+    HYBRID = 'hybrid'  # pre-copy, post-copy after the first pass
+
+    @property
+    def early(self) -> bool:
+        """Its VM, and with it the VM's traffic, goes at the start."""
+        return self is Mode.POST_COPY
+
+    @property
+    def switches(self) -> bool:
+        """It ends in post-copy: owner and both hosts must permit that."""
+        return self is not Mode.PRE_COPY
 
 
 class Placement(enum.StrEnum):
@@ -99,10 +110,14 @@ class Request:
         is none
     :ivar caution: and does so although the VM writes this many times as
         much as was measured
+    :ivar post_copy_assumed: writing that nobody measured is reason enough for
+        a post-copy; else it is none while a pre-copy can be tried
     :ivar only_mode: every VM gets this mode, for comparisons
     :ivar assume_nic: capacity of a NIC that nobody declared, bytes/s
     :ivar assume_traffic: tx and rx of a VM that nobody measured, bytes/s
     :ivar assume_dirty_rate: dirtying of a VM that nobody measured, bytes/s
+    :ivar assume_outgoing: migrations that may leave a host at once of which
+        nobody said it; Nova's default is 1
     """
 
     hosts: tuple[str, ...] = ()
@@ -123,6 +138,7 @@ class Request:
     downtime_limit: float = 0.5
     deadline: float = math.inf
     allow_post_copy: bool = True
+    post_copy_assumed: bool = False
     max_resend: float = 1.5
     caution: float = 2.0
     only_mode: Mode | None = None
@@ -130,6 +146,7 @@ class Request:
     assume_nic: float = 125e6
     assume_traffic: float = 12.5e6
     assume_dirty_rate: float = 50e6
+    assume_outgoing: float = math.inf
 
     def __post_init__(self) -> None:
         checks = (
@@ -160,6 +177,7 @@ class Request:
             ('caution', self.caution >= 1, 'is below 1'),
             ('deadline', self.deadline > 0, 'is not above 0'),
             ('assume_nic', self.assume_nic > 0, 'is not above 0'),
+            ('assume_outgoing', self.assume_outgoing >= 1, 'is below 1'),
             ('assume_traffic', self.assume_traffic >= 0, 'is negative'),
             ('assume_dirty_rate', self.assume_dirty_rate >= 0, 'is negative'),
         )
@@ -186,7 +204,8 @@ class Migration:
     :ivar because: one sentence for people
     :ivar runner_up: what the other mode would have cost, for people
     :ivar assumed: what nobody measured and was assumed (``traffic``,
-        ``dirtying``, ``source nic``, ``destination nic``)
+        ``dirtying``, ``source nic``, ``destination nic``,
+        ``source limit``)
     :ivar after: ids of the migrations that must end before this one
         starts, because they hold what it needs: a NIC, a slot, memory
     :ivar hop: 1; or 2 where the VM goes through a third host first,
@@ -196,6 +215,9 @@ class Migration:
         migration would need more of
     :ivar limit: bytes/s that it may take where others leave them, not
         below `cap`; None: no more than `cap`
+    :ivar room: bytes/s that its path has for it beside all others of the
+        plan, however late it is: what its cap may be raised to; None:
+        nobody knows
     """
 
     vm: str
@@ -223,6 +245,7 @@ class Migration:
     mode_enforcement: Enforcement = Enforcement.ENFORCED
     cap_enforcement: Enforcement = Enforcement.ADVISORY
     limit: float | None = None
+    room: float | None = None
 
     @property
     def most(self) -> float:
@@ -303,8 +326,8 @@ class Plan:
 
     @property
     def post_copies(self) -> int:
-        """How many migrations are post-copy."""
-        return sum(m.mode is Mode.POST_COPY for m in self.migrations)
+        """How many migrations end in post-copy."""
+        return sum(m.mode.switches for m in self.migrations)
 
     @property
     def data(self) -> float:

@@ -46,17 +46,25 @@ Score = tuple[float, float, float]
 
 # Which modes are tried: those of least contention; pre-copy wherever it is
 # worth it, or worth it before anybody has moved, or once those have moved
-# that fill a link themselves; post-copy where permitted.
+# that fill a link themselves; what must switch, after the first pass;
+# post-copy where permitted.
 MODES = {
-    Objective.FAST: ('contention', 'post-copies', 'pre-copies now'),
+    Objective.FAST: (
+        'contention',
+        'post-copies',
+        'pre-copies now',
+        'hybrids',
+    ),
     Objective.BALANCED: (
         'contention',
         'pre-copies now',
         'pre-copies then',
+        'hybrids',
         'pre-copies',
         'post-copies',
     ),
     Objective.GENTLE: (
+        'hybrids',
         'pre-copies then',
         'pre-copies now',
         'pre-copies',
@@ -146,6 +154,7 @@ def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
         'pre-copies now': ~moves.may_pre | now,
         'pre-copies then': ~moves.may_pre
         | worth.not_then(problem, moves, now),
+        'hybrids': ~moves.late,
         'post-copies': moves.may_post,
     }
     counts = lanes if request.objective is Objective.GENTLE else lanes[::-1]

@@ -9,8 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from watcher_tsmig.forecast import post_copy
-from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import harm
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
@@ -22,8 +21,14 @@ from watcher_tsmig.plan.tasks import Amounts
 from watcher_tsmig.plan.tasks import Task
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Objective
 
+# In which order modes are tried, by whether the VM should go at the start.
+TRIED = {
+    False: (Mode.PRE_COPY, Mode.HYBRID, Mode.POST_COPY),
+    True: (Mode.POST_COPY, Mode.PRE_COPY, Mode.HYBRID),
+}
 # A post-copy whose VM would stand long waits for this share of the best
 # rate that its path ever has.
 PATIENT = 0.7
@@ -36,9 +41,10 @@ class Moves:
     :ivar rows: of the problem; a VM with two hops has two
     :ivar source: host
     :ivar destination: host
-    :ivar post: the mode chosen
+    :ivar post: whether it should go at the start, by post-copy
     :ivar may_pre: pre-copy is possible
-    :ivar may_post: post-copy is permitted
+    :ivar may_hybrid: post-copy after the first pass is, and of use
+    :ivar may_post: post-copy at once is permitted
     :ivar after: indices of the moves that must end before it, for each
     """
 
@@ -47,28 +53,24 @@ class Moves:
     destination: IntArray
     post: BoolArray
     may_pre: BoolArray
+    may_hybrid: BoolArray
     may_post: BoolArray
     after: tuple[tuple[int, ...], ...]
 
+    @property
+    def may(self) -> dict[Mode, BoolArray]:
+        """By mode, shape (k,): who may have it."""
+        return {
+            Mode.PRE_COPY: self.may_pre,
+            Mode.HYBRID: self.may_hybrid,
+            Mode.POST_COPY: self.may_post,
+        }
 
-def _forecast(problem: Problem, row: int, post: bool) -> harm.Forecast:
-    """(whole time with set-up, downtime) of a migration, s, by bandwidth."""
-    rows = np.array([row], dtype=np.intp)
-    curve = problem.curves.take(rows)
-    terms = problem.terms.take(rows, len(problem.vms))
-    model = post_copy if post else pre_copy
-    known: dict[float, tuple[float, float]] = {}
-
-    def forecast(bandwidth: float) -> tuple[float, float]:
-        if bandwidth not in known:
-            found = model(curve, bandwidth, problem.rules, terms=terms)
-            known[bandwidth] = (
-                float(found.t_sum[0]) + problem.rules.overhead,
-                float(found.t_downtime[0]),
-            )
-        return known[bandwidth]
-
-    return forecast
+    @property
+    def late(self) -> BoolArray:
+        """Whose traffic may stay at the source until the end; (k,)."""
+        out: BoolArray = self.may_pre | self.may_hybrid
+        return out
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -76,33 +78,40 @@ class _Known:
     """What is computed for all moves at once.
 
     :ivar most: shape (k,), bytes/s, that the operator and the way permit
+    :ivar given: shape (k,), bytes/s, that Nova gives a pre-copy
     :ivar faults: shape (k,), see `harm.faults`
-    :ivar volumes: shape (2, k), bytes on the wire by pre- and post-copy
+    :ivar volumes: by mode, shape (k,), bytes on the wire
     :ivar left: shape (m,), traffic on each link once all have left
     :ivar shared: what moves with each VM, whatever its mode
     """
 
     paths: list[tuple[int, ...]]
     most: FloatArray
+    given: FloatArray
     faults: FloatArray
-    volumes: FloatArray
+    volumes: dict[Mode, FloatArray]
     counters: list[tuple[int, ...]]
     releases: FloatArray
     left: FloatArray
     shared: list[dict[str, Amounts]]
+
+    def most_of(self, i: int, mode: Mode) -> float:
+        """Bytes/s; Nova gives a post-copy whatever there is."""
+        most = float(self.most[i])
+        return most if mode.early else min(most, float(self.given[i]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Ways:
     """The ways that one move has, whatever is chosen for it.
 
-    :ivar any: by mode (whether post), at any rate that will do
+    :ivar any: by mode, at any rate that will do
     :ivar calm: by mode, at rates that harm little; where that asks for more
     :ivar release: it may not start earlier, s
     """
 
-    any: dict[bool, Way]
-    calm: dict[bool, Way]
+    any: dict[Mode, Way]
+    calm: dict[Mode, Way]
     release: float
 
     def of(self, post: bool, calm: bool) -> tuple[Way, ...]:
@@ -110,7 +119,7 @@ class Ways:
 
         :param calm: a calm way comes before any in its mode, and not last
         """
-        modes, both = (post, not post), (self.calm, self.any)
+        modes, both = TRIED[post], (self.calm, self.any)
         if calm:
             order = [ways.get(mode) for mode in modes for ways in both]
         else:
@@ -169,8 +178,9 @@ def _known(problem: Problem, moves: Moves) -> _Known:
     return _Known(
         paths=paths,
         most=most,
-        faults=harm.faults(problem, moves.rows),
-        volumes=_volumes(problem, moves, np.minimum(most, best)),
+        given=problem.given[moves.source],
+        faults=foretold.faults(problem, moves.rows),
+        volumes=foretold.volumes(problem, moves.rows, np.minimum(most, best)),
         counters=_counters(problem, moves),
         releases=np.maximum(
             problem.release[moves.source], problem.release[moves.destination]
@@ -185,26 +195,27 @@ def _way(
     moves: Moves,
     known: _Known,
     i: int,
-    post: bool,
+    mode: Mode,
     least: float,
-    forecast: harm.Forecast,
+    by_rate: foretold.ByRate,
 ) -> Way:
     shared = known.shared[i]
     return Way(
         links=known.paths[i],
-        takes=lambda rate: forecast(rate)[0],
+        takes=lambda rate: by_rate(rate)[0],
         least=least,
-        most=float(known.most[i]),
+        most=known.most_of(i, mode),
         setup=problem.rules.overhead,
-        volume=float(known.volumes[int(post), i]),
-        early=post,
+        volume=float(known.volumes[mode][i]),
+        early=mode.early,
+        label=mode,
         counters=known.counters[i],
         harm=harm.of_way(
             problem,
             int(moves.rows[i]),
             known.paths[i],
-            forecast,
-            float(known.faults[i]) if post else None,
+            by_rate,
+            harm.Switched(mode, float(known.faults[i])),
             shared['leaves'],
         ),
         **shared,
@@ -213,32 +224,34 @@ def _way(
 
 def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
     """Where time is not all, a rate that harms little is waited for."""
-    may_pre, may_post = bool(moves.may_pre[i]), bool(moves.may_post[i])
     row = int(moves.rows[i])
-    pre = problem_module.pre_copy_needs(problem, row, may_post)
-    least = {False: pre} if may_pre else {}
-    if may_post:
-        least[True] = 0.0
+    switches = bool(moves.may_hybrid[i] or moves.may_post[i])
+    needs = problem_module.pre_copy_needs(problem, row, switches)
+    least = {
+        mode: 0.0 if mode.switches else needs
+        for mode, may in moves.may.items()
+        if may[i]
+    }
     calm = {}
     if problem.request.objective is not Objective.FAST:
-        calm = {post: _calm(problem, known, i, post) for post in least}
-    forecasts = {post: _forecast(problem, row, post) for post in least}
+        calm = {mode: _calm(problem, known, i, mode) for mode in least}
+    by_rate = {mode: foretold.by_rate(problem, row, mode) for mode in least}
 
-    def way(post: bool, rate: float) -> Way:
-        return _way(problem, moves, known, i, post, rate, forecasts[post])
+    def way(mode: Mode, rate: float) -> Way:
+        return _way(problem, moves, known, i, mode, rate, by_rate[mode])
 
     return Ways(
-        any={post: way(post, rate) for post, rate in least.items()},
+        any={mode: way(mode, rate) for mode, rate in least.items()},
         calm={
-            post: way(post, rate)
-            for post, rate in calm.items()
-            if rate > least[post]
+            mode: way(mode, rate)
+            for mode, rate in calm.items()
+            if rate > least[mode]
         },
         release=float(known.releases[i]),
     )
 
 
-def _calm(problem: Problem, known: _Known, i: int, post: bool) -> float:
+def _calm(problem: Problem, known: _Known, i: int, mode: Mode) -> float:
     """The rate that a move waits for, bytes/s; 0: any.
 
     More than the floor of a full link, and of a post-copy one at which its
@@ -247,12 +260,12 @@ def _calm(problem: Problem, known: _Known, i: int, post: bool) -> float:
     path = list(known.paths[i])
     request, capacity = problem.request, problem.network.capacity[path]
     floor = request.nic_floor * capacity
-    comes = dict(known.shared[i]['brings']) if post else {}
+    comes = dict(known.shared[i]['brings']) if mode.early else {}
     then = known.left[path] + [comes.get(link, 0.0) for link in path]
     room = np.maximum(request.nic_share * (capacity - then), floor)
-    best = min(float(known.most[i]), float(room.min()))
+    best = min(known.most_of(i, mode), float(room.min()))
     calm = float(floor.max()) * (1 + problem_module.HAIR)
-    if post:
+    if mode.early:
         enough = float(known.faults[i]) / problem.rules.post_copy_outage
         calm = max(calm, min(enough, PATIENT * best))
     return calm if calm < best else 0.0
@@ -261,19 +274,6 @@ def _calm(problem: Problem, known: _Known, i: int, post: bool) -> float:
 def _most(problem: Problem, path: tuple[int, ...]) -> float:
     reach = problem.rules.reach(problem.network.delay(path))
     return min(problem.request.ceiling, reach)
-
-
-def _volumes(problem: Problem, moves: Moves, best: FloatArray) -> FloatArray:
-    """Bytes on the wire at the best bandwidth; shape (2, k): pre, post."""
-    rules = dataclasses.replace(
-        problem.rules, downtime_steps=0, completion_timeout=np.inf
-    )
-    curves = problem.curves.take(moves.rows)
-    data = pre_copy(curves, best, rules).data
-    once = curves.resident * rules.carried
-    return np.array([np.where(np.isfinite(data), data, once), once]) / (
-        rules.efficiency
-    )
 
 
 def _shared(
@@ -291,8 +291,9 @@ def _shared(
         if rate <= 0:
             continue
         there, then = sides[source], sides[destination]
-        leaves += [(link, rate) for link in there if link not in then]
-        brings += [(link, rate) for link in then if link not in there]
+        on = problem.network.tenants
+        leaves += [(k, rate) for k in there if k not in then and on[k]]
+        brings += [(k, rate) for k in then if k not in there and on[k]]
     size = [(k, float(x)) for k, x in enumerate(problem.size[row]) if x > 0]
     width = len(STORES)
     return {
@@ -311,7 +312,7 @@ def _shared(
 def _limits(problem: Problem, lanes: int) -> FloatArray:
     request, h = problem.request, len(problem.names)
     return np.array(
-        [min(request.max_per_source, lanes)] * h
+        [min(most, lanes) for most in problem.outgoing]
         + [min(request.max_per_destination, lanes)] * h
         + [request.max_in_cluster]
         + [request.max_per_group] * len(problem.groups),

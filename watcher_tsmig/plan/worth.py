@@ -64,5 +64,6 @@ def _move(
         (links.sends, problem.tx[row]),
         (links.receives, problem.rx[row]),
     ):
-        app[list(sides[source])] -= sign * rate
-        app[list(sides[destination])] += sign * rate
+        there, then = list(sides[source]), list(sides[destination])
+        app[there] -= sign * rate * links.tenants[there]
+        app[then] += sign * rate * links.tenants[then]

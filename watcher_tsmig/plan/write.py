@@ -9,18 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from watcher_tsmig.forecast import Bracket
-from watcher_tsmig.forecast import post_copy
-from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.plan import binding
 from watcher_tsmig.plan import explain
+from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import precedence
 from watcher_tsmig.plan import spare
-from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.joint import Settled
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Booking
 from watcher_tsmig.plan.tasks import Tasks
 from watcher_tsmig.plan.tasks import Timetable
+from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.ways import Moves
@@ -34,36 +34,35 @@ def migrations(
     found: Timetable,
 ) -> tuple[Migration, ...]:
     """One migration for each booking, by start."""
-    cluster = 2 * len(problem.names)
-    slot = precedence.lanes(tasks, found.bookings, cluster)
+    slot = precedence.lanes(tasks, found.bookings, 2 * len(problem.names))
     bookings = sorted(found.bookings, key=lambda b: (b.start, slot[b.task]))
     if not bookings:
         return ()
     after = precedence.predecessors(tasks, bookings)
     said = _forecasts(problem, moves, tasks, bookings)
     cases = explain.cases(problem, settled, moves, tasks, bookings)
-    binding = explain.binding(problem, moves, tasks, bookings, after)
-    most = spare.limits(problem, tasks, bookings)
+    binds = binding.binding(problem, moves, tasks, bookings, after)
+    limits, rooms = spare.both(problem, tasks, bookings, after)
     ids = _ids(problem, moves)
     out: list[Migration] = []
     for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
         row = int(moves.rows[booking.task])
-        vm = problem.vms[row]
         way = tasks.tasks[booking.task].ways[booking.way]
+        mode = Mode(way.label)
         source = int(moves.source[booking.task])
-        destination = int(moves.destination[booking.task])
         code, because = explain.reason(case)
         out.append(
             Migration(
-                vm=vm.id,
-                name=vm.name,
+                vm=problem.vms[row].id,
+                name=problem.vms[row].name,
                 hop=_hop(moves, booking.task),
                 source=problem.names[source],
-                destination=problem.names[destination],
-                mode=Mode.POST_COPY if way.early else Mode.PRE_COPY,
+                destination=problem.names[moves.destination[booking.task]],
+                mode=mode,
                 cap=booking.rate,
-                limit=most[i],
-                lcb=0.0 if way.early else float(problem.lcb[row]),
+                limit=limits[i],
+                room=rooms[i],
+                lcb=0.0 if mode.switches else float(problem.lcb[row]),
                 slot=slot[booking.task],
                 start=booking.start,
                 takes=booking.takes,
@@ -74,13 +73,25 @@ def migrations(
                 reason=code,
                 because=because,
                 runner_up=explain.runner_up(case),
-                binding=binding[i],
+                binding=binds[i],
                 assumed=_assumed(problem, moves, booking.task),
                 after=tuple(ids[task] for task in after[i]),
                 crosses=problem.network.crosses(way.links),
+                cap_enforcement=_enforced(problem, source, mode, booking.rate),
             )
         )
     return tuple(out)
+
+
+def _enforced(
+    problem: Problem, host: int, mode: Mode, cap: float
+) -> Enforcement:
+    if problem.capped[host]:
+        return Enforcement.ENFORCED
+    # of a post-copy Nova limits nothing
+    if not mode.early and cap >= problem.given[host]:
+        return Enforcement.HOST_DEFAULT
+    return Enforcement.ADVISORY
 
 
 def _hop(moves: Moves, task: int) -> int:
@@ -102,6 +113,7 @@ def _assumed(problem: Problem, moves: Moves, task: int) -> tuple[str, ...]:
     nics = (
         ('source nic', problem.nic_assumed[moves.source[task]]),
         ('destination nic', problem.nic_assumed[moves.destination[task]]),
+        ('source limit', problem.outgoing_assumed[moves.source[task]]),
     )
     return problem.assumed[moves.rows[task]] + tuple(
         name for name, assumed in nics if assumed
@@ -119,28 +131,34 @@ def _forecasts(
     """
     rows = moves.rows[[b.task for b in bookings]]
     caps = np.array([b.rate for b in bookings])
-    post: BoolArray = np.array(
-        [tasks.tasks[b.task].ways[b.way].early for b in bookings], dtype=bool
-    )
+    modes = np.array([tasks.tasks[b.task].ways[b.way].label for b in bookings])
     curves = problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms))
     setup = problem.rules.overhead
-    after = post_copy(curves, caps, problem.rules, terms)
-    by_bracket = {
-        bracket: pre_copy(curves, caps, problem.rules, bracket, terms)
-        for bracket in Bracket
+    out = {
+        name: np.zeros(len(rows))
+        for name in ('low', 'high', 'downtime', 'data')
     }
-    before = by_bracket[Bracket.EXPECTED]
-
-    def pick(a: FloatArray, b: FloatArray) -> FloatArray:
-        return np.where(post, a, b)
-
-    return {
-        'low': pick(after.t_sum, by_bracket[Bracket.LOWER].t_sum) + setup,
-        'high': pick(after.t_sum, by_bracket[Bracket.UPPER].t_sum) + setup,
-        'downtime': pick(after.t_downtime, before.t_downtime),
-        'data': pick(after.data, before.data),
-    }
+    for mode in Mode:
+        mine = np.flatnonzero(modes == mode)
+        if not len(mine):
+            continue
+        low, expected, high = (
+            foretold.forecast(
+                mode,
+                curves.take(mine),
+                caps[mine],
+                problem.rules,
+                terms.take(mine, len(rows)),
+                bracket,
+            )
+            for bracket in (Bracket.LOWER, Bracket.EXPECTED, Bracket.UPPER)
+        )
+        out['low'][mine] = low.t_sum + setup
+        out['high'][mine] = high.t_sum + setup
+        out['downtime'][mine] = expected.t_downtime
+        out['data'][mine] = expected.data
+    return out
 
 
 def peak_load(

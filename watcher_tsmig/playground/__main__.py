@@ -52,12 +52,17 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         '--max-concurrent',
         type=int,
         default=Habits().max_concurrent,
-        help="a host's outgoing live migrations at once (default: 2)",
+        help="a host's outgoing live migrations at once (default: 1)",
     )
     parser.add_argument(
         '--without-watcher',
         action='store_true',
         help='only the cloud: Keystone, Nova, Placement, Gnocchi',
+    )
+    parser.add_argument(
+        '--without-agents',
+        action='store_true',
+        help='no host has an agent, so that caps are advisory',
     )
     parser.add_argument(
         '--set',
@@ -96,6 +101,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         speed=arguments.speed,
         habits=Habits(max_concurrent=arguments.max_concurrent),
         watcher=not arguments.without_watcher,
+        agents=not arguments.without_agents,
         options=_options(arguments.set),
     )
 

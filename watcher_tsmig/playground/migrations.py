@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 
 from watcher_tsmig import units
+from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.playground.records import ENDED
 from watcher_tsmig.playground.records import Fault
 from watcher_tsmig.playground.records import Habits
@@ -40,6 +41,8 @@ class Migrations:
         )
         self.faults: dict[str, tuple[Fault, float]] = {}
         self.pending: dict[str, str] = {}  # VM to destination, unrecorded
+        # libvirt's caps of a domain, until it leaves its host
+        self.speeds: dict[str, Speeds] = {}
         self._origin = 0.0  # when this world began
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._ticket = itertools.count()
@@ -108,9 +111,23 @@ class Migrations:
         if permitted:
             self.world.switch(record.server.vm.id)
             self._set(record, Status.POST_COPY)
+            self._cap(record)
         else:
             self.world.pause(record.server.vm.id)
             record.server.paused = True
+
+    def set_speeds(self, vm: str, speeds: Speeds) -> None:
+        """Change a domain's caps, in flight too."""
+        self.speeds[vm] = speeds
+        record = self._sending.get(vm)
+        if record is not None and not record.arrived:
+            self._cap(record)
+
+    def _cap(self, record: Record) -> None:
+        vm = record.server.vm.id
+        speeds = self.speeds.get(vm, Speeds())
+        post_copy = record.status is Status.POST_COPY
+        self.world.cap(vm, speeds.rate(post_copy=post_copy))
 
     def abort(self, record: Record) -> None:
         """Cancel; what has arrived is beyond."""
@@ -176,6 +193,7 @@ class Migrations:
             return
         vm = record.server.vm.id
         self.world.start(vm, record.destination)
+        self._cap(record)
         record.sending = True
         self._sending[vm] = record
         fault = self.faults.get(vm)
@@ -220,6 +238,8 @@ class Migrations:
             del self._sending[event.vm]
             record.arrived = True
             record.server.host = record.destination
+            # a domain that arrives has none
+            self.speeds.pop(event.vm, None)
             self._settle(record.server)
             self._after(self.habits.lagging, lambda: self._finish(record))
         elif event.kind == 'failed':

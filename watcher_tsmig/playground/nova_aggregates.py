@@ -11,9 +11,15 @@ from typing import Any
 from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Link
+from watcher_tsmig.model import Nic
+from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.playground import bonds
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.telemetry.declarations import BANDWIDTH
+from watcher_tsmig.telemetry.declarations import MAX_OUTGOING
+from watcher_tsmig.telemetry.declarations import MIGRATION_NIC_MBIT_S
+from watcher_tsmig.telemetry.declarations import NIC_MBIT_S
 
 Json = dict[str, Any]
 # Name, metadata, hosts
@@ -57,10 +63,24 @@ def _abilities(cloud: Cloud) -> Iterable[Row]:
             value = 'true' if host.post_copy else 'false'
             groups['tsmig:post_copy', value].append(host.name)
         if host.nic is not None:
-            speed = f'{units.to_mbit_s(host.nic.capacity):g}'
-            groups['tsmig:nic_mbit_s', speed].append(host.name)
+            for key, speed in _speeds(host.nic):
+                groups[key, f'{units.to_mbit_s(speed):g}'].append(host.name)
+        if host.max_outgoing is not None:
+            groups[MAX_OUTGOING, f'{host.max_outgoing}'].append(host.name)
+        if host.bandwidth is not None:
+            memory = host.bandwidth * Rules().efficiency / units.MIB
+            groups[BANDWIDTH, f'{memory:g}'].append(host.name)
     for (key, value), hosts in groups.items():
         yield f'{key.partition(":")[2]}-{value}', {key: value}, hosts
+
+
+def _speeds(nic: Nic) -> Iterable[tuple[str, float]]:
+    if not nic.separate:
+        yield NIC_MBIT_S, nic.capacity
+        return
+    yield MIGRATION_NIC_MBIT_S, nic.capacity
+    if nic.tenants is not None:
+        yield NIC_MBIT_S, nic.tenants
 
 
 def _zones(cloud: Cloud) -> Iterable[Row]:

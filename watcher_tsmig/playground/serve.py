@@ -12,6 +12,7 @@ import pathlib
 import tempfile
 from typing import Any
 
+from watcher_tsmig import files
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.playground.clock import Clock
 from watcher_tsmig.playground.cloud import SimCloud
@@ -41,6 +42,7 @@ class Settings:
     :ivar speed: simulated seconds per wall second; 0 stands still until
         the control service pushes time
     :ivar watcher: whether Watcher runs too
+    :ivar agents: whether each host has an agent, where Watcher runs
     :ivar options: Watcher's options by group, over the playground's own
     """
 
@@ -48,6 +50,7 @@ class Settings:
     speed: float = 1.0
     habits: Habits = Habits()
     watcher: bool = True
+    agents: bool = True
     options: Options = dataclasses.field(default_factory=dict)
 
 
@@ -113,6 +116,14 @@ class Playground:
         server.start()
         if watcher is not None:
             watcher.start(self.environment('watcher'), self._options())
+            if settings.agents:
+                # oslo.messaging has to come after Watcher has chosen how
+                # its services run
+                from watcher_tsmig.playground import agents
+
+                self._undo.enter_context(
+                    agents.serving(sim, watcher.configuration(), self.folder)
+                )
 
     def _options(self) -> Options:
         """The settings' options, with the plugin's files in our folder."""
@@ -139,9 +150,4 @@ class Playground:
 
     def announce(self, path: pathlib.Path) -> None:
         """Write `describe` as JSON, whole, readable by the owner only."""
-        descriptor, name = tempfile.mkstemp(
-            prefix=path.name, dir=path.parent or None
-        )
-        with os.fdopen(descriptor, 'w') as file:
-            json.dump(self.describe(), file, indent=2)
-        pathlib.Path(name).replace(path)
+        files.replace(path, json.dumps(self.describe(), indent=2))

@@ -116,6 +116,12 @@ class Watcher:
         )
         self._thread.start()
 
+    def configuration(self) -> Any:  # noqa: ANN401 - oslo.config's
+        """Of the Watcher that was started."""
+        from watcher import conf
+
+        return conf.CONF
+
     def stop(self) -> None:
         """Stop everything that `start` started; its port is free again."""
         if self._thread is not None:

@@ -8,7 +8,10 @@ from typing import Any
 
 from oslo_config import cfg
 
+from watcher_tsmig import units
 from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute.govern_values import Does
+from watcher_tsmig.execute.govern_values import Policy
 
 PACE = Pace()
 
@@ -33,8 +36,90 @@ def calibration_file() -> cfg.StrOpt:
     )
 
 
+AGENTS = (
+    cfg.StrOpt(
+        'cap_driver',
+        default='agent',
+        help="""
+Who tells what compute hosts can do and puts bandwidths in force: agent
+(tsmig-agent on each host, over Watcher's own message bus) or none. Where no
+agent answers, aggregates' metadata and assumptions hold, and a migration goes
+on and says that its cap is advisory.
+""",
+    ),
+    cfg.FloatOpt(
+        'agent_timeout',
+        default=5.0,
+        min=0.5,
+        max=60.0,
+        help="""
+Seconds that an agent may take to answer. A host whose agent did not is not
+asked again for five minutes.
+""",
+    ),
+)
+
 ACTION = (
     calibration_file(),
+    *AGENTS,
+    cfg.StrOpt(
+        'governor',
+        default='observe',
+        choices=[
+            ('off', 'nobody watches'),
+            ('observe', 'tells what it would do'),
+            ('act', 'does it'),
+        ],
+        help="""
+What watches the counters of a running pre-copy against its forecast: it raises
+the cap where the VM writes more than was thought, switches to post-copy where
+that is permitted and no round gets smaller, and tells of a deadline before it
+passes. With act a pre-copy past its deadline is left running, unless
+governor_abort says otherwise. Related: governor_abort.
+""",
+    ),
+    cfg.BoolOpt(
+        'governor_abort',
+        default=False,
+        help="""
+With governor = act: abort a pre-copy that passes its deadline. From Nova 32.2
+to 34.0 an aborted migration leaves its VM in ERROR although it runs on.
+""",
+    ),
+    cfg.FloatOpt(
+        'cap_life',
+        default=PACE.cap_life,
+        min=20.0,
+        max=86400.0,
+        help="""
+Seconds after which the agent takes a cap back that nobody renews. It is
+renewed four times as often while the migration is followed, so this is how
+long a cap outlives the applier.
+""",
+    ),
+    cfg.IntOpt(
+        'balloon_keep_mib',
+        default=round(PACE.balloon_keep / units.MIB),
+        min=16,
+        help="""
+MiB that stay available to a guest, as its kernel reckons (MemAvailable), when
+its page cache is given back before a pre-copy. Only for servers with the
+metadata tsmig:balloon=true. What a guest uses is never taken, so this is what
+its programs may still grow by during the migration without swapping.
+""",
+    ),
+    cfg.StrOpt(
+        'compute_driver',
+        default='openstacksdk',
+        help="""
+Client through which a migration is carried out: an entry point of the group
+watcher_tsmig.compute. `openstacksdk` suits every release; `novaclient` is for
+installations of Watcher 14 or 15 that want one client of Nova for everything,
+and needs python-novaclient (the extra `novaclient`), which these bring along.
+Both use the credentials, region, interface and timeout that Watcher has for
+Nova. What is read of the cloud to plan always comes through openstacksdk.
+""",
+    ),
     cfg.FloatOpt(
         'poll_interval',
         default=PACE.poll,
@@ -130,6 +215,11 @@ Seconds that one request to Nova may take, where [nova] sets no timeout.
 )
 
 
+def policy(config: Any) -> Policy:  # noqa: ANN401
+    """How far the governor goes, by the action's options."""
+    return Policy(does=Does(config.governor), abort=config.governor_abort)
+
+
 def pace(config: Any) -> Pace:  # noqa: ANN401
     """What execution takes from the action's options."""
     return Pace(
@@ -141,6 +231,9 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         stop=config.abort_timeout,
         settle=config.settle_timeout,
         outage=config.outage_timeout,
+        cap_life=config.cap_life,
+        abort_late=config.governor != Does.ACT or config.governor_abort,
+        balloon_keep=config.balloon_keep_mib * units.MIB,
         http_tries=config.http_tries,
         http_wait=min(0.5, config.poll_interval),
     )

@@ -13,7 +13,6 @@ from watcher.decision_engine.goal.efficacy import indicators
 from watcher.decision_engine.solution import efficacy as solution
 
 from watcher_tsmig import units
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import story
 from watcher_tsmig.report import journeys
@@ -131,9 +130,10 @@ def descriptions(plan: Plan) -> dict[str, str]:
     """
     stay = [f'{v.name} ({v.reason}): {v.because}' for v in plan.left_out]
     post = [
-        f'{m.name}: {m.because}'
+        f'{m.name}{"" if m.mode.early else ", after a first pass"}: '
+        f'{m.because}'
         for m in plan.migrations
-        if m.mode is Mode.POST_COPY
+        if m.mode.switches
     ]
     assumed = [
         f'{m.name} ({", ".join(m.assumed)})'

@@ -19,23 +19,27 @@ from watcher_tsmig import units
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
+from watcher_tsmig.execute import drivers
+from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.migration import withdraw
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
-from watcher_tsmig.telemetry.declarations import post_copy_permitted
+from watcher_tsmig.telemetry.permission import permission
 
 LOG = log.getLogger(__name__)
 
 # Watcher 14 cannot skip an action
 SKIPPED = getattr(exception, 'ActionSkipped', None)
+# What was found out about permissions is good for so many s.
+FRESH = 5.0
 # Between two looks at the action plan's state, s
 CANCEL_INTERVAL = 1.0
 
@@ -55,6 +59,11 @@ class MigrationFailed(exception.WatcherException):
 class TrafficSensitiveMigrate(base.BaseAction):
     """Live-migrate one VM in the mode that the plan chose for it."""
 
+    # what the governor said last
+    _noted = ''
+    # what was found out before the start, and when
+    _known: tuple[float, Order] | None = None
+
     @classmethod
     def get_config_opts(cls) -> list[Any]:
         """Options of [watcher_actions.traffic_sensitive_migrate]."""
@@ -68,9 +77,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
     def get_description(self) -> str:
         """For the list of actions; at most 255 characters."""
         return (
-            'Live-migrates a VM by pre-copy or post-copy as planned, follows '
-            'it to its true end, and says why if it fails. The bandwidth '
-            'cap is advisory.'
+            'Live-migrates a VM in the mode that was planned, follows '
+            'it to its true end, and says why if it fails. An agent on the '
+            'source host holds it to its bandwidth.'
         )
 
     def check_abort(self) -> bool:
@@ -117,10 +126,12 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 order = self._order(compute)
                 try:
                     outcome = carry_out(
-                        compute,
+                        self._driver(compute),
                         order,
                         cancelled=_Cancelled(self._plan_uuid()),
-                        report=_report,
+                        report=self._report,
+                        caps=agents.cap_driver(self.config),
+                        governor=action_options.policy(self.config),
                         pace=action_options.pace(self.config),
                     )
                 except errors.MigrationError:
@@ -137,6 +148,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 f'{self._name()}: {type(error).__name__}: {error}'
             ) from error
         LOG.info('%s: %s', order.name, outcome)
+        planned = self.input_parameters.get('planned_duration_s')
+        self._tell(
+            story.of_outcome(order.name, outcome, float(planned or 0.0))
+        )
         learning.learn(
             self.config.calibration_file,
             float(self.input_parameters.get('planned_duration_s') or 0.0),
@@ -160,7 +175,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
         """Withdraw the migration if it can be; whether it was asked to."""
         with self._compute() as compute:
             try:
-                return withdraw(self._nova(compute), self._order(compute))
+                order = parameters.to_order(
+                    self.input_parameters, permitted=False
+                )
+                return withdraw(self._nova(compute), order)
             except errors.CloudError as error:
                 raise MigrationFailed(error) from error
 
@@ -168,22 +186,45 @@ class TrafficSensitiveMigrate(base.BaseAction):
         return access.compute(self.osc, self.config.request_timeout)
 
     def _nova(self, compute: Compute) -> Nova:
-        return Nova(compute, action_options.pace(self.config), WallClock())
+        pace = action_options.pace(self.config)
+        return Nova(self._driver(compute), pace, WallClock())
+
+    def _driver(self, compute: Compute) -> ComputeDriver:
+        try:
+            return drivers.load(self.config.compute_driver, compute)
+        except errors.InputError as error:
+            raise MigrationFailed(error) from error
 
     def _order(self, compute: Compute) -> Order:
+        """The order with what is permitted now.
+
+        Watcher starts what it has checked at once. So what a check found out
+        holds for the start, unless something held that up.
+        """
+        now = time.monotonic()
+        if self._known is None or now - self._known[0] > FRESH:
+            self._known = now, self._asked(compute)
+        return self._known[1]
+
+    def _asked(self, compute: Compute) -> Order:
         given = self.input_parameters
-        permitted = False
-        if given['mode'] == Mode.POST_COPY:
-            try:
-                permitted = post_copy_permitted(
-                    compute,
-                    given['resource_id'],
-                    given['source_node'],
-                    given['destination_node'],
-                )
-            except errors.CloudError as error:
-                raise MigrationFailed(error) from error
-        return parameters.to_order(given, permitted=permitted)
+        try:
+            found = permission(
+                compute,
+                agents.cap_driver(self.config),
+                given['resource_id'],
+                given['source_node'],
+                given['destination_node'],
+                insist=parameters.counts_on_agents(given),
+            )
+        except errors.TsmigError as error:
+            raise MigrationFailed(error) from error
+        return parameters.to_order(
+            given,
+            permitted=found.post_copy,
+            disks=found.disks,
+            balloon=found.balloon,
+        )
 
     def _warn_of_host(self, nova: Nova) -> None:
         """Tell with the plan that its host stays disabled.
@@ -203,6 +244,25 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 f'{host} stays disabled; to undo it: openstack compute '
                 f'service set --enable {host} nova-compute.',
             )
+
+    def _report(self, progress: Progress) -> None:
+        _log(progress)
+        if progress.note and progress.note != self._noted:
+            self._noted = progress.note
+            self._tell(f'{progress.name}: {progress.note}')
+
+    def _tell(self, text: str) -> None:
+        """What came of it, for whoever reads the action."""
+        uuid = self.input_parameters.get('action_uuid')
+        if not uuid or 'status_message' not in objects.Action.fields:
+            return
+        try:
+            row = objects.Action.get_by_uuid(context.make_context(), uuid)
+            row.status_message = story.clipped(text)
+            row.save()
+        except Exception:
+            # it has succeeded, whether it can be told or not
+            LOG.exception('%s could not be told: %s', self._name(), text)
 
     def _plan_uuid(self) -> str:
         return self.input_parameters.get('action_plan_uuid') or ''
@@ -265,7 +325,7 @@ def _remark(plan_uuid: str, text: str) -> None:
         LOG.exception('Plan %s could not be told: %s', plan_uuid, text)
 
 
-def _report(progress: Progress) -> None:
+def _log(progress: Progress) -> None:
     """One line for each status; the bytes, every 5 s, only for debugging."""
     head = (
         f'{progress.name}: {progress.status} after '

@@ -11,12 +11,25 @@ from oslo_config import cfg
 from oslo_config import types
 
 from watcher_tsmig import units
+from watcher_tsmig.plugin.action_options import AGENTS
 from watcher_tsmig.plugin.action_options import calibration_file
 from watcher_tsmig.telemetry import Settings
 
 DATA = Settings()
 
 ASSUMPTIONS = (
+    cfg.IntOpt(
+        'assume_max_outgoing',
+        default=1,
+        min=1,
+        max=1000,
+        help="""
+How many live migrations Nova runs at once from a host where neither an agent
+nor an aggregate's metadata (tsmig:max_concurrent_live_migrations) says it. 1
+is Nova's own default of [DEFAULT]max_concurrent_live_migrations; with a larger
+value than Nova's, migrations wait in its queue and the plan is too short.
+""",
+    ),
     cfg.FloatOpt(
         'assume_nic_mbit_s',
         default=1000.0,
@@ -239,6 +252,7 @@ traffic_granularity as rate:mean. Empty: no host is judged by its CPUs.
 
 STRATEGY = (
     *ASSUMPTIONS,
+    *AGENTS,
     *TRAFFIC,
     *DIRTY,
     *READING,
@@ -277,6 +291,7 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
 def assumptions(config: Any) -> dict[str, float]:  # noqa: ANN401
     """Fields of a `Request` that the strategy's options give."""
     return {
+        'assume_outgoing': float(config.assume_max_outgoing),
         'assume_nic': units.from_mbit_s(config.assume_nic_mbit_s),
         'assume_traffic': units.from_mbit_s(config.assume_traffic_mbit_s),
         'assume_dirty_rate': units.from_mib(config.assume_dirty_rate_mib_s),

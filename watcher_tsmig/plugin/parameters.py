@@ -11,6 +11,7 @@ from typing import Any
 
 from watcher_tsmig import units
 from watcher_tsmig.execute import Order
+from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 
@@ -31,6 +32,7 @@ SCHEMA = {
         'mode': {'type': 'string', 'enum': [str(mode) for mode in Mode]},
         'cap_mbit_s': _SIZE,
         'lcb_mbit_s': _SIZE,
+        'room_mbit_s': _SIZE,
         'hop': {'type': 'integer', 'minimum': 1},
         'goes_on_to': _TEXT,
         'slot': {'type': 'integer', 'minimum': 1},
@@ -79,6 +81,7 @@ def of_migration(
     longest = max(bound for bound in bounds if math.isfinite(bound))
     numbers = {
         'cap_mbit_s': units.to_mbit_s(migration.most),
+        'room_mbit_s': units.to_mbit_s(migration.room or migration.most),
         'lcb_mbit_s': units.to_mbit_s(migration.lcb),
         'planned_start_s': migration.start,
         'planned_duration_s': migration.takes,
@@ -111,13 +114,26 @@ def of_migration(
     }
 
 
-def to_order(given: Mapping[str, Any], *, permitted: bool) -> Order:
+def counts_on_agents(given: Mapping[str, Any]) -> bool:
+    """Whether the migration was planned with what an agent said or does."""
+    enforced = given.get('cap_enforcement') == Enforcement.ENFORCED
+    return enforced or Mode(given['mode']).switches
+
+
+def to_order(
+    given: Mapping[str, Any],
+    *,
+    permitted: bool,
+    disks: bool = False,
+    balloon: bool = False,
+) -> Order:
     """The order that the parameters are.
 
     :param permitted: source and destination are declared able to
         post-copy, and the VM's owner does not mind, as of now
+    :param balloon: the VM's owner lets its caches be given back first
     """
-    cap = given.get('cap_mbit_s')
+    cap, room = given.get('cap_mbit_s'), given.get('room_mbit_s')
     return Order(
         vm=given['resource_id'],
         name=given.get('resource_name') or given['resource_id'],
@@ -127,6 +143,11 @@ def to_order(given: Mapping[str, Any], *, permitted: bool) -> Order:
         deadline=float(given['deadline_s']),
         post_copy_permitted=permitted,
         cap=units.from_mbit_s(cap) if cap else None,
+        room=units.from_mbit_s(room) if room else None,
+        floor=units.from_mbit_s(float(given.get('lcb_mbit_s') or 0.0)),
+        takes=float(given.get('planned_duration_s') or math.inf),
+        disks=disks,
+        balloon=balloon,
         hop=int(given.get('hop', 1)),
         goes_on_to=given.get('goes_on_to', ''),
     )

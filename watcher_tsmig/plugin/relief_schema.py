@@ -102,6 +102,7 @@ PROPERTIES = {
             'bandwidth_ceiling_mbit_s',
             'downtime_limit_ms',
             'allow_post_copy',
+            'post_copy_assumed',
             'max_per_group',
             'post_copy_grain_percent',
             'deadline_s',

@@ -56,8 +56,8 @@ def number(description: str) -> dict[str, Any]:
     }
 
 
-def yes(description: str) -> dict[str, Any]:
-    return {'description': description, 'type': 'boolean', 'default': True}
+def yes(description: str, default: bool = True) -> dict[str, Any]:
+    return {'description': description, 'type': 'boolean', 'default': default}
 
 
 GENTLEST = 'gentlest'
@@ -127,8 +127,9 @@ PROPERTIES = {
     ),
     'max_per_source': count(
         'How many migrations may leave one host at once. 0 (default): the '
-        "policy's. Nova queues what exceeds the host's own "
-        'max_concurrent_live_migrations.',
+        "policy's. Never more than the host's own "
+        '[DEFAULT]max_concurrent_live_migrations, as far as it is known, or '
+        'the option assume_max_outgoing: Nova queues what exceeds it.',
         64,
     ),
     'max_per_destination': count(
@@ -172,6 +173,12 @@ PROPERTIES = {
         'declared able by the aggregate metadata tsmig:post_copy=true, for '
         'VMs without the metadata tsmig:post_copy=false. false: pre-copy '
         'only; VMs that write too fast for it are left out.'
+    ),
+    'post_copy_assumed': yes(
+        'false (default): a VM whose writing nobody measured is post-copied '
+        'only where no pre-copy could end even so. true: what is assumed of '
+        'its writing is as good a reason as a measure.',
+        default=False,
     ),
     'placement': choice(
         'Which destination is preferred among those with room. spread '
@@ -251,6 +258,8 @@ def values(
             found[field.field] = value * field.scale
     if not given.get('allow_post_copy', True):
         found['allow_post_copy'] = False
+    if given.get('post_copy_assumed'):
+        found['post_copy_assumed'] = True
     found['destinations'] = tuple(given.get('destinations') or ())
     found['placement'] = Placement(given.get('placement') or Placement.SPREAD)
     return found

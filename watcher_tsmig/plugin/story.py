@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from watcher_tsmig.execute import Outcome
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.report import journeys
 from watcher_tsmig.report import summary
+from watcher_tsmig.units import human_size
 from watcher_tsmig.units import human_time
 
 LIMIT = 255
@@ -186,6 +188,24 @@ def listed(items: Sequence[str], room: int) -> str:
             return f'{text} and {rest + 1} more'
         text = longer
     return text if len(text) <= max(room, 8) else clipped(text, max(room, 8))
+
+
+def of_outcome(name: str, outcome: Outcome, planned: float) -> str:
+    """One migration that has ended well, for the action's message.
+
+    :param planned: that it was to take, s; 0: nobody said
+    """
+    if not outcome.host:
+        return clipped(f'{name} {outcome.remark}.')
+    took = outcome.seconds if outcome.took is None else outcome.took
+    of = f' of {human_time(planned)} planned' if planned else ''
+    sent = f', {human_size(outcome.data)} sent' if outcome.data else ''
+    parts = [
+        f'{name} is on {outcome.host} after {human_time(took)}{of} '
+        f'({outcome.mode}{sent})',
+        *([outcome.remark] if outcome.remark else []),
+    ]
+    return clipped('; '.join(parts) + '.')
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import options
@@ -149,6 +150,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 placement=functools.partial(
                     access.placement, self.osc, timeout
                 ),
+                agents=agents.cap_driver(self.config),
             )
             self.remember(compute, now)
         reading = patterns.applied(reading, now)

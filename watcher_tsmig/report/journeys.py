@@ -4,7 +4,6 @@ Counting and looking up only, for all that tells people about a plan: they
 think of VMs, where the plan has migrations.
 """
 
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 
 
@@ -24,8 +23,8 @@ def vms(plan: Plan) -> int:
 
 
 def post_copied(plan: Plan) -> int:
-    """How many VMs are post-copied, on the whole way or a part of it."""
-    return len({m.vm for m in plan.migrations if m.mode is Mode.POST_COPY})
+    """How many VMs end in post-copy, on the whole way or a part of it."""
+    return len({m.vm for m in plan.migrations if m.mode.switches})
 
 
 def assumed(plan: Plan) -> int:

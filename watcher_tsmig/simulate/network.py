@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Nic
 from watcher_tsmig.simulate.sharing import NOWHERE
 from watcher_tsmig.simulate.sharing import REACHED
 from watcher_tsmig.simulate.sharing import FloatArray
@@ -64,11 +65,25 @@ class Network:
         self._behind = behind
         self._out, self._into = 2 * h, 2 * h + k
         self._tx_path = self._padded(
-            [[i, *(2 * h + x for x in behind[i])] for i in range(h)]
+            [
+                [*self._nic(nics[i], i), *(2 * h + x for x in behind[i])]
+                for i in range(h)
+            ]
         )
         self._rx_path = self._padded(
-            [[h + i, *(2 * h + k + x for x in behind[i])] for i in range(h)]
+            [
+                [
+                    *self._nic(nics[i], h + i),
+                    *(2 * h + k + x for x in behind[i]),
+                ]
+                for i in range(h)
+            ]
         )
+
+    @staticmethod
+    def _nic(nic: Nic | None, node: int) -> list[int]:
+        """The direction of a NIC, if the VMs' traffic goes over it."""
+        return [] if nic is not None and nic.separate else [node]
 
     def path(self, source: int, destination: int) -> list[int]:
         """The directions that a migration crosses."""

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.values import Migration
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.simulate.applications import Series
 from watcher_tsmig.simulate.values import Done
@@ -219,8 +218,8 @@ class _Player:
         if at == 0:
             self._fail(name, attempt)
             return
-        if migration.mode is Mode.POST_COPY:
-            self.world.switch(vm)
+        if migration.mode.switches:
+            self.world.switch(vm, passed=not migration.mode.early)
         elif at is not None:
             self._after(at, lambda: self._fail(name, attempt))
 

@@ -13,6 +13,7 @@ import math
 from watcher_tsmig.forecast.curves import Line
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.simulate.values import Progress
 
 # Bytes below this are rounding, not work.
 LAST_BYTE = 0.5
@@ -36,6 +37,7 @@ class Running:
     :ivar size: of this round
     :ivar fresh: this round has not begun to be sent
     :ivar still: rounds that `remaining` is of, where they stand still
+    :ivar hybrid: it switches once its first pass is over
     :ivar final: sent with the VM stopped
     :ivar wanted: pages that the VM waits for after the switch
     :ivar wakes: when it serves again after the switch
@@ -60,6 +62,7 @@ class Running:
     round_began: float = 0.0
     fresh: bool = True
     still: float = 0.0
+    hybrid: bool = False
     final: bool = False
     wanted: float | None = None
     wakes: float | None = None
@@ -76,6 +79,20 @@ class Running:
         again = self.dirtied(now - self.round_began, rules)
         sent = 1.0 - min(self.remaining / self.total, 1.0)
         return min(self.remaining + again * sent, self.total)
+
+    def progress(self, now: float) -> Progress:
+        """How far it is."""
+        self.settle(now)
+        return Progress(
+            phase=self.phase,
+            total=self.total,
+            processed=self.processed,
+            remaining=self.remaining,
+            elapsed=now - self.began,
+            rounds=self.rounds,
+            downtime=self.downtime,
+            rate=self.rate,
+        )
 
     def takes(self, rate: float, now: float) -> None:
         """It gets this rate from now on."""

@@ -65,7 +65,8 @@ def _rewritten(
     return dataclasses.replace(
         work,
         resident=min(work.resident * resident, most),
-        samples=tuple((t, d * writing) for t, d in work.samples),
+        # no VM dirties more than it has
+        samples=tuple((t, min(d * writing, most)) for t, d in work.samples),
     )
 
 

@@ -114,12 +114,17 @@ class World:
         )
         self._stale = True
 
-    def switch(self, vm_id: str) -> None:
+    def switch(self, vm_id: str, *, passed: bool = False) -> None:
         """From pre-copy to post-copy: the VM runs at its destination.
 
+        :param passed: not before its first pass has been sent, and not if
+            it stops for the rest then
         :raises errors.InputError: it is not in pre-copy
         """
         run = self._in_pre_copy(vm_id)
+        if passed and run.rounds == 1:
+            run.hybrid = True
+            return
         run.switch(self.now, self.rules)
         self._moves(vm_id, run)
         self._stands(run)
@@ -197,17 +202,7 @@ class World:
         run = self._running.get(vm_id)
         if run is None:
             raise errors.InputError('is not migrating', vm_id)
-        run.settle(self.now)
-        return Progress(
-            phase=run.phase,
-            total=run.total,
-            processed=run.processed,
-            remaining=run.remaining,
-            elapsed=self.now - run.began,
-            rounds=run.rounds,
-            downtime=run.downtime,
-            rate=run.rate,
-        )
+        return run.progress(self.now)
 
     def advance(self, until: float) -> list[Event]:
         """Let time pass.
@@ -317,11 +312,14 @@ class World:
         while True:
             if self._stale:
                 self._divide()
-            for run in self._running.values():
+            for vm_id, run in self._running.items():
                 if run.wanted is not None:
                     run.wake(self.now, self.rules)
                 elif run.fresh and run.begin_round(self.now, self.rules):
                     self._stands(run)
+                elif run.hybrid and run.rounds > 1 and not run.final:
+                    run.hybrid = False
+                    self.switch(vm_id)
             if not self._stale:
                 return
 

@@ -10,20 +10,28 @@ import math
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
+from typing import TypeVar
 
-from openstack import exceptions as sdk_errors
-
-from watcher_tsmig import errors
 from watcher_tsmig.model import Link
+from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Aggregate
 from watcher_tsmig.telemetry.clients import Compute
+from watcher_tsmig.units import MIB
 from watcher_tsmig.units import from_mbit_s
+
+N = TypeVar('N', int, float)
 
 # Of a host, in the metadata of an aggregate; the first of a server as well
 POST_COPY = 'tsmig:post_copy'
+# Of a server only
+BALLOON = 'tsmig:balloon'
 NIC_MBIT_S = 'tsmig:nic_mbit_s'
 SHARED_DISK = 'tsmig:shared_disk'
+MAX_OUTGOING = 'tsmig:max_concurrent_live_migrations'
+BANDWIDTH = 'tsmig:live_migration_bandwidth'
+NETWORK = 'tsmig:migration_network'
+MIGRATION_NIC_MBIT_S = 'tsmig:migration_nic_mbit_s'
 # Of the link that the hosts of an aggregate share
 LINK_MBIT_S = 'tsmig:link_mbit_s'
 LINK_RTT_MS = 'tsmig:link_rtt_ms'
@@ -34,15 +42,33 @@ YES = ('true', 'yes', '1', 'on')
 NO = ('false', 'no', '0', 'off')
 MAX_MBIT_S = 1e9
 MAX_RTT_MS = 60e3
+MAX_AT_ONCE = 1000
+MAX_MIB_S = 1e6
+# What NETWORK may say: migrations and tenants on one, or each its own.
+NETWORKS = {'shared': False, 'separate': True}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What operators declared of a host; None where they did not."""
+    """What operators declared of a host, or its agent; None: nobody did.
+
+    :ivar nic: bytes/s of the interface that migrations use, where it is not
+        one of their own
+    :ivar own_nic: bytes/s of one that is
+    :ivar max_outgoing: live migrations that may leave it at once
+    :ivar bandwidth: bytes/s on the wire that Nova gives each of them
+    :ivar separate: tenants' traffic goes over another network
+    :ivar agent: one answers there
+    """
 
     post_copy: bool | None = None
     nic: float | None = None
+    own_nic: float | None = None
     shared_disk: bool | None = None
+    max_outgoing: int | None = None
+    bandwidth: float | None = None
+    separate: bool | None = None
+    agent: bool = False
 
 
 def read_aggregates(compute: Compute) -> list[Aggregate]:
@@ -63,7 +89,13 @@ def declared_of(
         said = Declaration(
             post_copy=flag(metadata, POST_COPY, name, notes),
             nic=_rate(metadata, NIC_MBIT_S, name, notes, above=True),
+            own_nic=_rate(
+                metadata, MIGRATION_NIC_MBIT_S, name, notes, above=True
+            ),
             shared_disk=flag(metadata, SHARED_DISK, name, notes),
+            max_outgoing=_at_once(metadata, name, notes),
+            bandwidth=_bandwidth(metadata, name, notes),
+            separate=_network(metadata, name, notes),
         )
         for host in aggregate.hosts or ():
             found[host] = merged(found.get(host, Declaration()), said)
@@ -77,12 +109,52 @@ def merged(one: Declaration, other: Declaration) -> Declaration:
         flags = [x for x in (first, second) if x is not None]
         return all(flags) if flags else None
 
-    nics = [x for x in (one.nic, other.nic) if x is not None]
+    def least(first: N | None, second: N | None) -> N | None:
+        return min((x for x in (first, second) if x is not None), default=None)
+
     return Declaration(
         post_copy=both(one.post_copy, other.post_copy),
-        nic=min(nics) if nics else None,
+        nic=least(one.nic, other.nic),
+        own_nic=least(one.own_nic, other.own_nic),
         shared_disk=both(one.shared_disk, other.shared_disk),
+        max_outgoing=least(one.max_outgoing, other.max_outgoing),
+        bandwidth=least(one.bandwidth, other.bandwidth),
+        separate=both(one.separate, other.separate),
+        agent=one.agent or other.agent,
     )
+
+
+def _network(
+    metadata: dict[str, str], where: str, notes: list[str]
+) -> bool | None:
+    """Whether migrations have a network of their own.
+
+    A speed of their own says so, unless the other key says otherwise.
+    """
+    text = metadata.get(NETWORK)
+    if text is None:
+        return True if MIGRATION_NIC_MBIT_S in metadata else None
+    found = NETWORKS.get(str(text).strip().lower())
+    if found is None:
+        notes.append(
+            f'{where}: {NETWORK}={text!r} is neither shared nor separate and '
+            'counts as shared'
+        )
+    return found or False
+
+
+def _at_once(
+    metadata: dict[str, str], where: str, notes: list[str]
+) -> int | None:
+    value = _number(
+        metadata,
+        MAX_OUTGOING,
+        where,
+        notes,
+        'migrations',
+        lambda v: 1 <= v <= MAX_AT_ONCE and v == int(v),
+    )
+    return None if value is None else int(value)
 
 
 def links_of(
@@ -128,33 +200,6 @@ def _link(
     )
 
 
-def post_copy_permitted(
-    compute: Compute, vm: str, source: str, destination: str
-) -> bool:
-    """Whether both hosts and the VM's owner permit post-copy now.
-
-    No where the VM does not exist any more.
-
-    :raises errors.CloudError: Nova does not answer
-    """
-    notes: list[str] = []
-    declared = declared_of(read_aggregates(compute), notes)
-    hosts = all(
-        declared.get(host, Declaration()).post_copy is True
-        for host in (source, destination)
-    )
-    if not hosts:
-        return False
-    try:
-        server = ask('server', lambda: compute.get_server(vm))
-    except errors.CloudError as error:
-        if isinstance(error.__cause__, sdk_errors.NotFoundException):
-            return False
-        raise
-    owner = flag(server.metadata or {}, POST_COPY, vm, notes)
-    return owner is not False
-
-
 def flag(
     metadata: dict[str, str], key: str, where: str, notes: list[str]
 ) -> bool | None:
@@ -188,6 +233,18 @@ def _rate(
 
     value = _number(metadata, key, where, notes, 'Mbit/s', fits)
     return None if value is None else from_mbit_s(value)
+
+
+def _bandwidth(
+    metadata: dict[str, str], where: str, notes: list[str]
+) -> float | None:
+    """Bytes/s on the wire, of Nova's MiB/s of memory; its 0 is no limit."""
+
+    def fits(value: float) -> bool:
+        return 0 <= value <= MAX_MIB_S
+
+    value = _number(metadata, BANDWIDTH, where, notes, 'MiB/s', fits)
+    return value * MIB / Rules().efficiency if value else None
 
 
 def _rtt(

@@ -18,6 +18,9 @@ from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.model.cloud import STATES
+from watcher_tsmig.telemetry.agents import Asker
+from watcher_tsmig.telemetry.agents import careful
+from watcher_tsmig.telemetry.agents import read_agents
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Instance
@@ -71,6 +74,7 @@ def read_inventory(
     scoped: bool,
     keep_zone: bool = True,
     placement: PlacementSource | None = None,
+    agents: Asker | None = None,
 ) -> Inventory:
     """Hosts of the model and the VMs that Nova has on them.
 
@@ -78,20 +82,16 @@ def read_inventory(
         not know may be out of it, and is left alone
     :param keep_zone: a VM is bound to its zone where Nova does not tell
     :param placement: opens openstacksdk's placement proxy
+    :param agents: asks the agents of compute hosts
     :raises errors.CloudError: Nova does not answer
     """
     notes: list[str] = []
     aggregates = read_aggregates(compute)
     nodes = list(model.get_all_compute_nodes().values())
-    hosts = _hosts(nodes, compute, declared_of(aggregates, notes))
-    servers = [
-        server
-        for server in ask(
-            'servers',
-            lambda: list(compute.servers(details=True, all_projects=True)),
-        )
-        if server.compute_host in hosts
-    ]
+    told = read_agents(agents, [node.hostname for node in nodes], notes)
+    declared = careful(told, declared_of(aggregates, notes), notes)
+    hosts = _hosts(nodes, compute, declared)
+    servers = _servers(compute, hosts)
     node_ids = {node.hostname: node.uuid for node in nodes}
     traits = read_traits(
         placement,
@@ -116,6 +116,15 @@ def read_inventory(
         cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),
     )
+
+
+def _servers(compute: Compute, hosts: Mapping[str, Host]) -> list[Server]:
+    """All servers on these hosts."""
+    found = ask(
+        'servers',
+        lambda: list(compute.servers(details=True, all_projects=True)),
+    )
+    return [server for server in found if server.compute_host in hosts]
 
 
 def _hosts(
@@ -154,13 +163,25 @@ def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
         name=node.hostname,
         memory=max(from_mib(float(node.memory_mb_capacity)), 0.0),
         vcpus=max(float(node.vcpu_capacity), 0.0),
-        nic=Nic(capacity=declared.nic) if declared.nic else None,
+        nic=_nic(declared),
         post_copy=declared.post_copy,
         enabled=status == 'enabled',
         up=state == 'up',
         disk=None if declared.shared_disk else _disk_of_host(node),
         zone=getattr(service, 'availability_zone', None) or None,
+        max_outgoing=declared.max_outgoing,
+        bandwidth=declared.bandwidth,
+        agent=declared.agent,
     )
+
+
+def _nic(declared: Declaration) -> Nic | None:
+    separate = declared.separate is True
+    speed = (declared.own_nic if separate else None) or declared.nic
+    if speed is None:
+        return None
+    tenants = declared.nic if separate and declared.own_nic else None
+    return Nic(capacity=speed, separate=separate, tenants=tenants)
 
 
 def _disk_of_host(node: Node) -> float | None:
@@ -210,7 +231,7 @@ def _vms(
                 state=_state(server),
                 locked=bool(server.is_locked),
                 excluded=excluded,
-                disk=_disk(server) if local else 0.0,
+                disk=local_disk(server) if local else 0.0,
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
                 sla=_sla(metadata, name, notes),
@@ -239,7 +260,7 @@ def _size(server: Server, instance: Instance | None) -> tuple[float, float]:
     return from_mib(float(memory or 0)), float(vcpus or 0)
 
 
-def _disk(server: Server) -> float:
+def local_disk(server: Server) -> float:
     """Bytes of local disk as Placement counts them: in whole GiB.
 
     A server without an image boots from a volume, which is not local; its

@@ -14,6 +14,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
+from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
@@ -68,6 +69,7 @@ def read_cloud(
     now: float,
     scoped: bool = False,
     placement: PlacementSource | None = None,
+    agents: Asker | None = None,
 ) -> Reading:
     """The cloud of Watcher's model, with what is measured of it.
 
@@ -77,6 +79,7 @@ def read_cloud(
     :param now: seconds since the epoch
     :param scoped: the audit has a scope
     :param placement: opens openstacksdk's placement proxy
+    :param agents: asks the hosts' agents
     :raises errors.CloudError: Nova does not answer
     """
     inventory = read_inventory(
@@ -85,10 +88,10 @@ def read_cloud(
         scoped=scoped,
         keep_zone=settings.keep_zone,
         placement=placement,
+        agents=agents,
     )
-    notes = list(inventory.notes)
+    notes, questions = list(inventory.notes), 0
     measured = Measured(vms={vm.id: vm for vm in inventory.vms})
-    questions = 0
     if gnocchi is None:
         notes.append('no Gnocchi is configured; nothing is measured')
     elif inventory.vms:

@@ -16,7 +16,9 @@ from oslo_config import cfg
 
 from watcher_tsmig import reasons
 from watcher_tsmig import units
+from watcher_tsmig.agent import verbs as agent_verbs
 from watcher_tsmig.cli import forecast as cli_forecast
+from watcher_tsmig.execute import govern
 from watcher_tsmig.forecast import candidates
 from watcher_tsmig.forecast import ladder
 from watcher_tsmig.plan import policies
@@ -114,6 +116,12 @@ def ladder_rungs() -> Iterable[Row]:
         )
 
 
+def governor() -> Iterable[Row]:
+    yield ('Code', 'When', 'What')
+    for rule in govern.RULES:
+        yield (f'``{rule.code}``', plain(rule.when), rule.kind.value)
+
+
 def weights() -> Iterable[Row]:
     yield ('Name', 'Per second', 'Per second of downtime', 'Per byte')
     for name, row in candidates.WEIGHTS.items():
@@ -132,6 +140,13 @@ def forecast_options() -> Iterable[Row]:
         yield (f'``{name} {metavar}``{many}', plain(text))
 
 
+def verbs() -> Iterable[Row]:
+    yield ('Verb', 'What it does', 'Arguments')
+    for name, verb in agent_verbs.VERBS.items():
+        arguments = ', '.join(f'``{n}``' for n in verb.arguments['properties'])
+        yield (f'``{name}``', plain(verb.what), arguments or 'none')
+
+
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': lambda: parameters(schema.PROPERTIES),
     'relief-parameters': lambda: parameters(relief_schema.PROPERTIES),
@@ -141,6 +156,8 @@ TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'reasons': reason_codes,
     'classes': service_classes,
     'ladder': ladder_rungs,
+    'governor': governor,
+    'verbs': verbs,
     'weights': weights,
     'forecast-options': forecast_options,
     'strategy-options': lambda: option_rows(options.STRATEGY),

@@ -1,6 +1,7 @@
 """A drain from audit to empty host, by Nova's and Watcher's own records."""
 
 import datetime
+import time
 import unittest
 
 from tests.minicloud.operators import Operator
@@ -40,7 +41,7 @@ class TestDrain(unittest.TestCase):
         self.assertEqual('RECOMMENDED', plan['state'])
         self.assertEqual(3, len(self.operator.moves(plan)))
         self.operator.start(plan)
-        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        self.operator.succeeds(plan)
         for move in self.operator.moves(plan):
             given = move['input_parameters']
             server = given['resource_id']
@@ -59,6 +60,15 @@ class TestDrain(unittest.TestCase):
         self.operator.hypervisors(
             'shape', uuid=server, writes=300e6, hot=900e6
         )
+        # a need that was measured: what is only assumed is none
+        self.operator.feed_gauges(
+            server,
+            memory_resident=1024,
+            memory_dirty_t1=286,
+            memory_dirty_t4=858,
+            memory_dirty_t60=858,
+        )
+        self.operator.fed()
         audit = self.operator.audit(vms=['busy'], policy='fast')
         plan = self.operator.plan_of(audit)
         (move,) = self.operator.moves(plan)
@@ -72,13 +82,51 @@ class TestDrain(unittest.TestCase):
 
         eventually('completed', look, 60)
         self.assertIn('running (post-copy)', seen)
-        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        self.operator.succeeds(plan)
+
+    def test_a_hybrid_is_switched_after_its_first_pass(self):
+        # no pre-copy moves it, and at once its traffic would come to the
+        # link that its memory comes by
+        (server,) = self.boot('serves', flavor='big')
+        self.operator.hypervisors(
+            'shape', uuid=server, writes=100e6, hot=300e6
+        )
+        self.operator.feed_gauges(
+            server,
+            memory_resident=1024,
+            memory_dirty_t1=95,
+            memory_dirty_t4=286,
+            memory_dirty_t60=286,
+        )
+        self.operator.feed(server, 5 * MBIT_S, 700 * MBIT_S)
+        self.operator.fed()
+        audit = self.operator.audit(vms=['serves'], policy='fast')
+        plan = self.operator.plan_of(audit)
+        (move,) = self.operator.moves(plan)
+        given = move['input_parameters']
+        self.assertEqual('hybrid', given['mode'], given)
+        self.operator.start(plan)
+        seen = {}
+
+        def look():
+            for record in self.operator.migrations(server):
+                seen.setdefault(record['status'], time.monotonic())
+            return 'completed' in seen
+
+        eventually('completed', look, 90)
+        self.assertIn('running (post-copy)', seen)
+        # a pass is 1 GiB at 1 Gbit/s
+        passed = seen['running (post-copy)'] - seen['running']
+        self.assertGreater(passed, 7)
+        self.operator.succeeds(plan)
+        (move,) = self.operator.moves(plan)
+        self.operator.tells(move, 'hybrid')
 
     def test_a_disk_goes_along_with_its_vm(self):
         (server,) = self.boot('stores', flavor='disk')
         plan = self.operator.plan_of(self.operator.audit(vms=[server]))
         self.operator.start(plan)
-        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        self.operator.succeeds(plan)
         (record,) = self.operator.migrations(server)
         began, ended = (
             datetime.datetime.fromisoformat(record[name])

@@ -48,7 +48,7 @@ class TestStates(Base):
         self.assertEqual('held', given['resource_name'])
         self.assertEqual('pre-copy', given['mode'])
         self.operator.start(plan)
-        self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+        self.operator.succeeds(plan)
         found = self.operator.at_rest(ids['held'], 'PAUSED')
         self.assertNotEqual('compute1', found['OS-EXT-SRV-ATTR:host'])
 
@@ -59,13 +59,17 @@ class TestStates(Base):
             if mode == 'pre-copy':
                 self.operator.act(server, 'pause')
                 self.operator.at_rest(server, 'PAUSED')
-            audit = self.operator.audit(vms=[server], policy=policy)
+            audit = self.operator.audit(
+                vms=[server],
+                policy=policy,
+                post_copy_assumed=mode == 'post-copy',
+            )
             plan = self.operator.plan_of(audit)
             (move,) = self.operator.moves(plan)
             self.assertEqual(mode, move['input_parameters']['mode'])
             self.operator.delete(server)
             self.operator.start(plan)
-            self.assertEqual('SUCCEEDED', self.operator.ended(plan)['state'])
+            self.operator.succeeds(plan)
             (move,) = self.operator.moves(plan)
             self.assertEqual(self.operator.skipped, move['state'])
             self.operator.tells(move, 'no longer exists')

@@ -89,6 +89,27 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
     return None
 
 
+def _switched(writes: Written, rules: Rules, bandwidth: float) -> Totals:
+    """One pass, and by post-copy what was dirtied in it.
+
+    A pre-copy that would have ended with the next round has ended. The VM
+    waits for the pages that it works with, one behind the other; others
+    are sent meanwhile.
+    """
+    rate, gib = rules.rate(bandwidth), rules.weight(writes.memory)
+    first = writes.resident * rules.carried
+    passed = first / rate
+    if passed <= rules.limit_at(0.0, gib) * (1 + AGREE):
+        return passed, passed, first
+    rest = min(writes.within(passed) * rules.carried, first)
+    if rest / rate <= rules.limit_at(passed, gib) * (1 + AGREE):
+        return passed + rest / rate, rest / rate, first + rest
+    pages = min(writes.within(rules.post_copy_grain), rest) / rules.page
+    fault = (rules.post_copy_queue + rules.page) / rate
+    outage = rules.switchover + min(pages * fault, rest / rate)
+    return passed + rest / rate, outage, first + rest
+
+
 def forecasts(view: View) -> Iterator[str]:
     """Caps hold their LCBs and limits; the forecasts are right."""
     for m in view.moves:
@@ -108,10 +129,16 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
     rules = view.rules
     if m.most > view.plan.request.ceiling * (1 + AGREE):
         yield f'{m.id}: cap above the ceiling'
+    host = view.hosts[m.source]
+    if host.bandwidth and not host.agent and not m.mode.early:
+        if m.most > host.bandwidth * (1 + AGREE):
+            yield f'{m.id}: cap above what Nova gives on {host.name}'
     if m.cap < m.lcb * (1 - AGREE):
         yield f'{m.id}: cap below its LCB'
     if m.most < m.cap:
         yield f'{m.id}: limit below its cap'
+    if m.room is not None and not m.room >= m.cap * (1 - AGREE):
+        yield f'{m.id}: room below its cap'
     rtt = sum(k.rtt for k in view.links_between(m.source, m.destination))
     if m.most * rtt > rules.streams * rules.stream_window * (1 + AGREE):
         yield (
@@ -139,6 +166,8 @@ def _said(rules: Rules, m: Migration, writes: Written) -> Iterator[str]:
     if m.mode is Mode.POST_COPY:
         sent = writes.resident * rules.carried
         walked = (sent / rules.rate(m.cap), rules.post_copy_outage, sent)
+    elif m.mode is Mode.HYBRID:
+        walked = _switched(writes, rules, m.cap)
     else:
         walked = _walk(writes, rules, m.cap)
     if walked is None:

@@ -14,7 +14,6 @@ from watcher_tsmig.plan.check import order
 from watcher_tsmig.plan.check.view import AGREE
 from watcher_tsmig.plan.check.view import View
 from watcher_tsmig.plan.check.view import moments
-from watcher_tsmig.plan.values import Mode
 
 # Bytes/s that rounding may make of many sums.
 DRIFT = 1.0
@@ -45,10 +44,11 @@ class Lane:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Port:
-    """Both lanes of a NIC or link."""
+    """Both lanes of a NIC or link; a separate one carries no traffic."""
 
     out: Lane
     into: Lane
+    separate: bool = False
 
 
 Ports = dict[str, list[Port]]
@@ -105,6 +105,7 @@ def _ports(view: View) -> Ports:
                 capacity,
                 nic.background_tx if nic else 0.0,
                 nic.background_rx if nic else 0.0,
+                separate=nic is not None and nic.separate,
             )
         ]
     for link in view.cloud.links:
@@ -120,8 +121,9 @@ def _ports(view: View) -> Ports:
     for vm in view.cloud.vms:
         tx, rx = view.rates(vm)
         for port in ports[vm.host]:
-            port.out.app += tx
-            port.into.app += rx
+            if not port.separate:
+                port.out.app += tx
+                port.into.app += rx
     share, floor = request.nic_share, request.nic_floor
     for row in ports.values():
         for port in row:
@@ -131,11 +133,17 @@ def _ports(view: View) -> Ports:
 
 
 def _port(
-    name: str, shared: bool, capacity: float, out: float, into: float
+    name: str,
+    shared: bool,
+    capacity: float,
+    out: float,
+    into: float,
+    separate: bool = False,
 ) -> Port:
     return Port(
         Lane(name=f'out of {name}', shared=shared, capacity=capacity, app=out),
         Lane(name=f'into {name}', shared=shared, capacity=capacity, app=into),
+        separate,
     )
 
 
@@ -184,13 +192,12 @@ def _use(
         lane.used += m.cap if starts else -m.cap
         if not lane.users:
             lane.used = 0.0
-    if starts is (m.mode is Mode.POST_COPY):
+    if starts is m.mode.early:
         tx, rx = view.rates(view.vms[m.vm])
-        for port in outward:
-            port.out.app -= tx
-            port.into.app -= rx
-        for port in inward:
-            port.out.app += tx
-            port.into.app += rx
+        for ports, sign in ((outward, -1.0), (inward, 1.0)):
+            for port in ports:
+                if not port.separate:
+                    port.out.app += sign * tx
+                    port.into.app += sign * rx
         lanes = [lane for p in outward + inward for lane in (p.out, p.into)]
     return lanes

@@ -16,11 +16,14 @@ from watcher_tsmig.plan.values import Migration
 Counter = tuple[str, str]
 
 
-def _counters(view: View, m: Migration) -> dict[Counter, int]:
+def _counters(view: View, m: Migration) -> dict[Counter, float]:
     """What counts this migration while it runs, and how far it may."""
     request = view.plan.request
     return {
-        ('leave', m.source): request.max_per_source,
+        ('leave', m.source): min(
+            request.max_per_source,
+            view.hosts[m.source].max_outgoing or request.assume_outgoing,
+        ),
         ('enter', m.destination): request.max_per_destination,
         ('run', ''): request.max_in_cluster,
         ('hold slot', str(m.slot)): 1,

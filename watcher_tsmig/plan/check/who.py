@@ -13,7 +13,6 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.plan.check.view import View
 from watcher_tsmig.plan.values import Migration
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 
 # A VM's migrations: one, or two through a third host.
@@ -76,7 +75,7 @@ def permitted(view: View) -> Iterator[str]:
     for m in view.moves:
         vm, origin = view.vms[m.vm], view.hosts[m.source]
         to = view.hosts[m.destination]
-        post = m.mode is Mode.POST_COPY
+        post = m.mode.switches
         bad = (
             (not vm.active, 'is not active'),
             (vm.locked, 'is locked'),

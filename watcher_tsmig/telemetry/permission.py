@@ -1,0 +1,74 @@
+"""What one VM's migration may do now, looked at again before its start.
+
+A plan may be a day old; what hosts and owners permit is asked anew.
+"""
+
+import dataclasses
+
+from openstack import exceptions as sdk_errors
+
+from watcher_tsmig import errors
+from watcher_tsmig.telemetry.agents import Asker
+from watcher_tsmig.telemetry.agents import careful
+from watcher_tsmig.telemetry.agents import read_agents
+from watcher_tsmig.telemetry.asking import ask
+from watcher_tsmig.telemetry.clients import Compute
+from watcher_tsmig.telemetry.declarations import BALLOON
+from watcher_tsmig.telemetry.declarations import POST_COPY
+from watcher_tsmig.telemetry.declarations import Declaration
+from watcher_tsmig.telemetry.declarations import declared_of
+from watcher_tsmig.telemetry.declarations import flag
+from watcher_tsmig.telemetry.declarations import read_aggregates
+from watcher_tsmig.telemetry.inventory import local_disk
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """What holds for one migration.
+
+    :ivar post_copy: both hosts and the VM's owner permit it
+    :ivar balloon: the VM's owner lets its caches be given back
+    :ivar disks: the VM has local disks, which would go along
+    """
+
+    post_copy: bool = False
+    balloon: bool = False
+    disks: bool = False
+
+
+def permission(
+    compute: Compute,
+    agents: Asker | None,
+    vm: str,
+    source: str,
+    destination: str,
+    *,
+    insist: bool = False,
+) -> Permission:
+    """What one VM's migration may do now; nothing where the VM is gone.
+
+    :param agents: asks the agents of compute hosts
+    :param insist: ask an agent even if it did not answer lately: it may have
+        been restarted, and the migration depends on what it says
+    :raises errors.CloudError: Nova does not answer
+    """
+    notes: list[str] = []
+    known = careful(
+        read_agents(agents, (source, destination), notes, insist=insist),
+        declared_of(read_aggregates(compute), notes),
+        notes,
+    )
+    try:
+        server = ask('server', lambda: compute.get_server(vm))
+    except errors.CloudError as error:
+        if isinstance(error.__cause__, sdk_errors.NotFoundException):
+            return Permission()
+        raise
+    hosts = [known.get(h, Declaration()) for h in (source, destination)]
+    owner = flag(server.metadata or {}, POST_COPY, vm, notes)
+    return Permission(
+        post_copy=owner is not False
+        and all(host.post_copy is True for host in hosts),
+        balloon=flag(server.metadata or {}, BALLOON, vm, notes) is True,
+        disks=not hosts[0].shared_disk and local_disk(server) > 0,
+    )
