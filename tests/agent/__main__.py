@@ -29,6 +29,7 @@ FACTS = {
     'writing': looking.writing,
     'contents': looking.contents,
     'balloon': balloon.saves,
+    'balloon-switched': balloon.switched,
     'balloon-aborted': balloon.aborted,
     'balloon-deaths': balloon.deaths,
     'balloon-orphaned': balloon.orphaned,

@@ -37,6 +37,9 @@ SAVED = 0.6
 # s for a guest that is emulated to have its memory again
 BACK = 20.0
 
+# MiB/s at which a switch comes within the first pass
+SWITCHED = 25
+
 
 class Stopped(Exception):
     """The migration was aborted."""
@@ -68,14 +71,16 @@ class Agents:
         """As `agent.bus.Bus`."""
         return self.by_host[host].ask(verb, **arguments)
 
-    def giving(self, guest: Guest, lab: Lab) -> Giving:
+    def giving(
+        self, guest: Guest, lab: Lab, mode: Mode = Mode.PRE_COPY
+    ) -> Giving:
         """What an execution does around a migration of this guest."""
         order = Order(
             vm=uuid(guest),
             name=guest.name,
             source=lab.source.host,
             destination=lab.target.host,
-            mode=Mode.PRE_COPY,
+            mode=mode,
             deadline=60.0,
             balloon=True,
         )
@@ -149,6 +154,27 @@ def saves(lab: Lab) -> str:
         f'{told}: {saved / MIB:.0f} MiB saved of {CACHE / MIB:.0f} MiB of '
         f'cache ({saved / sent[False]:.0%}); size restored at the '
         f'destination after {took:.1f} s'
+    )
+
+
+def switched(lab: Lab) -> str:
+    """A hybrid has its memory again after the switch, and nothing is lost."""
+    with cached(lab) as guest, Agents(lab) as agents:
+        giving = agents.giving(guest, lab, Mode.HYBRID)
+        guest.domain.migrateSetMaxSpeed(SWITCHED, 0)
+        with giving.lent():
+            given = guest.memory - size(guest, lab.source)
+            expect(given > CACHE / 2, 'caches to be given back', given)
+            with lab.move(guest, post_copy=True) as move:
+                move.begins()
+                move.rate(1)
+                guest.domain.migrateStartPostCopy(0)
+                equal('error', move.end(60), None)
+        took = whole(guest, lab.target)
+        lab.whole(guest)
+    return (
+        f'{given / MIB:.0f} MiB given back, all memory again {took:.1f} s '
+        'after a switch'
     )
 
 

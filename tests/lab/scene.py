@@ -272,6 +272,8 @@ class Scene:
     ) -> None:
         if seen['status'] != 'completed':
             await target.close()
+            if seen['status'] == 'cancelled':  # it had no end
+                return
             raise LabFailure(f'{move.app} did not arrive: {seen["status"]}')
         bad, checked = await target.bad_pages()
         seen['integrity'] = {'checked': checked, 'bad': bad}

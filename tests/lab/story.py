@@ -67,8 +67,13 @@ def summary(name: str, runs: list[dict[str, typing.Any]]) -> str:
                 for run in some
                 for vm in run['vms'].values()
             ),
+            'stayed': sum(
+                vm['status'] == 'cancelled'
+                for run in some
+                for vm in run['vms'].values()
+            ),
             'corrupted': sum(
-                vm['integrity']['bad'] > 0
+                vm.get('integrity', {}).get('bad', 0) > 0
                 for run in some
                 for vm in run['vms'].values()
             ),

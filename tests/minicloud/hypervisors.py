@@ -25,6 +25,7 @@ from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Nic
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
@@ -84,6 +85,7 @@ class Hypervisors:
 
     def __init__(self, nics: dict[str, float]) -> None:
         self._nics = nics
+        self._novas: dict[str, NovaSettings] = {}
         self._guests: dict[str, Guest] = {}
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -104,11 +106,13 @@ class Hypervisors:
 
     # -- verbs of a virt driver
 
-    def connect(self, host: str) -> Answer:
+    def connect(self, host: str, nova: dict[str, Any]) -> Answer:
         """A nova-compute starts: libvirt ends the pre-copies of the last."""
+        self._novas[host] = NovaSettings(**nova)
         for uuid, job in list(self._jobs.items()):
             if job.source == host and not job.ended:
                 self._end(uuid, 'cancelled')
+        self._changed()
         return self.guests(host)
 
     def guests(self, host: str) -> Answer:
@@ -275,7 +279,13 @@ class Hypervisors:
 
     def _cloud(self) -> Cloud:
         hosts = tuple(
-            Host(name=name, memory=1e12, vcpus=1e3, nic=Nic(capacity=speed))
+            Host(
+                name=name,
+                memory=1e12,
+                vcpus=1e3,
+                nic=Nic(capacity=speed),
+                nova=self._novas.get(name),
+            )
             for name, speed in self._nics.items()
         )
         return Cloud(

@@ -61,6 +61,21 @@ def hosts(draw: st.DrawFn, name: str, *, roomy: bool = False) -> model.Host:
         zone=draw(zones),
         max_outgoing=draw(st.none() | st.integers(1, 5)),
         agent=draw(flags),
+        bandwidth=draw(st.none() | st.floats(1e6, 1e10)),
+        nova=draw(st.none() | settings()),
+    )
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> model.NovaSettings:
+    """How a Nova ends migrations, from stock to hurried."""
+    return model.NovaSettings(
+        downtime_limit=draw(st.sampled_from((0.1, 0.5, 2.0))),
+        downtime_steps=draw(st.sampled_from((0, 3, 10))),
+        downtime_delay=draw(st.sampled_from((0.0, 3.0, 75.0))),
+        completion_timeout=draw(st.sampled_from((None, 30.0, 800.0))),
+        streams=draw(st.sampled_from((1, 4))),
+        stream_window=draw(st.sampled_from((None, 4194304.0))),
     )
 
 

@@ -46,7 +46,6 @@ prospects = st.builds(
     ceiling=st.floats(1e6, 1e10) | st.just(math.inf),
     caps=st.booleans(),
     post_copy=st.booleans(),
-    auto_converge=st.booleans(),
 )
 # how much is sent in each step, and what came back; as shares of a round
 steps = st.lists(
@@ -98,8 +97,6 @@ class TestGovernor(testtools.TestCase):
             if found.kind is Kind.SWITCH:
                 self.assertTrue(prospect.post_copy)
                 self.assertLessEqual(gov.tries, policy.tries)
-            if found.kind is Kind.AUTO_CONVERGE:
-                self.assertTrue(prospect.auto_converge)
             if found.kind is Kind.ABORT:
                 aborts += 1
                 self.assertTrue(policy.abort)

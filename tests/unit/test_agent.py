@@ -427,6 +427,7 @@ class TestFacts(Base):
         self.assertIsNone(nova['bandwidth'])
         self.assertEqual(0.5, nova['downtime_limit'])
         self.assertEqual(75, nova['downtime_delay'])
+        self.assertGreater(nova['stream_window'], 1e5)
         self.assertIs(False, nova['post_copy'])
 
     def test_what_it_says(self):

@@ -24,6 +24,7 @@ from watcher_tsmig.cli import columns
 from watcher_tsmig.cli import forecast as command
 from watcher_tsmig.cli import table
 from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model import snapshot
 
@@ -73,6 +74,23 @@ class TestForecast(testtools.TestCase):
         path = self.folder / 'rack.json'
         snapshot.dump(builders.cloud('a b', *vms, **hosts), path)
         return str(path)
+
+
+class TestHosts(TestForecast):
+    def test_the_settings_of_a_vms_host_hold_unless_others_are_asked_for(self):
+        nova = NovaSettings(downtime_limit=2.0)
+        path = self.snapshot(
+            builders.vm('db', 'a', working_set=builders.writes(4e7)),
+            a=builders.host('a', nova=nova),
+        )
+        asked = ('--snapshot', path, '--bandwidth', '700')
+        lcb = {
+            more: self.rows(*asked, *more)[0]['LCB']
+            for more in ((), ('--downtime-limit', '2000'), ('--rules=qemu',))
+        }
+        theirs, same, plain = lcb.values()
+        self.assertAlmostEqual(1.0, theirs / same)
+        self.assertLess(theirs, plain)
 
 
 class TestNumbers(TestForecast):

@@ -151,6 +151,10 @@ class TestGiving(Base):
             self.moved(mode=Mode.POST_COPY)
         self.assertEqual([], self.agents.calls)
 
+    def test_a_first_pass_does_not_send_caches_either(self):
+        self.moved(mode=Mode.HYBRID, post_copy_permitted=True)
+        self.assertIn('give', [call[0] for call in self.agents.calls])
+
     def test_a_cloud_without_agents_is_told_so(self):
         self.agents = None
         self.assertIn('(no agent is used)', self.moved().remark)

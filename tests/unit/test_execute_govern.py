@@ -65,7 +65,7 @@ class TestStall(unittest.TestCase):
         for view in VIEWS:
             for share in (0.1, 0.5, 0.8, 0.9):
                 with self.subTest(share=share, **view):
-                    gov = governor(post_copy=True, auto_converge=True)
+                    gov = governor(post_copy=True)
                     course = converges(writes=share)
                     self.assertEqual([], run(gov, course, 1e5, **view))
                     self.assertLess(course.ended, 1e5)
@@ -86,7 +86,7 @@ class TestStall(unittest.TestCase):
             Counters(total=16 * GIB, processed=2e9),
             Counters(total=16 * GIB, processed=2e9, remaining=1e9),
         ):
-            gov = governor(post_copy=True, auto_converge=True, caps=True)
+            gov = governor(post_copy=True, caps=True)
             run(gov, stalls(), 135.0, every=5.0)
             said = [gov.look(140.0 + s, counters) for s in range(600)]
             self.assertEqual([None] * 600, said)
@@ -209,11 +209,6 @@ class TestLadder(unittest.TestCase):
         caps = [d.cap for _, d in found if d.kind is Kind.CAP]
         self.assertEqual(sorted(caps), caps)
 
-    def test_without_post_copy_it_is_slowed_down(self):
-        found = self.said(auto_converge=True)
-        self.assertEqual([Kind.AUTO_CONVERGE, Kind.TELL], kinds(found))
-        self.assertIs(Code.LEAVE, found[1][1].code)
-
     def test_where_nothing_helps_it_is_left_running_and_told_once(self):
         for every in (0.5, 5.0):
             found = self.said(every=every)
@@ -221,13 +216,13 @@ class TestLadder(unittest.TestCase):
             self.assertIn('leave it running', found[0][1].text)
 
     def test_a_switch_that_nova_lost_is_asked_for_again_within_a_bound(self):
-        found = self.said(post_copy=True, auto_converge=True, tries=4)
+        found = self.said(post_copy=True, tries=4)
         self.assertEqual([Kind.SWITCH] * 4, kinds(found)[:4])
         times = [at for at, _ in found[:4]]
         self.assertTrue(
             all(b - a >= 3.0 for a, b in zip(times, times[1:], strict=False))
         )
-        self.assertEqual([Kind.AUTO_CONVERGE, Kind.TELL], kinds(found)[4:])
+        self.assertEqual([Kind.TELL], kinds(found)[4:])
 
 
 class TestMinimum(unittest.TestCase):
@@ -383,7 +378,7 @@ class TestObserve(unittest.TestCase):
     def test_it_says_what_it_would_do_and_does_nothing(self):
         for values in (
             {'post_copy': True, 'deadline': 500.0},
-            {'auto_converge': True},
+            {},
             {'caps': True, 'cap': LINK, 'ceiling': 2 * LINK},
             {'deadline': 100.0, 'abort': True},
         ):

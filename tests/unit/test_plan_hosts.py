@@ -11,11 +11,22 @@ from tests.unit.builders import vm
 from tests.unit.test_plan import PlanCase
 from watcher_tsmig import simulate
 from watcher_tsmig.model import Nic
+from watcher_tsmig.model import NovaSettings
+from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.plan import loads
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.reasons import Reason
 
+# Stock Nova's limit rises from 50 ms to 500 ms, a step each 75 s and GiB.
+STOCK = NovaSettings(
+    downtime_limit=0.5,
+    downtime_steps=10,
+    downtime_delay=75.0,
+    completion_timeout=800.0,
+)
+# Of which hot pages are written at once, so that 50 ms are too little.
+HOT = WorkingSet(resident=1e9, samples=((0.05, 9e6), (0.5, 11e6), (60, 40e6)))
 APART = Nic(capacity=GIGABIT, separate=True)
 # What the balanced policy takes of a NIC without traffic.
 WHOLE = 0.9 * GIGABIT
@@ -246,3 +257,55 @@ class TestAssumedWriting(PlanCase):
         self.assertIs(Mode.POST_COPY, found.mode)
         self.assertIn('is assumed to write too fast', found.because)
         self.assertIn('if it writes as assumed', found.runner_up)
+
+
+class TestNovasSettings(PlanCase):
+    """How long a pre-copy takes is its own Nova's to say."""
+
+    HOT = vm('hot', 'a', working_set=HOT)
+
+    def planned(self, nova, *vms, **values):
+        a_cloud = cloud('a b c', *(vms or (self.HOT,)), a=host('a', nova=nova))
+        plan = self.plan(a_cloud, only_mode=Mode.PRE_COPY, **values)
+        done = simulate.replay(a_cloud, plan)
+        self.assertAlmostEqual(plan.makespan, done.makespan, delta=1.0)
+        return plan
+
+    def test_a_limit_that_rises_is_waited_for(self):
+        plain = self.only(self.planned(None, ceiling=1e8))
+        stock = self.only(self.planned(STOCK, ceiling=1e8))
+        # two steps of 75 s for each of its 4e9 bytes, from the start on
+        step = math.floor(75 * 4e9 / 2**30)
+        self.assertAlmostEqual(2 * step, stock.takes, delta=5.0)
+        self.assertLess(plain.takes, 20.0)
+        self.assertLess(stock.downtime, 0.15)
+        self.assertIn("for Nova's downtime limit to rise", stock.because)
+        self.assertGreaterEqual(stock.settles, stock.takes)
+        self.assertEqual(0.0, plain.settles)
+        self.assertNotIn('waits', plain.because)
+
+    def test_a_larger_limit_needs_less_bandwidth(self):
+        patient = NovaSettings(downtime_limit=2.0)
+        self.assertLess(
+            self.only(self.planned(patient)).lcb,
+            0.5 * self.only(self.planned(None)).lcb,
+        )
+
+    def test_no_plan_is_below_its_bound_whatever_the_limit(self):
+        plan = self.planned(NovaSettings(downtime_limit=20.0))
+        self.assertLessEqual(plan.lower_bound, plan.makespan)
+
+    def test_what_nova_would_end_first_is_not_planned(self):
+        hurried = NovaSettings(downtime_limit=0.5, completion_timeout=1.0)
+        self.assertIs(
+            Reason.DOES_NOT_CONVERGE,
+            self.stays(self.planned(hurried)).reason,
+        )
+
+    def test_two_hosts_keep_their_own(self):
+        other = vm('other', 'b', working_set=HOT)
+        plan = self.planned(
+            STOCK, self.HOT, other, hosts=('a', 'b'), ceiling=1e8
+        )
+        takes = {m.source: m.takes for m in plan.migrations}
+        self.assertGreater(takes['a'], 10 * takes['b'])

@@ -7,6 +7,7 @@ import numpy as np
 import testtools
 
 from tests.unit.builders import cloud
+from tests.unit.builders import host
 from tests.unit.builders import vm
 from tests.unit.builders import writes
 from watcher_tsmig import errors
@@ -14,6 +15,7 @@ from watcher_tsmig import forecast
 from watcher_tsmig import simulate
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.forecast.hybrid import hybrid
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
@@ -186,6 +188,16 @@ class TestWorld(testtools.TestCase):
         self.assertAlmostEqual(50 * 4e9 / 1024**3, events[-1].time)
         self.assertEqual('a', world.host_of('id-v'))
         self.assertEqual(1, len(world.broken))
+
+    def test_the_rules_are_those_of_the_host_that_it_leaves(self):
+        hurried = NovaSettings(downtime_limit=0.5, completion_timeout=50.0)
+        vms = [vm(name, name, working_set=writes(2e8)) for name in 'ab']
+        world = simulate.World(cloud('a b c', *vms, a=host('a', nova=hurried)))
+        for name in 'ab':
+            world.start(f'id-{name}', 'c', cap=1e7)
+        events = world.advance(1000.0)
+        self.assertEqual(['id-a'], [e.vm for e in events if e.kind != 'round'])
+        self.assertAlmostEqual(50 * 4e9 / 1024**3, world.broken[0].ended)
 
     def test_traffic_the_same_way_competes_and_the_other_way_does_not(self):
         ends = {

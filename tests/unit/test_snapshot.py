@@ -57,7 +57,7 @@ FINGERPRINTS = {
     '1.1': 'c233b3de1b5d15b0',
     '1.2': 'af08029ae12c55d2',
     '1.3': 'c0038430205cfb50',
-    '1.4': 'c3c0b8193f5d75d0',
+    '1.4': '4c366ac69f2d38dc',
 }
 
 
@@ -71,6 +71,7 @@ def fingerprint() -> str:
         model.Cloud,
         model.Host,
         model.Nic,
+        model.NovaSettings,
         model.Vm,
         model.Traffic,
         model.WorkingSet,

@@ -4,6 +4,7 @@ import unittest
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry import agents
 from watcher_tsmig.telemetry.declarations import Declaration
@@ -67,6 +68,35 @@ class TestReading(unittest.TestCase):
         told = {**TOLD, 'nova': None, 'nic': None}
         found = agents.declared(told, 'a', [])
         self.assertEqual(Declaration(agent=True), found)
+
+    def test_how_nova_ends_migrations_is_told(self):
+        nova = {
+            **TOLD['nova'],
+            'downtime_limit': 0.5,
+            'downtime_steps': 10,
+            'downtime_delay': 75,
+            'completion_timeout': 0,
+            'streams': 4,
+            'stream_window': 4194304.0,
+        }
+        notes = []
+        found = agents.declared({**TOLD, 'nova': nova}, 'a', notes)
+        self.assertEqual(
+            NovaSettings(
+                downtime_limit=0.5,
+                downtime_steps=10,
+                downtime_delay=75,
+                streams=4,
+                stream_window=4194304.0,
+            ),
+            found.nova,
+        )
+        for wrong in ('much', -1, float('inf')):
+            nova['downtime_limit'] = wrong
+            found = agents.declared({**TOLD, 'nova': nova}, 'a', notes)
+            self.assertIsNone(found.nova)
+            self.assertIn('downtime_limit', notes[-1])
+            self.assertIn('a: ', notes[-1])
 
     def test_another_version_is_told_and_not_used(self):
         notes = []

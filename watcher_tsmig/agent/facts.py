@@ -31,6 +31,8 @@ from watcher_tsmig.units import from_mbit_s
 LOG = logging.getLogger(__name__)
 
 SYS = pathlib.Path('/sys/class/net')
+# Least, default and most of a connection's send buffer, bytes.
+TCP_WMEM = pathlib.Path('/proc/sys/net/ipv4/tcp_wmem')
 # A device says -1, 0 or a word where it has no speed.
 MOST_MBIT_S = 10_000_000
 
@@ -150,8 +152,18 @@ def _migrations(nova: Mapping[str, Any]) -> dict[str, Any]:
         'auto_converge': nova['live_migration_permit_auto_converge']
         and not nova['live_migration_permit_post_copy'],
         'streams': max(nova['live_migration_parallel_connections'], 1),
+        'stream_window': _stream_window(),
         'monitor_interval': nova['live_migration_monitor_interval'],
     }
+
+
+def _stream_window() -> float | None:
+    """Bytes that a connection may have under way, by the kernel's tuning."""
+    try:
+        return float(TCP_WMEM.read_text().split()[2])
+    except (OSError, ValueError, IndexError):
+        LOG.debug('No %s', TCP_WMEM, exc_info=True)
+        return None
 
 
 def _userfaultfd() -> bool:

@@ -71,13 +71,15 @@ def _from_snapshot(args: argparse.Namespace) -> list[table.Subject]:
                 '--' + name.replace('_', '-'),
             )
     cloud = snapshot.load(args.snapshot)
-    permits = {h.name: bool(h.post_copy) for h in cloud.hosts}
+    hosts = {host.name: host for host in cloud.hosts}
+    theirs = args.rules is None and args.downtime_limit is None
     return [
         table.Subject(
             name=vm.name,
             memory=vm.memory,
             working_set=vm.working_set,
-            post_copy=vm.post_copy and permits[vm.host],
+            post_copy=vm.post_copy and bool(hosts[vm.host].post_copy),
+            nova=hosts[vm.host].nova if theirs else None,
         )
         for vm in _picked(cloud, args.vm)
     ]
@@ -226,15 +228,17 @@ OPTIONS: tuple[tuple[str, str, str, str], ...] = (
         'MS',
         'store',
         'Pre-copy stops the VM once the rest takes no longer, ms; default: '
-        '500, as live_migration_downtime of Nova',
+        "that of the VM's host in the snapshot, else 500, as "
+        'live_migration_downtime of Nova',
     ),
     (
         '--rules',
         'NAME',
         'store',
-        'qemu (default): the downtime limit holds from the start; nova: as '
-        'stock Nova has it, the limit rises in steps and a timeout ends '
-        'what takes too long',
+        'qemu: the downtime limit holds from the start; nova: as stock Nova '
+        'has it, the limit rises in steps and a timeout ends what takes too '
+        "long. Default: the settings of the VM's host in the snapshot, "
+        'qemu where it has none',
     ),
     (
         '--deadline',

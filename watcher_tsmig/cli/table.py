@@ -26,6 +26,8 @@ from watcher_tsmig.forecast.migrations import Terms
 from watcher_tsmig.forecast.migrations import cost
 from watcher_tsmig.forecast.migrations import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import pre_copy
+from watcher_tsmig.forecast.terms import settings
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
 
@@ -57,12 +59,14 @@ class Subject:
     :ivar memory: bytes
     :ivar working_set: None where nobody measured it
     :ivar post_copy: its owner and its host permit post-copy
+    :ivar nova: the settings of its host's; None: the question's rules hold
     """
 
     name: str
     memory: float
     working_set: WorkingSet | None
     post_copy: bool
+    nova: NovaSettings | None = None
 
     @property
     def measured(self) -> bool:
@@ -275,7 +279,9 @@ def table(question: Question) -> Iterator[Row]:
         ]
     )
     terms = Terms(
-        link=question.link, memory=np.array([s.memory for s in subjects])
+        link=question.link,
+        memory=np.array([s.memory for s in subjects]),
+        **settings([question.rules.under(s.nova) for s in subjects]),
     )
     lcb = least_convergent_bandwidth(
         curves, question.rules, question.deadline, terms=terms

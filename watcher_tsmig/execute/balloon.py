@@ -20,7 +20,6 @@ from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.execute.values import Pace
-from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import human_size
 
 LOG = logging.getLogger(__name__)
@@ -79,11 +78,20 @@ class Giving:
     given: Given | None = None
     trouble: str = ''
 
+    @property
+    def _asked(self) -> bool:
+        """The owner agrees, and a first pass would send the caches.
+
+        A post-copy at once would, too, but then the guest waits for its
+        balloon's pages one by one.
+        """
+        return self.order.balloon and not self.order.mode.early
+
     @contextlib.contextmanager
     def lent(self) -> Iterator['Giving']:
         """Give back before the block, restore after it, however it ends."""
         driver = self.driver
-        if not self.order.balloon or self.order.mode is not Mode.PRE_COPY:
+        if not self._asked:
             yield self
             return
         if not isinstance(driver, MemoryDriver):
@@ -100,7 +108,7 @@ class Giving:
 
     def told(self) -> str:
         """For people, once the migration has ended."""
-        if not self.order.balloon or self.order.mode is not Mode.PRE_COPY:
+        if not self._asked:
             return ''
         why = f' ({self.trouble})' if self.trouble else ''
         if self.given is None or not self.given.given:

@@ -20,7 +20,6 @@ from watcher_tsmig.execute.govern_state import minimum
 from watcher_tsmig.execute.govern_state import near
 from watcher_tsmig.execute.govern_state import overdue
 from watcher_tsmig.execute.govern_state import past
-from watcher_tsmig.execute.govern_state import slows
 from watcher_tsmig.execute.govern_state import stalled
 from watcher_tsmig.execute.govern_state import switchable
 from watcher_tsmig.execute.govern_state import trouble
@@ -105,11 +104,8 @@ class Governor(State):
             self.cap = cap
         if rule.kind is Kind.SWITCH:
             self.tries, self.tried_at = self.tries + 1, self.now
-        if rule.kind is Kind.AUTO_CONVERGE:
-            self.slowed = True
         if rule.code is Code.MORE:
             self.acted, self.hurry = self.gauge.moves, True
-        if rule.code in (Code.MORE, Code.SLOW):
             # what was lowest before says nothing of what comes now
             self.gauge.forget()
             self.overdue_at = None
@@ -166,10 +162,6 @@ def _leave(state: State) -> str:
 
 def _switch(state: State) -> str:
     return 'switch it to post-copy'
-
-
-def _slow(state: State) -> str:
-    return 'slow it down until it ends (auto-converge)'
 
 
 def _abort(state: State) -> str:
@@ -280,14 +272,6 @@ RULES: tuple[Rule, ...] = (
         sees=trouble,
         can=switchable,
         how=_switch,
-    ),
-    Rule(
-        code=Code.SLOW,
-        when='Trouble, and auto-converge can be turned on.',
-        kind=Kind.AUTO_CONVERGE,
-        sees=trouble,
-        can=slows,
-        how=_slow,
     ),
     Rule(
         code=Code.LEAVE,

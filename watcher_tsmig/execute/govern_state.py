@@ -31,7 +31,6 @@ class State:
     :ivar tries: switches asked for
     :ivar acted: the gauge's moves when a cap was raised for a trouble
     :ivar hurry: one was, so no cap is lowered any more
-    :ivar slowed: auto-converge was asked for
     :ivar told: rules that are told once, and were
     """
 
@@ -47,7 +46,6 @@ class State:
     tried_at: float = float('-inf')
     acted: int = 0
     hurry: bool = False
-    slowed: bool = False
     told: set[Code] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -202,8 +200,3 @@ def minimum(state: State) -> bool:
     if rest is not None and rate and rest <= rate * gauge.gap:
         return True
     return gauge.fresh and gauge.level <= BURST * gauge.mark
-
-
-def slows(state: State) -> bool:
-    """Auto-converge can be turned on, and was not yet."""
-    return state.prospect.auto_converge and not state.slowed

@@ -24,7 +24,6 @@ class Kind(enum.StrEnum):
 
     CAP = 'cap'
     SWITCH = 'switch'  # to post-copy
-    AUTO_CONVERGE = 'auto-converge'
     TELL = 'tell'
     ABORT = 'abort'
     WAIT = 'wait'  # never leaves the governor
@@ -40,7 +39,6 @@ class Code(enum.StrEnum):
     MORE = 'more-bandwidth'
     SWITCH = 'switch'
     MINIMUM = 'waits-for-minimum'
-    SLOW = 'slow-down'
     LEAVE = 'leave'
     ROUND = 'round'
 
@@ -100,15 +98,14 @@ class Prospect:
 
     :ivar deadline: how long it may run, s; inf for any time
     :ivar takes: foretold, s; inf where nobody did
-    :ivar settles: until so many s after its begin it is foretold to stand
-        still and wait for Nova's downtime limit to rise: no stall
+    :ivar settles: until so many s after its begin it is foretold to send
+        about the same again and again: no stall
     :ivar cap: that it begins with, bytes/s; inf for none
     :ivar floor: least convergent bandwidth: no cap is below it, bytes/s
     :ivar ceiling: what the links have for it, bytes/s; where that is less
         than `floor`, the cap is left alone
     :ivar caps: somebody can change its cap while it runs
     :ivar post_copy: its source is able to post-copy, and the VM may
-    :ivar auto_converge: it can be turned on for this migration now
     """
 
     deadline: float
@@ -119,7 +116,6 @@ class Prospect:
     ceiling: float = math.inf
     caps: bool = False
     post_copy: bool = False
-    auto_converge: bool = False
 
     def __post_init__(self) -> None:
         for field in ('deadline', 'takes', 'cap', 'ceiling'):

@@ -52,6 +52,7 @@ class Governing:
         return Prospect(
             deadline=order.deadline,
             takes=order.takes,
+            settles=order.settles,
             cap=order.cap or math.inf,
             floor=order.floor,
             # what the plan leaves it: others have the rest of the links

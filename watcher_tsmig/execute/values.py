@@ -55,6 +55,8 @@ class Order:
         `cap`
     :ivar floor: least convergent bandwidth, bytes/s
     :ivar takes: forecast total time, s; inf where nobody foretold it
+    :ivar settles: until so many s after its begin it is foretold to send
+        about the same again and again
     :ivar disks: local disks of the VM go along, and share the cap
     :ivar balloon: the VM's owner lets its caches be given back first
     :ivar hop: 2 where an earlier migration of the plan brings the VM to
@@ -74,6 +76,7 @@ class Order:
     room: float | None = None
     floor: float = 0.0
     takes: float = math.inf
+    settles: float = 0.0
     disks: bool = False
     balloon: bool = False
     hop: int = 1

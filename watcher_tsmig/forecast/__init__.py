@@ -16,6 +16,7 @@ from watcher_tsmig.forecast.migrations import latest_start
 from watcher_tsmig.forecast.migrations import post_copy
 from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import Terms
+from watcher_tsmig.forecast.terms import settings
 
 __all__ = (
     'Bracket',
@@ -34,4 +35,5 @@ __all__ = (
     'least_convergent_bandwidth',
     'post_copy',
     'pre_copy',
+    'settings',
 )

@@ -90,9 +90,8 @@ def least_convergent_bandwidth(
     unit = _limited(
         course(curves, np.ones(len(curves)), rules, terms), downtime
     )
-    last = np.minimum(deadline, rules.completion_timeout * unit.weight)
-    if rules.downtime_steps:
-        last = last - unit.limit
+    last = np.minimum(deadline, unit.timeout)
+    last = np.where(unit.steps > 0, last - unit.limit, last)
     search = _Search(curves, rules, terms, bracket, unit, last)
     # Whether it ends does not depend on the limit's steps, only when: so
     # the LCB without them and without a deadline is a floor, and often it.
@@ -129,7 +128,9 @@ class _Search:
         """The same with all the time there is, and no steps to wait for."""
         return dataclasses.replace(
             self,
-            unit=dataclasses.replace(self.unit, steps=0),
+            unit=dataclasses.replace(
+                self.unit, steps=np.zeros(len(self.last))
+            ),
             last=np.full(len(self.last), np.inf),
         )
 
@@ -142,7 +143,7 @@ class _Search:
         how = dataclasses.replace(
             course(curves, rate, self.rules, terms),
             limit=self.unit.limit[rows],
-            steps=self.unit.steps,
+            steps=self.unit.steps[rows],
         )
         walked = walked_by(self.rules, curves, how, self.bracket)
         total = walked.elapsed + walked.rest / how.last_rate

@@ -32,6 +32,10 @@ from watcher_tsmig.model.rules import Rules
 
 BoolArray = npt.NDArray[np.bool_]
 
+# A round of this share of the last is no progress; KubeVirt's stallMargin
+# is 4 %, and a forecast's rounds are off by more.
+HARDLY = 0.9
+
 # Who forecasts needs the LCB, too, and finds it here.
 __all__ = (
     'LCB_TOLERANCE',
@@ -84,6 +88,19 @@ class Forecasts:
     repeats: FloatArray | None = None
 
     @property
+    def lingers(self) -> BoolArray:
+        """Where a round is hardly smaller than the one before, shape (n,).
+
+        Who watches such a migration would take it for one that stalls.
+        """
+        with np.errstate(invalid='ignore'):
+            again = self.rounds[:, 1:] > HARDLY * self.rounds[:, :-1]
+        out: BoolArray = np.asarray(again.any(axis=1))
+        if self.repeats is not None:
+            out = out | (np.nan_to_num(self.repeats) > 1).any(axis=1)
+        return out
+
+    @property
     def converges(self) -> BoolArray:
         """Where the migration ends within the rules, shape (n,)."""
         out: BoolArray = self.ending == Ending.CONVERGES
@@ -127,11 +144,7 @@ def pre_copy(
     how = course(curves, _bandwidths(curves, bandwidth), rules, terms)
     walked = walked_by(rules, curves, how, bracket)
     found = _information_set(walked, how, terms)
-    if rules.completion_timeout == np.inf:
-        return found
-    late = found.converges & (
-        found.t_sum > rules.completion_timeout * how.weight
-    )
+    late = found.converges & (found.t_sum > how.timeout)
     return _without(found, late) if late.any() else found
 
 

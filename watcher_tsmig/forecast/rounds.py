@@ -94,7 +94,7 @@ def _walk_one(line: Line, how: Course) -> Walked:
         sent += send
         send = factor * line.at(seconds)
     times = 1.0
-    if ending == CONVERGES and how.steps:
+    if ending == CONVERGES and how.steps[0]:
         elapsed, sent, send, times = _wait_one(
             line, how, (elapsed, sent, send), rounds
         )
@@ -122,12 +122,13 @@ def _wait_one(
     elapsed, sent, send = at
     rate, factor = float(how.rate[0]), float(how.factor[0])
     delay = float(how.delay[0])
-    begins = delay * np.arange(how.steps + 1, dtype=np.float64)
+    steps = int(how.steps[0])
+    begins = delay * np.arange(steps + 1, dtype=np.float64)
     limits = limit_after(how, begins).tolist()
     seconds = math.inf
     for k in range(WAITING_ROUNDS):
         before, seconds = seconds, send / rate
-        step = int(min(elapsed / delay, how.steps)) if delay else how.steps
+        step = int(min(elapsed / delay, steps)) if delay else steps
         if seconds <= limits[step]:
             return elapsed, sent, send, 1.0
         if k and seconds >= before * STANDS_STILL:
@@ -166,7 +167,9 @@ def _walk_many(curves: Curves, how: Course, bracket: Bracket) -> Walked:
     rest = np.where(ending == CONVERGES, rest, send)
     listed = np.stack(rounds, axis=1) if rounds else np.empty((n, 0))
     walked = Walked(elapsed, sent, rest, listed, None, ending)
-    return _wait_many(curves, how, bracket, walked) if how.steps else walked
+    if not how.steps.any():
+        return walked
+    return _wait_many(curves, how, bracket, walked)
 
 
 def _wait_many(
@@ -227,7 +230,7 @@ def _repeats(
     how: Course, elapsed: FloatArray, seconds: FloatArray
 ) -> FloatArray:
     """How many rounds of `seconds` go until the limit admits one."""
-    steps = np.arange(how.steps + 1.0)[:, None]
+    steps = np.arange(how.steps.max(initial=0.0) + 1.0)[:, None]
     admits = seconds <= limit_at(how, steps)
     due = np.where(
         admits.any(axis=0), how.delay * admits.argmax(axis=0), np.inf

@@ -7,6 +7,7 @@ QEMU, migration/ram.c (headers, pages of zeros).
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,8 @@ class Terms:
     :ivar disk: bytes of all disks; they go before the memory, at once,
         and what is written to them meanwhile is not counted
     :ivar largest_disk: bytes; None: all are alike
+    :ivar downtime_limit: of the Nova that it leaves, as `Rules` has it, and
+        so are the next three; None: the rules'
     """
 
     link: FloatArray | float | None = None
@@ -44,6 +47,10 @@ class Terms:
     disks: FloatArray | float = 0.0
     disk: FloatArray | float = 0.0
     largest_disk: FloatArray | float | None = None
+    downtime_limit: FloatArray | float | None = None
+    downtime_steps: FloatArray | float | None = None
+    downtime_delay: FloatArray | float | None = None
+    completion_timeout: FloatArray | float | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -54,6 +61,15 @@ class Terms:
             raise ValueError('duplicate: a share is above 1')
         if self.link is not None and not bool(np.all(np.asarray(self.link))):
             raise ValueError('link: a link without bandwidth')
+
+    def without_delays(self) -> 'Terms':
+        """The same, but the whole downtime limit holds from the start.
+
+        And nothing ends it: what this forecasts no bandwidth undercuts.
+        """
+        return dataclasses.replace(
+            self, downtime_steps=0.0, completion_timeout=np.inf
+        )
 
     def take(self, rows: npt.NDArray[np.intp], n: int) -> 'Terms':
         """Those of these rows of n migrations."""
@@ -67,6 +83,28 @@ class Terms:
 
 
 TERMS = dataclasses.fields(Terms)
+
+# What each Nova has a setting of its own for, by its name in `Rules` and in
+# `Terms`.
+SETTINGS = (
+    'downtime_limit',
+    'downtime_steps',
+    'downtime_delay',
+    'completion_timeout',
+)
+
+
+def settings(rules: Sequence[Rules]) -> dict[str, FloatArray]:
+    """Fields of `Terms`: the settings of the Nova that each VM leaves.
+
+    :param rules: of length n
+    :returns: arrays of shape (n,)
+    """
+    return {
+        name: np.array([getattr(r, name) for r in rules], dtype=np.float64)
+        for name in SETTINGS
+    }
+
 
 PLAIN_TERMS = Terms()
 
@@ -83,7 +121,7 @@ class Course:
     :ivar limit: s, the downtime limit in the end
     :ivar delay: s between two steps of the limit
     :ivar steps: steps of the limit, 0 where it does not rise
-    :ivar weight: GiB that Nova counts
+    :ivar timeout: s after which Nova ends it
     :ivar max_rounds: see `Rules`
     """
 
@@ -94,8 +132,8 @@ class Course:
     begin: FloatArray
     limit: FloatArray
     delay: FloatArray
-    steps: int
-    weight: FloatArray
+    steps: FloatArray
+    timeout: FloatArray
     max_rounds: int
 
     def take(self, rows: npt.NDArray[np.intp]) -> 'Course':
@@ -105,9 +143,7 @@ class Course:
 
 
 ARRAYS = tuple(
-    f.name
-    for f in dataclasses.fields(Course)
-    if f.name not in ('steps', 'max_rounds')
+    f.name for f in dataclasses.fields(Course) if f.name != 'max_rounds'
 )
 
 
@@ -133,6 +169,11 @@ def course(
     n = (len(curves),)
     weight = np.maximum((memory + terms.disk) / GIB, NOVA_LEAST_GIB)
     weight = _spread(weight, n)
+
+    def of(name: str) -> FloatArray:
+        own = getattr(terms, name)
+        return _spread(getattr(rules, name) if own is None else own, n)
+
     factor = carried + np.asarray(terms.duplicate) * (empty - carried)
     return Course(
         first=curves.resident * carried + np.asarray(terms.zero) * empty,
@@ -140,10 +181,10 @@ def course(
         rate=rate,
         last_rate=last_rate,
         begin=_spread(largest / (share * rules.efficiency), n),
-        limit=_spread(rules.downtime_limit, n),
-        delay=np.floor(rules.downtime_delay * weight),
-        steps=rules.downtime_steps,
-        weight=weight,
+        limit=of('downtime_limit'),
+        delay=np.floor(of('downtime_delay') * weight),
+        steps=of('downtime_steps'),
+        timeout=of('completion_timeout') * weight,
         max_rounds=rules.max_rounds,
     )
 
@@ -155,7 +196,7 @@ def _spread(value: FloatArray | float, shape: tuple[int]) -> FloatArray:
 
 def limit_after(how: Course, elapsed: FloatArray) -> FloatArray:
     """The downtime limit in force, s; Nova counts whole milliseconds."""
-    if not how.steps:
+    if not how.steps.any():
         return how.limit
     with np.errstate(divide='ignore', invalid='ignore'):
         step = np.floor(elapsed / how.delay)
@@ -170,7 +211,8 @@ def limit_at(how: Course, step: FloatArray) -> FloatArray:
     :param step: shape (n,), or (k, 1) for k steps of all
     :returns: shape (n,) or (k, n)
     """
-    base = how.limit / max(how.steps, 1) * 1000
-    offset = (how.limit * 1000 - base) / max(how.steps, 1)
+    steps = np.maximum(how.steps, 1.0)
+    base = how.limit / steps * 1000
+    offset = (how.limit * 1000 - base) / steps
     risen = np.floor(base + offset * step) / 1000
     return np.where(step >= how.steps, how.limit, risen)

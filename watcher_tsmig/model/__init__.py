@@ -9,6 +9,7 @@ from watcher_tsmig.model.cloud import Nic
 from watcher_tsmig.model.cloud import Traffic
 from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.cloud import WorkingSet
+from watcher_tsmig.model.rules import NovaSettings
 
 __all__ = (
     'Affinity',
@@ -17,6 +18,7 @@ __all__ = (
     'Host',
     'Link',
     'Nic',
+    'NovaSettings',
     'Traffic',
     'Vm',
     'WorkingSet',

@@ -12,6 +12,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import fields
 from watcher_tsmig.model.bonds import Group
 from watcher_tsmig.model.bonds import Link
+from watcher_tsmig.model.rules import NovaSettings
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Host:
     :ivar agent: somebody on it puts bandwidths in force
     :ivar bandwidth: bytes/s on the wire that Nova gives each migration that
         leaves it, where no agent does; None: as much as there is
+    :ivar nova: how Nova ends those that leave it; None where nobody said
     :ivar enabled: the compute service may receive VMs
     :ivar up: the compute service answers
     """
@@ -76,12 +78,14 @@ class Host:
     max_outgoing: int | None = None
     agent: bool = False
     bandwidth: float | None = None
+    nova: NovaSettings | None = None
 
     def __post_init__(self) -> None:
         fields.text('name', self.name)
         fields.number('memory', self.memory, low=0)
         fields.number('vcpus', self.vcpus, low=0)
         fields.kind('nic', self.nic, Nic)
+        fields.kind('nova', self.nova, NovaSettings)
         fields.flag('post_copy', self.post_copy, optional=True)
         fields.flag('enabled', self.enabled)
         fields.flag('up', self.up)

@@ -10,10 +10,46 @@ import dataclasses
 import math
 
 from watcher_tsmig import errors
+from watcher_tsmig.model import fields
 
 GIB = 1024.0**3
 # Nova counts a guest of less memory and disk as one of this size, GiB.
 NOVA_LEAST_GIB = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NovaSettings:
+    """What the Nova of one host does with migrations that leave it.
+
+    All but the last are its options, without `live_migration_`.
+
+    :ivar downtime_limit: pre-copy stops once the rest is sent within it, s
+    :ivar downtime_steps: equal steps in which Nova raises it, from
+        limit / steps on; 0: it holds from the start
+    :ivar downtime_delay: s per GiB of memory and disk between two of them
+    :ivar completion_timeout: s per GiB after which Nova ends a migration;
+        None: it never does
+    :ivar streams: connections that carry one migration
+    :ivar stream_window: bytes that the host's kernel lets one of them have
+        under way; None where nobody said
+    """
+
+    downtime_limit: float
+    downtime_steps: int = 0
+    downtime_delay: float = 0.0
+    completion_timeout: float | None = None
+    streams: int = 1
+    stream_window: float | None = None
+
+    def __post_init__(self) -> None:
+        fields.number('downtime_limit', self.downtime_limit, low=0, above=True)
+        fields.whole('downtime_steps', self.downtime_steps, low=0)
+        fields.number('downtime_delay', self.downtime_delay, low=0)
+        fields.whole('streams', self.streams, low=1)
+        for name in ('completion_timeout', 'stream_window'):
+            value = getattr(self, name)
+            if value is not None:
+                fields.number(name, value, low=0, above=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +156,25 @@ class Rules:
                 raise errors.InputError('is below 1', field)
         if not self.efficiency <= 1:
             raise errors.InputError('is not in (0, 1]', 'efficiency')
+
+    def under(self, nova: NovaSettings | None) -> 'Rules':
+        """These, but where that Nova has settings of its own.
+
+        A window is the lesser, because either end may hold it back.
+        """
+        if nova is None:
+            return self
+        return dataclasses.replace(
+            self,
+            downtime_limit=nova.downtime_limit,
+            downtime_steps=nova.downtime_steps,
+            downtime_delay=nova.downtime_delay,
+            completion_timeout=nova.completion_timeout or math.inf,
+            streams=nova.streams,
+            stream_window=min(
+                nova.stream_window or math.inf, self.stream_window
+            ),
+        )
 
     @property
     def overhead(self) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from watcher_tsmig import errors
 from watcher_tsmig.model import bonds
 from watcher_tsmig.model import cloud as values
+from watcher_tsmig.model import rules
 
 _TYPE_NAMES = {
     list: 'a list',
@@ -179,6 +180,7 @@ _READERS: dict[object, _Reader] = {
     bool: _as_is,
     bool | None: _as_is,
     str | None: _as_is,
+    int: _whole,
     int | None: _whole,
     float: _as_is,
     float | None: _as_is,
@@ -187,6 +189,7 @@ _READERS: dict[object, _Reader] = {
     tuple[tuple[float, float], ...]: _samples,
 }
 _READERS |= {
+    rules.NovaSettings | None: _optional(_record(rules.NovaSettings)),
     values.Nic | None: _optional(_record(values.Nic)),
     values.Traffic | None: _optional(_record(values.Traffic)),
     values.WorkingSet | None: _optional(_record(values.WorkingSet)),

@@ -63,10 +63,8 @@ def _least(problem: Problem, rooms: FloatArray, moved: BoolArray) -> _Least:
     only = problem.request.only_mode
     # Steps of the downtime limit only delay: without them the time is the
     # least, and it falls with the room.
-    rules = dataclasses.replace(
-        problem.rules, downtime_steps=0, completion_timeout=np.inf
-    )
-    before = pre_copy(problem.curves, best, rules)
+    rules, terms = problem.rules, problem.terms.without_delays()
+    before = pre_copy(problem.curves, best, rules, terms=terms)
     after = post_copy(problem.curves, best, rules)
     may_post = problem.post_allowed & problem.post_capable[problem.source]
     may_post &= (problem.admitted & problem.post_capable).any(axis=1)

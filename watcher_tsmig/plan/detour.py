@@ -85,6 +85,8 @@ def _stopover(problem: Problem, moves: Moves, i: int) -> BoolArray:
     row = int(moves.rows[i])
     out: BoolArray = problem.stopover[row].copy()
     out[[moves.source[i], moves.destination[i]]] = False
+    # the second hop leaves it by its Nova's rules, and is not forecast anew
+    out &= problem.alike(int(moves.source[i]))
     for group in problem.groups:
         if row in group.rows:
             out &= group.there < group.most

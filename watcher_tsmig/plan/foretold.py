@@ -78,14 +78,13 @@ def volumes(
     problem: Problem, rows: IntArray, best: FloatArray
 ) -> dict[Mode, FloatArray]:
     """Bytes on the wire at the best bandwidth, by mode; shape (k,)."""
-    rules = dataclasses.replace(
-        problem.rules, downtime_steps=0, completion_timeout=np.inf
-    )
-    curves = problem.curves.take(rows)
+    rules, curves = problem.rules, problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms)).without_delays()
     once = curves.resident * rules.carried
+    passed = hybrid(curves, best, rules, terms=terms)
     data = {
-        Mode.PRE_COPY: pre_copy(curves, best, rules).data,
-        Mode.HYBRID: hybrid(curves, best, rules).forecasts.data,
+        Mode.PRE_COPY: pre_copy(curves, best, rules, terms=terms).data,
+        Mode.HYBRID: passed.forecasts.data,
         Mode.POST_COPY: once,
     }
     return {
@@ -108,9 +107,9 @@ def faults(problem: Problem, rows: IntArray) -> FloatArray:
     found = hybrid(
         problem.curves.take(rows),
         ASKED,
-        dataclasses.replace(problem.rules, downtime_steps=0),
+        problem.rules,
         Switch.AT_ONCE,
-        terms=problem.terms.take(rows, len(problem.vms)),
+        terms=problem.terms.take(rows, len(problem.vms)).without_delays(),
     )
     late = found.forecasts.t_downtime - problem.rules.switchover
     out: FloatArray = np.maximum(late, 0.0) * ASKED

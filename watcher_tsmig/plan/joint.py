@@ -136,13 +136,12 @@ def _settled(problem: Problem, destination: IntArray) -> Settled:
 def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:
     """The most that each path ever leaves, shape (n,); 0 without one."""
     rooms = problem_module.best_room(problem)
-    rules, links = problem.rules, problem.network
     out = np.zeros(len(paths))
     for row, path in enumerate(paths):
         if path:
-            out[row] = min(
-                rooms[list(path)].min(), rules.reach(links.delay(path))
-            )
+            rules = problem.theirs[problem.source[row]]
+            reach = rules.reach(problem.network.delay(path))
+            out[row] = min(rooms[list(path)].min(), reach)
     most = np.minimum(problem.request.ceiling, problem.given[problem.source])
     return np.minimum(out, most)
 

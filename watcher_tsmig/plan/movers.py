@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from watcher_tsmig import errors
+from watcher_tsmig import units
 from watcher_tsmig.model import Affinity
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
@@ -238,3 +239,11 @@ def _mask(names: tuple[str, ...], index: dict[str, int]) -> BoolArray:
     )
     out[rows] = True
     return out
+
+
+def needs(vm: Vm) -> str:
+    """What a destination must have free, for people."""
+    amounts = [units.human_size(vm.memory), f'{vm.vcpus:g} vCPUs']
+    if vm.disk:
+        amounts.append(f'{units.human_size(vm.disk)} of disk')
+    return ' and '.join(amounts)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan import rescue
 from watcher_tsmig.plan.arrays import BoolArray
@@ -247,7 +248,7 @@ _WHY: tuple[tuple[_Test, Reason, _Text], ...] = (
         Reason.NO_DESTINATION,
         lambda p, row: (
             f'{p.names[p.chosen[row]]}, which was chosen for it, does not '
-            f'admit it or has not {problem_module.needs(p.vms[row])} free'
+            f'admit it or has not {movers.needs(p.vms[row])} free'
         ),
     ),
     (
@@ -280,8 +281,6 @@ _WHY: tuple[tuple[_Test, Reason, _Text], ...] = (
     (
         lambda p, row: True,
         Reason.NO_DESTINATION,
-        lambda p, row: (
-            f'no destination has {problem_module.needs(p.vms[row])} free'
-        ),
+        lambda p, row: f'no destination has {movers.needs(p.vms[row])} free',
     ),
 )

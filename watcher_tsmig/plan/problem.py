@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 
-from watcher_tsmig import units
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import economic_bandwidth
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
+from watcher_tsmig.forecast import settings
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
@@ -48,6 +48,8 @@ class Problem:
 
     :ivar names: host names; a host is its index from here on
     :ivar network: the m links
+    :ivar rules: where a host has no others of its own
+    :ivar theirs: shape (h,), the rules of migrations that leave each host
     :ivar app: shape (m,), what applications use before the plan, bytes/s
     :ivar free: shape (h, 3), of `STORES`, before the plan
     :ivar release: s before which nothing leaves or enters the host
@@ -69,7 +71,7 @@ class Problem:
     :ivar hybrids: where a post-copy is permitted it may begin late, too
     :ivar weight: shape (n,), of the VM's outage against that of others
     :ivar terms: what each migration has beside its curve: its flavor's
-        memory, by which Nova counts delays
+        memory, by which Nova counts delays, and the settings of that Nova
     :ivar lcb: shape (n,), bytes/s
     :ivar economic: shape (n,), bytes/s: the least at which a pre-copy is
         better than a post-copy
@@ -84,6 +86,7 @@ class Problem:
 
     request: Request
     rules: Rules
+    theirs: tuple[Rules, ...]
     names: tuple[str, ...]
     network: Network
     app: FloatArray
@@ -122,6 +125,11 @@ class Problem:
         """Hosts that are some VM's destination, shape (h,)."""
         out: BoolArray = np.any(self.admitted, axis=0)
         return out
+
+    def alike(self, host: int) -> BoolArray:
+        """Hosts that migrations leave by the same rules, shape (h,)."""
+        mine = self.theirs[host]
+        return np.array([rules == mine for rules in self.theirs], dtype=bool)
 
     def free_after(self) -> FloatArray:
         """Free of each host once every VM that could move has left it.
@@ -213,6 +221,25 @@ def _releases(hosts: list[Host], request: Request) -> FloatArray:
     return np.array([at.get(host.name, 0.0) for host in hosts])
 
 
+def _chosen(
+    moving: list[Vm], request: Request, index: dict[str, int]
+) -> IntArray:
+    to = {vm: index[host] for vm, host in request.choices}
+    return np.array([to.get(vm.id, NOWHERE) for vm in moving], dtype=np.intp)
+
+
+def _forecasting(
+    moving: list[Vm],
+    request: Request,
+    theirs: tuple[Rules, ...],
+    source: IntArray,
+) -> tuple[Curves, Terms]:
+    """What forecasts of these VMs need beside a bandwidth."""
+    curves = fit([_working_set(vm, request) for vm in moving])
+    novas = settings([theirs[host] for host in source])
+    return curves, Terms(memory=np.array([v.memory for v in moving]), **novas)
+
+
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     """The arrays of this cloud under this request.
 
@@ -224,16 +251,16 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     links = network.network(hosts, cloud.links, request.assume_nic)
     app, free = _used(cloud, hosts, index, links, request)
     moving, left = movers.movers(cloud, request)
-    n = len(moving)
-    rates = np.array([_rates(vm, request) for vm in moving]).reshape(n, 2)
-    curves = fit([_working_set(vm, request) for vm in moving])
-    terms = Terms(memory=np.array([v.memory for v in moving]))
+    rates = np.array([_rates(vm, request) for vm in moving]).reshape(-1, 2)
+    theirs = tuple(rules.under(host.nova) for host in hosts)
+    source = np.array([index[v.host] for v in moving], dtype=np.intp)
+    curves, terms = _forecasting(moving, request, theirs, source)
     classes = permits.classes(moving, request)
     novas = permits.novas(hosts, request)
-    choice = {vm: index[host] for vm, host in request.choices}
     return Problem(
         request=request,
         rules=rules,
+        theirs=theirs,
         names=tuple(h.name for h in hosts),
         network=links,
         app=app,
@@ -243,13 +270,13 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         outgoing=permits.outgoing(novas, request),
         post_capable=np.array([h.post_copy is True for h in hosts]),
         vms=tuple(moving),
-        source=np.array([index[v.host] for v in moving], dtype=np.intp),
-        chosen=np.array([choice.get(v.id, NOWHERE) for v in moving], np.intp),
+        source=source,
+        chosen=_chosen(moving, request, index),
         opened=movers.opened(hosts, moving, request),
         admitted=movers.admitted(cloud, hosts, moving, request),
         stopover=movers.admitted(cloud, hosts, moving, _unchosen(request)),
         groups=movers.groups(cloud, moving, index),
-        size=np.array([_size(v) for v in moving]).reshape(n, len(STORES)),
+        size=np.array([_size(v) for v in moving]).reshape(-1, len(STORES)),
         tx=rates[:, 0].copy(),
         rx=rates[:, 1].copy(),
         curves=curves,
@@ -259,7 +286,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
             curves, rules, request.max_resend, request.caution, terms
         ),
         post_allowed=permits.post_copy(moving, classes, request, rules),
-        unearned=np.zeros(n, dtype=bool),
+        unearned=np.zeros(len(moving), dtype=bool),
         weight=np.array([c.weight for c in classes]),
         assumed=tuple(_assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
@@ -317,11 +344,3 @@ def left(problem: Problem) -> FloatArray:
 def best_room(problem: Problem) -> FloatArray:
     """The most that migrations can ever have of each link, shape (m,)."""
     return room(problem, left(problem))
-
-
-def needs(vm: Vm) -> str:
-    """What a destination must have free, for people."""
-    amounts = [units.human_size(vm.memory), f'{vm.vcpus:g} vCPUs']
-    if vm.disk:
-        amounts.append(f'{units.human_size(vm.disk)} of disk')
-    return ' and '.join(amounts)

@@ -89,6 +89,7 @@ class _Relieving:
             {vm.host for vm in cloud.vms if vm.id in self.may_move}
         )
         self.cloud = cloud
+        self.novas = {host.name: host.nova for host in cloud.hosts}
         self.limits = limits
         self.request = request
         self.rules = dataclasses.replace(
@@ -218,7 +219,7 @@ class _Relieving:
         )
         return Conditions(
             bandwidth=min(left, request.ceiling),
-            rules=self.rules,
+            rules=self.rules.under(self.novas[host]),
             deadline=request.deadline,
             post_copy=request.allow_post_copy and self.floor.post_capable,
             assume_dirty_rate=request.assume_dirty_rate,

@@ -172,7 +172,12 @@ def _known(problem: Problem, moves: Moves) -> _Known:
         problem.network.path(int(s), int(d))
         for s, d in zip(moves.source, moves.destination, strict=True)
     ]
-    most = np.array([_most(problem, path) for path in paths])
+    most = np.array(
+        [
+            _most(problem, int(host), path)
+            for host, path in zip(moves.source, paths, strict=True)
+        ]
+    )
     best = np.array([rooms[list(path)].min() for path in paths])
     gets = set(map(int, moves.destination))
     return _Known(
@@ -271,8 +276,8 @@ def _calm(problem: Problem, known: _Known, i: int, mode: Mode) -> float:
     return calm if calm < best else 0.0
 
 
-def _most(problem: Problem, path: tuple[int, ...]) -> float:
-    reach = problem.rules.reach(problem.network.delay(path))
+def _most(problem: Problem, source: int, path: tuple[int, ...]) -> float:
+    reach = problem.theirs[source].reach(problem.network.delay(path))
     return min(problem.request.ceiling, reach)
 
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from watcher_tsmig.forecast import Bracket
+from watcher_tsmig.forecast import Curves
+from watcher_tsmig.forecast import Terms
+from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import binding
 from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import foretold
@@ -24,6 +27,10 @@ from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.ways import Moves
+from watcher_tsmig.units import human_time
+
+# What a forecast gives for each booking, as `_forecasts` says.
+SAID = ('low', 'high', 'downtime', 'data', 'settles', 'waits')
 
 
 def migrations(
@@ -49,19 +56,19 @@ def migrations(
         row = int(moves.rows[booking.task])
         way = tasks.tasks[booking.task].ways[booking.way]
         mode = Mode(way.label)
-        source = int(moves.source[booking.task])
         code, because = explain.reason(case)
         out.append(
             Migration(
                 vm=problem.vms[row].id,
                 name=problem.vms[row].name,
                 hop=_hop(moves, booking.task),
-                source=problem.names[source],
+                source=problem.names[moves.source[booking.task]],
                 destination=problem.names[moves.destination[booking.task]],
                 mode=mode,
                 cap=booking.rate,
                 limit=limits[i],
                 room=rooms[i],
+                settles=float(said['settles'][i]),
                 lcb=0.0 if mode.switches else float(problem.lcb[row]),
                 slot=slot[booking.task],
                 start=booking.start,
@@ -71,25 +78,34 @@ def migrations(
                 downtime=float(said['downtime'][i]),
                 data=float(said['data'][i]),
                 reason=code,
-                because=because,
+                because=because + _waits(float(said['waits'][i])),
                 runner_up=explain.runner_up(case),
                 binding=binds[i],
                 assumed=_assumed(problem, moves, booking.task),
                 after=tuple(ids[task] for task in after[i]),
                 crosses=problem.network.crosses(way.links),
-                cap_enforcement=_enforced(problem, source, mode, booking.rate),
+                cap_enforcement=_enforced(problem, moves, booking, mode),
             )
         )
     return tuple(out)
 
 
+def _waits(seconds: float) -> str:
+    """What follows the reason of one that waits for Nova, for people."""
+    if seconds < 1.0:
+        return ''
+    much = human_time(seconds)
+    return f"; waits {much} of its time for Nova's downtime limit to rise"
+
+
 def _enforced(
-    problem: Problem, host: int, mode: Mode, cap: float
+    problem: Problem, moves: Moves, booking: Booking, mode: Mode
 ) -> Enforcement:
+    host = moves.source[booking.task]
     if problem.capped[host]:
         return Enforcement.ENFORCED
     # of a post-copy Nova limits nothing
-    if not mode.early and cap >= problem.given[host]:
+    if not mode.early and booking.rate >= problem.given[host]:
         return Enforcement.HOST_DEFAULT
     return Enforcement.ADVISORY
 
@@ -127,37 +143,45 @@ def _forecasts(
 
     :returns: `low`, `high` (interval of the total time with set-up, s; an
         upper end that may not converge is inf), `downtime` (s), `data`
-        (bytes)
+        (bytes), `settles` (s after the start), `waits` (s)
     """
     rows = moves.rows[[b.task for b in bookings]]
     caps = np.array([b.rate for b in bookings])
     modes = np.array([tasks.tasks[b.task].ways[b.way].label for b in bookings])
     curves = problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms))
-    setup = problem.rules.overhead
-    out = {
-        name: np.zeros(len(rows))
-        for name in ('low', 'high', 'downtime', 'data')
-    }
+    out = {name: np.zeros(len(rows)) for name in SAID}
     for mode in Mode:
         mine = np.flatnonzero(modes == mode)
         if not len(mine):
             continue
-        low, expected, high = (
-            foretold.forecast(
-                mode,
-                curves.take(mine),
-                caps[mine],
-                problem.rules,
-                terms.take(mine, len(rows)),
-                bracket,
-            )
-            for bracket in (Bracket.LOWER, Bracket.EXPECTED, Bracket.UPPER)
+        some = curves.take(mine), caps[mine], terms.take(mine, len(rows))
+        for name, values in _said(mode, *some, problem.rules).items():
+            out[name][mine] = values
+    return out
+
+
+def _said(
+    mode: Mode, curves: Curves, caps: FloatArray, terms: Terms, rules: Rules
+) -> dict[str, FloatArray]:
+    low, expected, high = (
+        foretold.forecast(mode, curves, caps, rules, terms, bracket)
+        for bracket in (Bracket.LOWER, Bracket.EXPECTED, Bracket.UPPER)
+    )
+    out = {
+        'low': low.t_sum + rules.overhead,
+        'high': high.t_sum + rules.overhead,
+        'downtime': expected.t_downtime,
+        'data': expected.data,
+    }
+    if mode is Mode.PRE_COPY:
+        at_once = foretold.forecast(
+            mode, curves, caps, rules, terms.without_delays()
         )
-        out['low'][mine] = low.t_sum + setup
-        out['high'][mine] = high.t_sum + setup
-        out['downtime'][mine] = expected.t_downtime
-        out['data'][mine] = expected.data
+        # until its later end it is foretold, and no stall
+        last = np.where(high.converges, high.t_sum, expected.t_sum)
+        out['settles'] = expected.lingers * (last + rules.overhead)
+        out['waits'] = expected.t_sum - at_once.t_sum
     return out
 
 

@@ -124,8 +124,9 @@ class SimCloud:
             for number, host in enumerate(self.cloud.hosts, 1)
         }
         self.metrics = dict.fromkeys(self.servers, Metrics.LIVE)
-        # how much of its own traffic each VM is measured to have
+        # how much of its own traffic and writing each VM is measured to have
         self.traffic = dict.fromkeys(self.servers, 1.0)
+        self.writing = dict.fromkeys(self.servers, 1.0)
         self._lock = threading.RLock()
 
     @contextlib.contextmanager

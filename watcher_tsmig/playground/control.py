@@ -91,6 +91,7 @@ class Control(web.App):
             'fault': _fault,
             'metrics': _metrics,
             'traffic': _traffic,
+            'writing': _writing,
             'locked': _locked,
             'active': _active,
             'host': lambda sim, server, host: sim.teleport(server, str(host)),
@@ -148,10 +149,19 @@ def _metrics(sim: SimCloud, server: Server, value: web.Json) -> None:
 
 def _traffic(sim: SimCloud, server: Server, value: web.Json) -> None:
     """Measured as so many times what it is, now and in the past."""
+    sim.traffic[server.vm.id] = _times(value)
+
+
+def _writing(sim: SimCloud, server: Server, value: web.Json) -> None:
+    """Likewise; what it really writes stays as it is."""
+    sim.writing[server.vm.id] = _times(value)
+
+
+def _times(value: web.Json) -> float:
     times = float(value)
     if not 0 <= times <= 1000:
         raise ValueError('is not in 0 to 1000')
-    sim.traffic[server.vm.id] = times
+    return times
 
 
 def _locked(sim: SimCloud, server: Server, value: web.Json) -> None:

@@ -286,6 +286,8 @@ class Gnocchi(web.App):
         times = 1.0
         if metric.name in metrics.COUNTERS:
             times = self._sim.traffic[resource.vm]
+        elif metric.name in metrics.DIRTIED:
+            times = self._sim.writing[resource.vm]
         for n in range(POINTS, 0, -1):
             at = end - GRANULARITY * n
             if start <= at < stop:

@@ -18,6 +18,7 @@ from watcher_tsmig.playground.cloud import identify
 
 GRANULARITY = 300
 DIRTY_SECONDS = (1, 2, 4, 8, 16, 32, 60)
+DIRTIED = tuple(f'memory.dirty.t{seconds}' for seconds in DIRTY_SECONDS)
 # a VM's traffic is split over interfaces, so that a reader must sum
 SHARES = (0.7, 0.3)
 COUNTERS = ('network.outgoing.bytes', 'network.incoming.bytes')
@@ -99,8 +100,8 @@ def _instance(vm: Vm) -> Resource:
         gauges['memory.resident'] = vm.working_set.resident
         curves = fit([vm.working_set] * len(DIRTY_SECONDS))
         dirtied = curves.at(np.array(DIRTY_SECONDS, dtype=np.float64))
-        for seconds, value in zip(DIRTY_SECONDS, dirtied, strict=True):
-            gauges[f'memory.dirty.t{seconds}'] = float(value)
+        for name, value in zip(DIRTIED, dirtied, strict=True):
+            gauges[name] = float(value)
     metrics = {
         name: _metric(vm.id, name, 'MiB', units.to_mib(value), counter=False)
         for name, value in gauges.items()

@@ -97,7 +97,7 @@ class Network:
         self,
         paths: IntArray,
         caps: FloatArray,
-        streams: float,
+        streams: FloatArray,
         host: IntArray,
         demand: FloatArray,
         flows: float,
@@ -106,7 +106,7 @@ class Network:
 
         :param paths: shape (m, width), of the migrations
         :param caps: shape (m,), bytes/s on the wire; inf is allowed
-        :param streams: connections of a migration
+        :param streams: shape (m,), connections of each
         :param host: shape (n,), where each VM runs
         :param demand: shape (2, n), bytes/s of each VM's tx and rx
         :param flows: connections of a VM's tx or rx, against a migration's

@@ -31,6 +31,7 @@ class Running:
     :ivar path: the directions that it crosses
     :ivar line: the VM's working-set curve
     :ivar known: its writing was measured
+    :ivar rules: of the Nova that it leaves
     :ivar weight: GiB that Nova counts
     :ivar total: of the first pass
     :ivar remaining: of this round, or of all that stand still
@@ -51,6 +52,7 @@ class Running:
     began: float
     line: Line
     known: bool
+    rules: Rules
     weight: float
     total: float
     remaining: float
@@ -70,13 +72,13 @@ class Running:
     downtime: float = 0.0
     rate: float = 0.0
 
-    def dirtied(self, seconds: float, rules: Rules) -> float:
+    def dirtied(self, seconds: float) -> float:
         """Bytes in the stream of the pages written within so many s."""
-        return self.line.at(seconds) * rules.carried
+        return self.line.at(seconds) * self.rules.carried
 
-    def outstanding(self, now: float, rules: Rules) -> float:
+    def outstanding(self, now: float) -> float:
         """The rest of this round, and what was dirtied of the part sent."""
-        again = self.dirtied(now - self.round_began, rules)
+        again = self.dirtied(now - self.round_began)
         sent = 1.0 - min(self.remaining / self.total, 1.0)
         return min(self.remaining + again * sent, self.total)
 
@@ -103,28 +105,28 @@ class Running:
             self.before = math.inf
         self.rate = rate
 
-    def begin_round(self, now: float, rules: Rules) -> bool:
+    def begin_round(self, now: float) -> bool:
         """Begin a round at the rate in force; whether the VM stops for it."""
         self.fresh = False
         self.size = self.remaining
         if self.rate <= 0:
             return False
         seconds, elapsed = self.remaining / self.rate, now - self.began
-        limit = rules.limit_at(elapsed, self.weight)
+        limit = self.rules.limit_at(elapsed, self.weight)
         if seconds <= limit * (1 + SAME):
             self.final = True
             self.stopped = now
             return True
         if math.isclose(self.size, self.before, rel_tol=STANDS_STILL):
-            self.still = self._waits(seconds, elapsed, rules)
+            self.still = self._waits(seconds, elapsed)
             self.remaining = self.size * self.still
         return False
 
-    def _waits(self, seconds: float, elapsed: float, rules: Rules) -> float:
+    def _waits(self, seconds: float, elapsed: float) -> float:
         """Rounds until the downtime limit rises, at least one."""
-        delay = math.floor(rules.downtime_delay * self.weight)
+        delay = math.floor(self.rules.downtime_delay * self.weight)
         step = elapsed // delay + 1 if delay else math.inf
-        if step > rules.downtime_steps:
+        if step > self.rules.downtime_steps:
             return FOR_EVER
         return max(math.ceil((step * delay - elapsed) / seconds), 1)
 
@@ -140,16 +142,16 @@ class Running:
         self.round_began = now - (sent / self.rate if self.rate > 0 else 0.0)
         self.still = 0.0
 
-    def next_round(self, now: float, rules: Rules) -> None:
+    def next_round(self, now: float) -> None:
         """What was dirtied while the last round was sent goes next."""
         self.settle(now)
         self.before = self.size
-        self.remaining = self.dirtied(now - self.round_began, rules)
+        self.remaining = self.dirtied(now - self.round_began)
         self.rounds += 1
         self.round_began = now
         self.fresh = True
 
-    def switch(self, now: float, rules: Rules) -> None:
+    def switch(self, now: float) -> None:
         """To post-copy: every page that is not there goes once.
 
         As in `forecast.hybrid`: what the VM writes within a grain of its
@@ -158,25 +160,25 @@ class Running:
         """
         self.settle(now)
         unsent = self.remaining / self.total if self.rounds == 1 else 0.0
-        self.remaining = self.outstanding(now, rules)
+        self.remaining = self.outstanding(now)
         self.phase = Mode.POST_COPY
         self.fresh = False
         self.stopped = now
-        hot = self.line.at(rules.post_copy_grain)
-        pages = min(hot, self.remaining) + unsent * rules.post_copy_reads
-        self.wanted = min(pages, self.remaining) / rules.page
+        hot = self.line.at(self.rules.post_copy_grain)
+        pages = min(hot, self.remaining) + unsent * self.rules.post_copy_reads
+        self.wanted = min(pages, self.remaining) / self.rules.page
 
-    def wake(self, now: float, rules: Rules) -> None:
+    def wake(self, now: float) -> None:
         """Say when the VM serves again, at the rate that it now gets.
 
         The flat figure of the rules where nobody measured its writing.
         """
-        outage = rules.post_copy_outage
+        outage = self.rules.post_copy_outage
         if self.known and self.rate > 0 and self.wanted is not None:
-            queue = rules.post_copy_queue + rules.page
+            queue = self.rules.post_copy_queue + self.rules.page
             faults = self.wanted * queue / self.rate
             outage = min(faults, self.remaining / self.rate)
-            outage += rules.switchover
+            outage += self.rules.switchover
         self.wanted = None
         self.downtime = outage
         self.wakes = now + outage

@@ -49,6 +49,7 @@ class World:
     ) -> None:
         """Begin at 0 s with nothing running.
 
+        :param rules: where a host has no others of its own
         :param traffic: by VM id, where it changes; until its first sample
             a VM's traffic is the cloud's
         :param app_flows: connections of a VM's tx or rx; a migration has
@@ -56,6 +57,7 @@ class World:
         :raises errors.InputError: a series names a VM that is not there
         """
         self.rules = rules or Rules()
+        self._theirs = {h.name: self.rules.under(h.nova) for h in cloud.hosts}
         self.now = 0.0
         self.done: dict[str, Done] = {}
         self.broken: list[Done] = []  # ended, and the VM has not moved
@@ -96,7 +98,8 @@ class World:
         if not cap > 0:
             raise errors.InputError('cap must be above 0', vm_id)
         vm, row = self._vms[vm_id], self._row[vm_id]
-        first = float(self._curves.resident[row]) * self.rules.carried
+        rules = self._theirs[self._host[vm_id]]
+        first = float(self._curves.resident[row]) * rules.carried
         self._running[vm_id] = Running(
             row=row,
             destination=destination,
@@ -108,7 +111,8 @@ class World:
             round_began=self.now,
             line=self._curves.line(row, Bracket.EXPECTED),
             known=bool(vm.working_set and vm.working_set.samples),
-            weight=self.rules.weight(vm.memory),
+            rules=rules,
+            weight=rules.weight(vm.memory),
             total=first,
             remaining=first,
         )
@@ -125,7 +129,7 @@ class World:
         if passed and run.rounds == 1:
             run.hybrid = True
             return
-        run.switch(self.now, self.rules)
+        run.switch(self.now)
         self._moves(vm_id, run)
         self._stands(run)
 
@@ -171,7 +175,7 @@ class World:
         if run.final:
             return
         run.settle(self.now)
-        run.remaining = run.outstanding(self.now, self.rules)
+        run.remaining = run.outstanding(self.now)
         run.fresh, run.final, run.stopped = False, True, self.now
         self._stands(run)
 
@@ -246,7 +250,7 @@ class World:
     def _times_out(self, run: Running) -> float:
         if run.phase is Mode.POST_COPY or run.final:
             return math.inf
-        return run.began + self.rules.completion_timeout * run.weight
+        return run.began + run.rules.completion_timeout * run.weight
 
     def _turn(self, vm_id: str) -> Event | None:
         """What follows when a round has been sent, or a time is over."""
@@ -260,7 +264,7 @@ class World:
             return Event(time=self.now, vm=vm_id, kind='aborted')
         if run.phase is Mode.POST_COPY or run.final:
             return self._complete(vm_id, run)
-        run.next_round(self.now, self.rules)
+        run.next_round(self.now)
         if run.remaining <= LAST_BYTE:
             return self._complete(vm_id, run)
         return Event(time=self.now, vm=vm_id, kind='round')
@@ -314,8 +318,8 @@ class World:
                 self._divide()
             for vm_id, run in self._running.items():
                 if run.wanted is not None:
-                    run.wake(self.now, self.rules)
-                elif run.fresh and run.begin_round(self.now, self.rules):
+                    run.wake(self.now)
+                elif run.fresh and run.begin_round(self.now):
                     self._stands(run)
                 elif run.hybrid and run.rounds > 1 and not run.final:
                     run.hybrid = False
@@ -328,17 +332,16 @@ class World:
         runs = list(self._running.values())
         network = self._network
         paths = [run.path for run in runs]
-        ceiling = self.rules.ceiling
         shares = network.share(
             np.array(paths, dtype=np.intp).reshape(-1, network.width),
-            np.array([min(run.cap, ceiling) for run in runs]),
-            self.rules.streams,
+            np.array([min(run.cap, run.rules.ceiling) for run in runs]),
+            np.array([run.rules.streams for run in runs], dtype=np.float64),
             self._at,
             self._apps.demand,
             self._flows,
         )
         for run, rate in zip(runs, shares.migrations.tolist(), strict=True):
-            run.takes(rate * self.rules.efficiency, self.now)
+            run.takes(rate * run.rules.efficiency, self.now)
         self._apps.take(shares)
 
 

@@ -17,11 +17,14 @@ from typing import Protocol
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.agent.values import Refusal
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import merged
 from watcher_tsmig.units import human_rate
 
 LOG = logging.getLogger(__name__)
+
+SETTINGS = dataclasses.fields(NovaSettings)
 
 # Hosts asked at once. Where none of the first wave answers, which takes no
 # longer than one host, nobody else is asked.
@@ -112,7 +115,27 @@ def declared(
         bandwidth=nova.get('bandwidth'),
         separate=nic.get('separate'),
         agent=True,
+        nova=_settings(nova, host, notes),
     )
+
+
+def _settings(
+    nova: Mapping[str, Any], host: str, notes: list[str]
+) -> NovaSettings | None:
+    if nova.get('downtime_limit') is None:
+        return None
+    told = {f.name: nova[f.name] for f in SETTINGS if f.name in nova}
+    try:
+        # Nova's 0 is no time-out
+        return NovaSettings(
+            **{
+                **told,
+                'completion_timeout': nova['completion_timeout'] or None,
+            }
+        )
+    except (KeyError, errors.InputError) as error:
+        notes.append(f'{host}: its agent tells of its Nova: {error}')
+        return None
 
 
 def careful(

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from watcher_tsmig.model import Link
+from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Aggregate
@@ -59,6 +60,8 @@ class Declaration:
     :ivar bandwidth: bytes/s on the wire that Nova gives each of them
     :ivar separate: tenants' traffic goes over another network
     :ivar agent: one answers there
+    :ivar nova: how Nova ends migrations that leave it, which only an agent
+        tells
     """
 
     post_copy: bool | None = None
@@ -69,6 +72,7 @@ class Declaration:
     bandwidth: float | None = None
     separate: bool | None = None
     agent: bool = False
+    nova: NovaSettings | None = None
 
 
 def read_aggregates(compute: Compute) -> list[Aggregate]:
@@ -121,6 +125,7 @@ def merged(one: Declaration, other: Declaration) -> Declaration:
         bandwidth=least(one.bandwidth, other.bandwidth),
         separate=both(one.separate, other.separate),
         agent=one.agent or other.agent,
+        nova=one.nova or other.nova,
     )
 
 

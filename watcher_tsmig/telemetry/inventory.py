@@ -172,6 +172,7 @@ def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
         max_outgoing=declared.max_outgoing,
         bandwidth=declared.bandwidth,
         agent=declared.agent,
+        nova=declared.nova,
     )
 
 

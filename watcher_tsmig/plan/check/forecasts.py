@@ -117,7 +117,7 @@ def forecasts(view: View) -> Iterator[str]:
         yield from _cap(view, m)
         if m.mode is Mode.PRE_COPY:
             yield from _lcb(view, m, writes)
-        yield from _said(view.rules, m, writes)
+        yield from _said(view.rules_of(m), m, writes)
 
 
 def _cap(view: View, m: Migration) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
     A stream has at most its window under way, so over a path with some
     round-trip time it carries window / time.
     """
-    rules = view.rules
+    rules = view.rules_of(m)
     if m.most > view.plan.request.ceiling * (1 + AGREE):
         yield f'{m.id}: cap above the ceiling'
     host = view.hosts[m.source]
@@ -149,7 +149,7 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
 
 def _lcb(view: View, m: Migration, writes: Written) -> Iterator[str]:
     """It converges at its LCB, and at nothing less."""
-    rules = view.rules
+    rules = view.rules_of(m)
     if _walk(writes, rules, m.lcb * (1 + AGREE)) is None:
         yield f'{m.id}: does not converge at its LCB'
     # a timeout is kept with a round to spare; no writer needs no LCB

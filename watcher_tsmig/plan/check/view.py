@@ -66,6 +66,10 @@ class View:
         apart = self.behind[one] ^ self.behind[other]
         return [k for k in self.cloud.links if k.name in apart]
 
+    def rules_of(self, m: Migration) -> Rules:
+        """Those of the Nova that it leaves."""
+        return self.rules.under(self.hosts[m.source].nova)
+
     def rates(self, vm: Vm) -> tuple[float, float]:
         """(tx, rx) of its applications, bytes/s."""
         if vm.traffic is None:

@@ -4,7 +4,8 @@ It does to them what Nova's libvirt driver does to QEMU, at the same pace:
 the monitor looks every half second, writes Nova's memory counters every
 fifth, takes orders (force_complete) between two looks, and says `running
 (post-copy)` when the switch has happened. What Nova's options say of
-libvirt holds here: live_migration_permit_post_copy, live_migration_bandwidth.
+libvirt holds here: live_migration_permit_post_copy, _bandwidth, _downtime with
+its steps, _completion_timeout (whose action is to abort).
 Source: nova/virt/libvirt/driver.py, _live_migration_monitor.
 """
 
@@ -62,7 +63,16 @@ class TsmigSimDriver(fake.FakeDriver):
 
     def init_host(self, host):
         super().init_host(host)
-        ask('connect', host=host)
+        libvirt = CONF.libvirt
+        nova = {
+            'downtime_limit': libvirt.live_migration_downtime / 1000,
+            'downtime_steps': libvirt.live_migration_downtime_steps,
+            'downtime_delay': libvirt.live_migration_downtime_delay,
+            'completion_timeout': (
+                libvirt.live_migration_completion_timeout or None
+            ),
+        }
+        ask('connect', host=host, nova=nova)
 
     def get_nodenames_by_uuid(self, refresh=False):
         # compute_id in state_path, kept over restarts
