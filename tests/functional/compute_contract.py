@@ -94,6 +94,25 @@ class Contract:
             (server.host, server.vm_state, server.task, server.locked),
         )
 
+    def test_a_host_tells_its_vms_and_what_passes(self):
+        nova = self.nova()
+        mine = {r.vm: r for r in nova.residents(self.source)}
+        self.assertIn(self.vm, mine)
+        self.assertNotIn(
+            self.vm, {r.vm for r in nova.residents(self.destination)}
+        )
+        found = mine[self.vm]
+        self.assertEqual(('active', None), (found.vm_state, found.task))
+        self.assertGreater(found.memory, 0)
+        record, _ = self.running(nova)
+        for host in (self.source, self.destination):
+            (seen,) = [p for p in nova.passages(host) if p.vm == self.vm]
+            self.assertEqual(self.source, seen.source)
+            self.assertEqual(self.destination, seen.destination)
+        nova.abort(self.vm, record.id)
+        self.reached(nova, *ENDED)
+        self.assertNotIn(self.vm, {p.vm for p in nova.passages(self.source)})
+
     def test_a_vm_that_is_not_there_is_none_for_every_question(self):
         gone = str(uuid.uuid4())
         nova, driver = self.nova(), self.driver()

@@ -14,6 +14,7 @@ from watcher_tsmig.forecast.conformal import Calibration
 
 GOAL = 'traffic_sensitive_migration'
 STRATEGY = 'traffic_sensitive_drain'
+VERIFY = 'traffic_sensitive_verify'
 DESTINATIONS = ['spare-01', 'spare-02', 'spare-03', 'spare-04']
 ENDED = ('SUCCEEDED', 'FAILED', 'CANCELLED')
 # Watcher 14, of API 1.4, has neither status messages nor skipped actions.
@@ -84,9 +85,25 @@ class Drains(testtools.TestCase):
         return self.watcher.action_plan.get(plan.uuid)
 
     def actions(self, plan):
-        """The plan's actions by the name of their VM or host."""
+        """The plan's actions by the name of their VM or host.
+
+        Without the last looks, which are at hosts, too.
+        """
         found = self.watcher.action.list(action_plan=plan.uuid, detail=True)
-        return {a.input_parameters['resource_name']: a for a in found}
+        return {
+            a.input_parameters['resource_name']: a
+            for a in found
+            if a.action_type != VERIFY
+        }
+
+    def looks(self, plan):
+        """The plan's last looks, by host."""
+        found = self.watcher.action.list(action_plan=plan.uuid, detail=True)
+        return {
+            a.input_parameters['resource_name']: a
+            for a in found
+            if a.action_type == VERIFY
+        }
 
     def indicators(self, plan):
         return {i['name']: i['value'] for i in plan.efficacy_indicators}
@@ -145,6 +162,15 @@ class TestDrain(Drains):
         for name in ('redis-01', 'redis-09', 'redis-05', 'ycsb-1'):
             wanted = actions[name].input_parameters['destination_node']
             self.assertEqual(wanted, self.where(name))
+        looks = self.looks(plan)
+        self.assertEqual({'cmp-01', 'cmp-05'}, set(looks))
+        self.assertEqual(
+            {actions['redis-01'].uuid, actions['redis-09'].uuid},
+            set(looks['cmp-01'].parents),
+        )
+        for name, look in looks.items():
+            self.assertIn(f'{name} is empty', self.said(look))
+            self.assertIn(f'{name} is empty', self.said(plan))
         services = self.playground.cloud.compute.services(host='cmp-01')
         self.assertEqual(
             [('disabled', 'watcher_disabled')],
@@ -180,6 +206,10 @@ class TestDrain(Drains):
         self.assertEqual('cmp-02', self.where('redis-02'))
         self.assertEqual('SUCCEEDED', self.messages(plan)['redis-10'][0])
         self.assertIn(self.where('redis-10'), DESTINATIONS)
+        look = self.looks(plan)['cmp-02']
+        self.assertEqual('FAILED', look.state)
+        self.assertIn('cmp-02 is not empty', self.said(look))
+        self.assertIn('redis-02', self.said(look))
 
     def test_without_names_the_hosts_in_maintenance_are_emptied(self):
         self.enable_afterwards('cmp-03')
@@ -276,6 +306,22 @@ class TestDrain(Drains):
         skipped = 'SKIPPED' if self.has_messages else 'SUCCEEDED'
         self.assertEqual(skipped, state)
         self.assertIn(f'is on {wanted} already', message)
+
+    def test_a_vm_that_came_late_is_moved_on(self):
+        self.enable_afterwards('cmp-04')
+        for name in ('redis-04', 'redis-12', 'ycsb-2'):
+            self.addCleanup(
+                self.playground.change, self.ids[name], host=self.where(name)
+            )
+        plan = self.plan(
+            self.audit(hosts=['cmp-04'], destinations=DESTINATIONS)
+        )
+        self.playground.change(self.ids['ycsb-2'], host='cmp-04')
+        plan = self.apply(plan)
+        self.assertEqual('SUCCEEDED', plan.state, self.messages(plan))
+        self.assertIn(self.where('ycsb-2'), DESTINATIONS)
+        look = self.looks(plan)['cmp-04']
+        self.assertIn('came late and moved: ycsb-2 to', self.said(look))
 
     def test_a_vm_that_went_elsewhere_is_not_touched(self):
         self.enable_afterwards('cmp-08')

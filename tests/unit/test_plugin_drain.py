@@ -61,7 +61,9 @@ class Base(unittest.TestCase):
     def _open(self, osc, timeout):
         yield self.compute
 
-    def run_it(self, *, model=None, error=None, given=None, **parameters):
+    def run_it(
+        self, *, model=None, error=None, given=None, scope=None, **parameters
+    ):
         class Drain(drain.TrafficSensitiveDrain):
             @property
             def compute_model(inner):
@@ -71,6 +73,7 @@ class Base(unittest.TestCase):
 
         strategy = Drain(config(**(given or {})), osc=object())
         strategy.input_parameters.update(parameters)
+        strategy.audit_scope = scope or []
         strategy.execute(audit=self.audit)
         return strategy
 
@@ -81,7 +84,7 @@ class Base(unittest.TestCase):
 class TestDrain(Base):
     def test_a_named_host_is_disabled_and_then_emptied(self):
         strategy = self.run_it(hosts=['a'])
-        first, *rest = strategy.solution.actions
+        first, *rest, look = strategy.solution.actions
         self.assertEqual('change_nova_service_state', first['action_type'])
         self.assertEqual(
             {
@@ -97,6 +100,30 @@ class TestDrain(Base):
             vm = action['input_parameters']['resource_id']
             self.assertIn('uuid-a', strategy.after[vm])
         self.assertEqual('tsmig', strategy.planner)
+        self.assertEqual('traffic_sensitive_verify', look['action_type'])
+        self.assertEqual({'id-one', 'id-two'}, set(strategy.after['a']))
+        self.assertEqual(
+            {
+                'resource_id': 'a',
+                'resource_name': 'a',
+                'planned': ['id-one', 'id-two'],
+                'stays': {},
+                'destinations': ['b'],
+            },
+            look['input_parameters'],
+        )
+
+    def test_who_stays_is_told_to_the_last_look(self):
+        self.compute._servers[0].is_locked = True
+        look = self.run_it(hosts=['a']).solution.actions[-1]
+        given = look['input_parameters']
+        self.assertEqual(['id-two'], given['planned'])
+        self.assertEqual({'id-one': 'locked'}, given['stays'])
+
+    def test_an_audit_of_a_part_of_the_cloud_moves_nobody_else(self):
+        look = self.run_it(scope=[{'compute': []}], hosts=['a'])
+        given = look.solution.actions[-1]['input_parameters']
+        self.assertEqual([], given['destinations'])
 
     def test_the_message_and_the_indicators_tell_the_plan(self):
         strategy = self.run_it(hosts=['a'])
@@ -111,7 +138,11 @@ class TestDrain(Base):
         self.compute._services[0].status = 'disabled'
         strategy = self.run_it()
         self.assertEqual(
-            2 * ['traffic_sensitive_migrate'], self.kinds(strategy)
+            [
+                *2 * ['traffic_sensitive_migrate'],
+                'traffic_sensitive_verify',
+            ],
+            self.kinds(strategy),
         )
 
     def test_if_every_vm_stays_nothing_is_done_to_the_host(self):
@@ -135,7 +166,7 @@ class TestDrain(Base):
         strategy = self.run_it(
             hosts=['a'], bandwidth_ceiling_mbit_s=600, allow_post_copy=False
         )
-        moves = strategy.solution.actions[1:]
+        _, *moves, _ = strategy.solution.actions
         self.assertEqual(2, len(moves))
         for action in moves:
             given = action['input_parameters']

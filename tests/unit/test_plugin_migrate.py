@@ -11,6 +11,7 @@ from tests.unit.test_execute_migration import Clock
 from tests.unit.test_execute_migration import SmallNova
 from watcher_tsmig import errors
 from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import migrate
 
@@ -221,8 +222,8 @@ class TestTheRest(Base):
                     ),
                     action_plan=types.SimpleNamespace(State=states),
                 )
-                self.replace(migrate, 'objects', given)
-                self.assertIs(expected, migrate._Cancelled('plan-1')())
+                self.replace(acting, 'objects', given)
+                self.assertIs(expected, acting.Cancelled('plan-1')())
 
     def test_a_plan_that_nobody_named_is_not_cancelled(self):
-        self.assertIs(False, migrate._Cancelled('')())
+        self.assertIs(False, acting.Cancelled('')())

@@ -20,8 +20,8 @@ from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
+from watcher_tsmig.plugin.acting import ActionFailed
 from watcher_tsmig.plugin.goal import TrafficSensitiveMigration
-from watcher_tsmig.plugin.migrate import MigrationFailed
 from watcher_tsmig.plugin.migrate import TrafficSensitiveMigrate
 from watcher_tsmig.reasons import MEANING
 from watcher_tsmig.reasons import Reason
@@ -332,7 +332,7 @@ class TestNames(unittest.TestCase):
 
     def test_a_failure_text_fits_whatever_caused_it(self):
         for cause in ('x' * 999, '', ValueError(), OSError('a\nb')):
-            text = str(MigrationFailed(cause))
+            text = str(ActionFailed(cause))
             self.assertTrue(text)
             self.assertLessEqual(len(text), 200)
             self.assertNotIn('\n', text)

@@ -39,6 +39,30 @@ class Server:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """A VM that Nova counts to a host; `memory` is its flavor's, bytes."""
+
+    vm: str
+    name: str
+    vm_state: str
+    task: str | None
+    memory: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A migration of any kind that leaves a host or comes to it.
+
+    :ivar destination: empty while Nova has not chosen one
+    """
+
+    vm: str
+    source: str
+    destination: str
+    status: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A service of the compute API; `reason` is why it is disabled."""
 
@@ -108,6 +132,14 @@ class ComputeDriver(abc.ABC):
     @abc.abstractmethod
     def services(self, host: str) -> list[Service]:
         """Of the host, and of others where an old Nova does not filter."""
+
+    @abc.abstractmethod
+    def residents(self, host: str) -> list[Resident]:
+        """All VMs of the host, of whatever project and state."""
+
+    @abc.abstractmethod
+    def passages(self, host: str) -> list[Passage]:
+        """Migrations of the host that were changed last, ended or not."""
 
     @abc.abstractmethod
     def records(self, vm: str) -> list[Record]:

@@ -14,7 +14,9 @@ import tenacity
 from watcher_tsmig import errors
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Missing
+from watcher_tsmig.execute.compute import Passage
 from watcher_tsmig.execute.compute import Record
+from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.compute import Service
 from watcher_tsmig.execute.compute import Statistics
@@ -28,6 +30,18 @@ LOG = logging.getLogger(__name__)
 
 # Nova's name of a live migration in its instance actions.
 MIGRATION = 'live-migration'
+# Statuses of migrations that have not ended: of live ones, and of cold ones
+# and resizes, which are over for a host once they are `finished`.
+UNDER_WAY = (
+    'accepted',
+    'queued',
+    'pre-migrating',
+    'preparing',
+    'running',
+    'running (post-copy)',
+    'migrating',
+    'post-migrating',
+)
 # Seconds that the pauses between attempts do not exceed.
 LONGEST = 10.0
 
@@ -69,6 +83,15 @@ class Nova:
             if service.host == host and service.binary == 'nova-compute':
                 return service
         return None
+
+    def residents(self, host: str) -> list[Resident]:
+        """All VMs of the host."""
+        return self._ask(lambda: self._driver.residents(host))
+
+    def passages(self, host: str) -> list[Passage]:
+        """Migrations of the host that have not ended."""
+        found = self._ask(lambda: self._driver.passages(host))
+        return [p for p in found if p.status in UNDER_WAY]
 
     def reason(self, vm: str) -> str:
         """What Nova's instance actions say of the last live migration.

@@ -215,6 +215,22 @@ Seconds that one request to Nova may take, where [nova] sets no timeout.
 )
 
 
+VERIFY = (
+    cfg.FloatOpt(
+        'patience',
+        default=600.0,
+        min=0.0,
+        max=86400.0,
+        help="""
+Seconds that the last look of a drain waits for what ends by itself: VMs that
+are still leaving, arriving, or busy. Who came late is moved meanwhile, and who
+is there in the end is named. How VMs are moved is said by
+[watcher_actions.traffic_sensitive_migrate].
+""",
+    ),
+)
+
+
 def policy(config: Any) -> Policy:  # noqa: ANN401
     """How far the governor goes, by the action's options."""
     return Policy(does=Does(config.governor), abort=config.governor_abort)

@@ -21,6 +21,9 @@ from watcher_tsmig.plugin.targets import NothingToDo
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
+VERIFY = 'traffic_sensitive_verify'
+# Hosts that a VM that comes late is offered, the one with most room first.
+OFFERED = 10
 
 
 class TrafficSensitiveDrain(TrafficSensitiveStrategy):
@@ -128,6 +131,43 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                     },
                 )
         return disabled
+
+    def concluded(self, plan: Plan, reading: Reading) -> None:
+        """The last action of each host looks whether it is empty."""
+        for name in self._emptied:
+            leaving = [m.id for m in plan.migrations if m.source == name]
+            if not leaving:
+                continue
+            self.solution.add_action(
+                action_type=VERIFY,
+                resource_id=name,
+                input_parameters=parameters.of_host(
+                    name, plan, self._offered(plan, reading)
+                ),
+            )
+            self.after[name] = tuple(leaving)
+
+    def _offered(self, plan: Plan, reading: Reading) -> list[str]:
+        """Hosts for VMs that nobody planned, the most room first.
+
+        None where an audit sees a part of the cloud only: who came late may
+        be none of its business.
+        """
+        if self.audit_scope:
+            return []
+        wanted = self.input_parameters.get('destinations') or None
+        free = {
+            host.name: host.memory
+            for host in reading.cloud.hosts
+            if host.enabled and host.up and host.name not in self._emptied
+            if wanted is None or host.name in wanted
+        }
+        ends = {m.vm: m.destination for m in plan.migrations}
+        for vm in reading.cloud.vms:
+            at = ends.get(vm.id, vm.host)
+            if at in free:
+                free[at] -= vm.memory
+        return sorted(free, key=lambda name: (-free[name], name))[:OFFERED]
 
     @staticmethod
     def _must_disable(host: Host, plan: Plan, reading: Reading) -> bool:

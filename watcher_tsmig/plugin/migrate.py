@@ -9,9 +9,7 @@ import time
 from typing import Any
 
 from oslo_log import log
-from watcher import objects
 from watcher.applier.actions import base
-from watcher.common import context
 from watcher.common import exception
 
 from watcher_tsmig import errors
@@ -27,6 +25,7 @@ from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
+from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import learning
@@ -40,20 +39,6 @@ LOG = log.getLogger(__name__)
 SKIPPED = getattr(exception, 'ActionSkipped', None)
 # What was found out about permissions is good for so many s.
 FRESH = 5.0
-# Between two looks at the action plan's state, s
-CANCEL_INTERVAL = 1.0
-
-
-class MigrationFailed(exception.WatcherException):
-    """A migration did not reach its end; at most 200 characters.
-
-    Only the text of a `WatcherException` reaches the operator, and a longer
-    one than Watcher's column would hang the whole action plan.
-    """
-
-    def __init__(self, reason: object) -> None:
-        text = ' '.join(str(reason).split()) or type(reason).__name__
-        super().__init__(str(errors.MigrationError(text)))
 
 
 class TrafficSensitiveMigrate(base.BaseAction):
@@ -104,17 +89,17 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     return
                 trouble = obstacle(nova, order, server)
             except errors.CloudError as error:
-                raise MigrationFailed(error) from error
+                raise acting.ActionFailed(error) from error
             if trouble:
                 self._warn_of_host(nova)
-                raise MigrationFailed(f'{order.name}: {trouble}')
+                raise acting.ActionFailed(f'{order.name}: {trouble}')
 
     def execute(self) -> bool:
         """Carry the migration out.
 
         :returns: True and nothing else, because Watcher takes any other
             value for a failure without a reason
-        :raises MigrationFailed: with the reason
+        :raises acting.ActionFailed: with the reason
         """
         try:
             with self._compute() as compute:
@@ -128,7 +113,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     outcome = carry_out(
                         self._driver(compute),
                         order,
-                        cancelled=_Cancelled(self._plan_uuid()),
+                        cancelled=acting.Cancelled(self._plan_uuid()),
                         report=self._report,
                         caps=agents.cap_driver(self.config),
                         governor=action_options.policy(self.config),
@@ -138,19 +123,20 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     self._warn_of_host(nova)
                     raise
         except errors.TsmigError as error:
-            raise MigrationFailed(error) from error
+            raise acting.ActionFailed(error) from error
         except exception.WatcherException:
             raise
         except Exception as error:
             # Watcher would show the name of its class and nothing else
             LOG.exception('Migration of %s', self._name())
-            raise MigrationFailed(
+            raise acting.ActionFailed(
                 f'{self._name()}: {type(error).__name__}: {error}'
             ) from error
         LOG.info('%s: %s', order.name, outcome)
         planned = self.input_parameters.get('planned_duration_s')
-        self._tell(
-            story.of_outcome(order.name, outcome, float(planned or 0.0))
+        acting.tell(
+            self.input_parameters,
+            story.of_outcome(order.name, outcome, float(planned or 0.0)),
         )
         learning.learn(
             self.config.calibration_file,
@@ -180,7 +166,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 )
                 return withdraw(self._nova(compute), order)
             except errors.CloudError as error:
-                raise MigrationFailed(error) from error
+                raise acting.ActionFailed(error) from error
 
     def _compute(self) -> Any:  # noqa: ANN401 - a context manager
         return access.compute(self.osc, self.config.request_timeout)
@@ -193,7 +179,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
         try:
             return drivers.load(self.config.compute_driver, compute)
         except errors.InputError as error:
-            raise MigrationFailed(error) from error
+            raise acting.ActionFailed(error) from error
 
     def _order(self, compute: Compute) -> Order:
         """The order with what is permitted now.
@@ -218,7 +204,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 insist=parameters.counts_on_agents(given),
             )
         except errors.TsmigError as error:
-            raise MigrationFailed(error) from error
+            raise acting.ActionFailed(error) from error
         return parameters.to_order(
             given,
             permitted=found.post_copy,
@@ -239,7 +225,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
             LOG.warning('Whether %s is disabled is unknown: %s', host, error)
             return
         if reason == parameters.DISABLED_REASON:
-            _remark(
+            acting.remark(
                 self._plan_uuid(),
                 f'{host} stays disabled; to undo it: openstack compute '
                 f'service set --enable {host} nova-compute.',
@@ -249,20 +235,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
         _log(progress)
         if progress.note and progress.note != self._noted:
             self._noted = progress.note
-            self._tell(f'{progress.name}: {progress.note}')
-
-    def _tell(self, text: str) -> None:
-        """What came of it, for whoever reads the action."""
-        uuid = self.input_parameters.get('action_uuid')
-        if not uuid or 'status_message' not in objects.Action.fields:
-            return
-        try:
-            row = objects.Action.get_by_uuid(context.make_context(), uuid)
-            row.status_message = story.clipped(text)
-            row.save()
-        except Exception:
-            # it has succeeded, whether it can be told or not
-            LOG.exception('%s could not be told: %s', self._name(), text)
+            acting.tell(
+                self.input_parameters, f'{progress.name}: {progress.note}'
+            )
 
     def _plan_uuid(self) -> str:
         return self.input_parameters.get('action_plan_uuid') or ''
@@ -276,53 +251,6 @@ class TrafficSensitiveMigrate(base.BaseAction):
         if SKIPPED is not None:
             raise SKIPPED(reason)
         LOG.info('Nothing to do: %s', reason)
-
-
-class _Cancelled:
-    """Whether an action plan is being cancelled, asked at a bounded rate."""
-
-    def __init__(self, plan_uuid: str) -> None:
-        self._uuid = plan_uuid
-        self._asked = float('-inf')
-        self._answer = False
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if not self._uuid or self._answer or now < self._asked:
-            return self._answer
-        self._asked = now + CANCEL_INTERVAL
-        try:
-            plan = objects.ActionPlan.get_by_uuid(
-                context.make_context(), self._uuid
-            )
-        except Exception:
-            # a database that is away for a moment must not leave a running
-            # migration without its watcher
-            LOG.exception('The state of plan %s is unknown', self._uuid)
-            return False
-        # Watcher 14 has no name for the two together
-        states = objects.action_plan.State
-        self._answer = plan.state in (states.CANCELLING, states.CANCELLED)
-        return self._answer
-
-
-def _remark(plan_uuid: str, text: str) -> None:
-    """Put the text before the plan's status message, if it has one."""
-    if not plan_uuid or 'status_message' not in objects.ActionPlan.fields:
-        return
-    try:
-        plan = objects.ActionPlan.get_by_uuid(
-            context.make_context(), plan_uuid
-        )
-        before = plan.status_message or ''
-        if text not in before:
-            plan.status_message = story.joined(
-                [text, *([before] if before else [])]
-            )
-            plan.save()
-    except Exception:
-        # the migration's own failure must reach the operator all the same
-        LOG.exception('Plan %s could not be told: %s', plan_uuid, text)
 
 
 def _log(progress: Progress) -> None:

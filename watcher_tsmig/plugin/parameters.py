@@ -1,19 +1,23 @@
-"""The input parameters of the migrate action: flat, readable, with units.
+"""The input parameters of our actions: flat, readable, with units.
 
-Made from a planned `Migration`, read back into an `Order`. A plan may be
+Made from a planned `Migration`, read back into an `Order`; or from a host that
+is to be empty, read back into an `Errand`. A plan may be
 carried out by a newer or older plugin than the one that made it, so the
 schema asks for little and tolerates more.
 """
 
 import math
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig import units
 from watcher_tsmig.execute import Order
+from watcher_tsmig.execute.emptying import Errand
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Plan
 
 # Why a host is disabled that a plan empties; Watcher's own word.
 DISABLED_REASON = 'watcher_disabled'
@@ -62,6 +66,51 @@ SCHEMA = {
     ],
     'additionalProperties': True,
 }
+
+
+# Of the action that looks whether a host is empty.
+VERIFY = {
+    'type': 'object',
+    'properties': {
+        'resource_id': _NAME,
+        'resource_name': _NAME,
+        'planned': {'type': 'array', 'items': _NAME},
+        'stays': {'type': 'object', 'additionalProperties': _TEXT},
+        'destinations': {'type': 'array', 'items': _NAME},
+        'action_plan_uuid': _TEXT,
+        'action_uuid': _TEXT,
+    },
+    'required': ['resource_id', 'planned', 'stays', 'destinations'],
+    'additionalProperties': True,
+}
+
+
+def of_host(
+    host: str, plan: Plan, destinations: Sequence[str]
+) -> dict[str, Any]:
+    """Parameters for the last look at a host that is to be empty.
+
+    :param destinations: for who comes late, the best first
+    """
+    return {
+        'resource_name': host,
+        'planned': sorted(m.vm for m in plan.migrations if m.source == host),
+        'stays': {
+            o.vm: str(o.reason) for o in plan.left_out if o.host == host
+        },
+        'destinations': list(destinations),
+    }
+
+
+def to_errand(given: Mapping[str, Any], patience: float) -> Errand:
+    """The errand that the parameters of a last look are."""
+    return Errand(
+        host=given['resource_id'],
+        planned=frozenset(given['planned']),
+        stays=given['stays'],
+        destinations=tuple(given['destinations']),
+        patience=patience,
+    )
 
 
 def of_migration(

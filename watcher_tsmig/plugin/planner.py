@@ -24,7 +24,8 @@ from watcher_tsmig.plugin import story
 
 LOG = log.getLogger(__name__)
 
-OURS = 'traffic_sensitive_migrate'
+# Actions that are told what plan they belong to, and say what they do.
+OURS = ('traffic_sensitive_migrate', 'traffic_sensitive_verify')
 
 
 class PlanRefused(exception.WatcherException):
@@ -186,10 +187,10 @@ def _write(
     uuids = [utils.generate_uuid() for _ in actions]
     for uuid, action, mine in zip(uuids, actions, parents, strict=True):
         given = action['input_parameters']
-        ours = action['action_type'] == OURS
+        ours = action['action_type'] in OURS
         if ours:
-            # An action is not told what plan it belongs to, and ours has
-            # to see that its plan is cancelled.
+            # An action is not told what plan it belongs to, and ours have
+            # to see that their plan is cancelled.
             given = {
                 **given,
                 'action_plan_uuid': plan.uuid,

@@ -14,6 +14,7 @@ GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ('watcher_strategies.traffic_sensitive_drain', options.STRATEGY),
     ('watcher_strategies.traffic_sensitive_relief', options.RELIEF),
     ('watcher_actions.traffic_sensitive_migrate', action_options.ACTION),
+    ('watcher_actions.traffic_sensitive_verify', action_options.VERIFY),
 )
 
 

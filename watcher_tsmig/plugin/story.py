@@ -104,12 +104,14 @@ def _stays(left_out: Sequence[LeftOut], room: int) -> str:
 
 
 def of_action(given: Mapping[str, Any]) -> str:
-    """Which VM one of our actions moves, and how.
+    """Which VM one of our actions moves, and how, or where it looks.
 
-    Watcher shows an action by its type, which all of ours share.
+    Watcher shows an action by its type, which many of ours share.
 
     :param given: its input parameters
     """
+    if 'mode' not in given:
+        return clipped(f'{given["resource_name"]} is to be empty then')
     return clipped(
         f'{given.get("resource_name") or given["resource_id"]} leaves '
         f'{given["source_node"]} for {given["destination_node"]} '

@@ -97,6 +97,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             plan, notes = learning.apply(self.config.calibration_file, plan)
             self.plan = plan
             self._solve(plan, self.prepared(plan, reading))
+            self.concluded(plan, reading)
             self.tell(self.said(plan, reading, (*reading.notes, *notes)))
         self.solution.set_efficacy_indicators(
             **efficacy.indicators_of(self.plan)
@@ -117,6 +118,9 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     def prepared(self, plan: Plan, reading: Reading) -> Mapping[str, str]:
         """By source host, the resource whose action comes first there."""
         return {}
+
+    def concluded(self, plan: Plan, reading: Reading) -> None:
+        """Actions that come after the last VM has left."""
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """The audit's status message."""

@@ -163,6 +163,7 @@ TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'strategy-options': lambda: option_rows(options.STRATEGY),
     'relief-options': lambda: option_rows(options.LOADS),
     'action-options': lambda: option_rows(action_options.ACTION),
+    'verify-options': lambda: option_rows(action_options.VERIFY),
 }
 
 

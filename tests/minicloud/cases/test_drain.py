@@ -54,6 +54,18 @@ class TestDrain(unittest.TestCase):
             self.assertEqual('compute1', record['source_compute'])
         service = self.operator.service('compute1')
         self.assertEqual('disabled', service['status'])
+        self.operator.tells(self.operator.plan(plan['uuid']), 'is empty')
+
+    def test_a_vm_that_comes_during_a_drain_leaves_again(self):
+        self.boot('one', flavor='tiny')
+        plan = self.operator.plan_of(self.operator.audit(hosts=['compute1']))
+        (late,) = self.boot('late', flavor='tiny')
+        self.operator.start(plan)
+        self.operator.succeeds(plan)
+        self.assertNotEqual('compute1', self.operator.host_of(late))
+        self.operator.tells(
+            self.operator.plan(plan['uuid']), 'compute1 is empty', 'late to'
+        )
 
     def test_a_vm_that_writes_too_fast_is_post_copied(self):
         (server,) = self.boot('busy', flavor='big')

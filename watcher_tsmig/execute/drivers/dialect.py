@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as auth_errors
@@ -17,10 +18,13 @@ from watcher_tsmig import errors
 from watcher_tsmig.execute.compute import Missing
 from watcher_tsmig.execute.compute import Refused
 from watcher_tsmig.execute.compute import Unanswered
+from watcher_tsmig.units import MIB
 
 # Names that errors have for their HTTP status: openstacksdk's, novaclient's
 # and keystoneauth's.
 STATUSES = ('status_code', 'code', 'http_status')
+# Of a host's migrations so many are looked at, the newest first.
+PASSAGES = 500
 UNREACHABLE = (
     auth_errors.ConnectFailure,
     auth_errors.RetriableConnectionFailure,
@@ -74,6 +78,14 @@ def between(created: object, updated: object) -> float | None:
         return (last - first).total_seconds()
     except (TypeError, ValueError):
         return None
+
+
+def ram(flavor: Any) -> float:  # noqa: ANN401 - each client has its own
+    """Bytes of a server's flavor; 0 where an old Nova does not tell."""
+    if flavor is None:
+        return 0.0
+    told = flavor.get('ram') if hasattr(flavor, 'get') else flavor.ram
+    return float(told or 0) * MIB
 
 
 def _status(error: Exception) -> int:

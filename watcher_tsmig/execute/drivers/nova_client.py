@@ -98,6 +98,41 @@ class NovaClient(ours.ComputeDriver):
         ]
 
     @NOVACLIENT.translated()
+    def residents(self, host: str) -> list[ours.Resident]:
+        """Interface."""
+        # -1: page by page until all are there
+        found = self._nova.servers.list(
+            search_opts={'all_tenants': 1, 'host': host}, limit=-1
+        )
+        return [
+            ours.Resident(
+                vm=s['id'],
+                name=s.get('name') or s['id'],
+                vm_state=str(
+                    s.get('OS-EXT-STS:vm_state') or 'unknown'
+                ).lower(),
+                task=s.get('OS-EXT-STS:task_state') or None,
+                memory=dialect.ram(s.get('flavor')),
+            )
+            for s in (server.to_dict() for server in found)
+            if s.get('OS-EXT-SRV-ATTR:host') == host
+        ]
+
+    @NOVACLIENT.translated()
+    def passages(self, host: str) -> list[ours.Passage]:
+        """Interface."""
+        found = self._nova.migrations.list(host=host)
+        return [
+            ours.Passage(
+                vm=str(m['instance_uuid']),
+                source=m.get('source_compute') or '',
+                destination=m.get('dest_compute') or '',
+                status=str(m['status']),
+            )
+            for m in (migration.to_dict() for migration in found)
+        ][: dialect.PASSAGES]
+
+    @NOVACLIENT.translated()
     def records(self, vm: str) -> list[ours.Record]:
         """Interface."""
         found = self._nova.migrations.list(instance_uuid=vm)

@@ -3,6 +3,7 @@
 Translation only; see compute.ComputeDriver.
 """
 
+import itertools
 from typing import Any
 
 from openstack import exceptions as sdk_errors
@@ -56,6 +57,37 @@ class OpenStackSdk(ours.ComputeDriver):
                 reason=str(s.disabled_reason or ''),
             )
             for s in found
+        ]
+
+    @SDK.translated()
+    def residents(self, host: str) -> list[ours.Resident]:
+        """Interface."""
+        found = self._compute.servers(all_projects=True, compute_host=host)
+        return [
+            ours.Resident(
+                vm=s.id,
+                name=s.name or s.id,
+                vm_state=str(s.vm_state or 'unknown').lower(),
+                task=s.task_state or None,
+                memory=dialect.ram(s.flavor),
+            )
+            for s in found
+            # an old API ignores the filter
+            if s.compute_host == host
+        ]
+
+    @SDK.translated()
+    def passages(self, host: str) -> list[ours.Passage]:
+        """Interface."""
+        found = self._compute.migrations(host=host)
+        return [
+            ours.Passage(
+                vm=str(m.server_id),
+                source=m.source_compute or '',
+                destination=m.dest_compute or '',
+                status=str(m.status),
+            )
+            for m in itertools.islice(found, dialect.PASSAGES)
         ]
 
     @SDK.translated()

@@ -1,0 +1,161 @@
+"""The last look at a host: who is there, who is moved, what is told."""
+
+import unittest
+
+from watcher_tsmig import errors
+from watcher_tsmig.execute.compute import Passage
+from watcher_tsmig.execute.compute import Resident
+from watcher_tsmig.execute.emptying import Errand
+from watcher_tsmig.execute.emptying import empty
+
+HOST = 'cmp-7'
+
+
+def resident(name, **values):
+    given = {'vm_state': 'active', 'task': None, **values}
+    return Resident(vm=f'id-{name}', name=name, **given)
+
+
+def passage(name, source, destination):
+    return Passage(
+        vm=f'id-{name}',
+        source=source,
+        destination=destination,
+        status='running',
+    )
+
+
+class Hosts:
+    """A Nova whose looks come from a list; the last one stays."""
+
+    def __init__(self, *looks):
+        self.looks = list(looks)
+
+    def passages(self, host):
+        assert host == HOST
+        return self.looks[0][1]
+
+    def residents(self, host):
+        return (self.looks.pop(0) if self.looks[1:] else self.looks[0])[0]
+
+
+class Clock:
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += seconds
+
+
+class TestEmptying(unittest.TestCase):
+    def setUp(self):
+        self.moves = []
+        self.refuses = {}
+        self.clock = Clock()
+        self.cancelled = False
+
+    def move(self, who, to):
+        self.moves.append((who.name, to))
+        if to in self.refuses:
+            raise errors.MigrationError(self.refuses[to])
+
+    def found(self, *looks, to=('b', 'c'), **values):
+        given = {'planned': frozenset(), 'stays': {}, 'patience': 60.0}
+        errand = Errand(host=HOST, destinations=to, **{**given, **values})
+        return empty(
+            Hosts(*looks),
+            errand,
+            self.move,
+            cancelled=lambda: self.cancelled,
+            clock=self.clock,
+        )
+
+    def test_a_host_without_vms_is_empty(self):
+        found = self.found(([], []))
+        self.assertTrue(found.empty)
+        self.assertEqual('cmp-7 is empty', found.told())
+        self.assertEqual(0.0, self.clock.time)
+
+    def test_it_waits_for_a_migration_that_is_not_over(self):
+        leaving = ([resident('one')], [passage('one', HOST, 'b')])
+        found = self.found(
+            leaving, leaving, ([], []), planned=frozenset({'id-one'})
+        )
+        self.assertTrue(found.empty)
+        self.assertEqual(6.0, self.clock.time)
+        self.assertEqual([], self.moves)
+
+    def test_a_vm_on_its_way_here_is_awaited_and_moved_on(self):
+        found = self.found(
+            ([], [passage('late', 'b', HOST)]),
+            # it is here, and not yet at rest
+            ([resident('late', task='migrating')], []),
+            ([resident('late')], []),
+            ([], []),
+        )
+        self.assertTrue(found.empty)
+        self.assertEqual([('late', 'b')], self.moves)
+        self.assertIn('came late and moved: late to b', found.told())
+
+    def test_a_destination_that_refuses_is_followed_by_the_next(self):
+        self.refuses = {'b': 'b is down'}
+        found = self.found(
+            ([resident('late')], []), ([resident('late')], []), ([], [])
+        )
+        self.assertEqual([('late', 'b'), ('late', 'c')], self.moves)
+        self.assertTrue(found.empty)
+
+    def test_one_that_goes_nowhere_is_named_with_the_last_reason(self):
+        self.refuses = {'b': 'b is down', 'c': 'c is full'}
+        found = self.found(([resident('late')], []))
+        self.assertEqual(2, len(self.moves))
+        self.assertFalse(found.empty)
+        self.assertFalse(found.as_planned)
+        self.assertIn('1 VM: late (c is full)', found.told())
+
+    def test_who_was_left_there_stays_and_is_as_planned(self):
+        found = self.found(
+            ([resident('big'), resident('off', task='x')], []),
+            stays={'id-big': 'no-room', 'id-off': 'locked'},
+        )
+        self.assertFalse(found.empty)
+        self.assertTrue(found.as_planned)
+        self.assertEqual(
+            'cmp-7 is not empty, 2 VMs: big (no-room), off (locked)',
+            found.told(),
+        )
+
+    def test_one_whose_own_migration_failed_is_not_moved_otherwise(self):
+        found = self.found(
+            ([resident('one')], []), planned=frozenset({'id-one'})
+        )
+        self.assertEqual([], self.moves)
+        self.assertFalse(found.as_planned)
+        self.assertIn('one (has not left)', found.told())
+
+    def test_nobody_is_moved_where_nowhere_is_known(self):
+        found = self.found(([resident('late')], []), to=())
+        self.assertEqual([], self.moves)
+        self.assertFalse(found.as_planned)
+        self.assertIn('late (came late)', found.told())
+
+    def test_the_wait_has_an_end(self):
+        found = self.found(([resident('busy', task='spawning')], []))
+        self.assertFalse(found.as_planned)
+        self.assertIn('after 63 s', found.told())
+        self.assertIn('busy (spawning)', found.told())
+
+    def test_an_arrival_that_never_ends_is_told(self):
+        found = self.found(([], [passage('late', 'b', HOST)]))
+        self.assertFalse(found.empty)
+        self.assertFalse(found.as_planned)
+        self.assertIn('1 still arriving', found.told())
+
+    def test_a_cancelled_plan_moves_nobody(self):
+        self.cancelled = True
+        found = self.found(([resident('late')], []))
+        self.assertEqual([], self.moves)
+        self.assertIn('late', found.told())
