@@ -57,6 +57,13 @@ class MigrationError(CloudError):
         super().__init__(message)
 
 
+class DestinationError(MigrationError):
+    """A destination cannot take a VM, which is at rest where it was.
+
+    Another one may be able to.
+    """
+
+
 class InternalError(TsmigError):
     """A bug of ours; the text asks for a report with the snapshot."""
 

@@ -192,13 +192,18 @@ class TestDrain(Drains):
         self.change(
             'redis-02',
             {'fault': None},
-            fault={'kind': 'fail', 'after': 0.1},
+            # it is seen to run before
+            fault={'kind': 'fail', 'after': 8.0},
         )
         plan = self.plan(
-            self.audit(hosts=['cmp-02'], destinations=DESTINATIONS)
+            self.audit(
+                hosts=['cmp-02'],
+                destinations=DESTINATIONS,
+                allow_post_copy=False,
+            )
         )
         plan = self.apply(plan)
-        self.assertEqual('FAILED', plan.state)
+        self.assertEqual('FAILED', plan.state, self.messages(plan))
         state, message = self.messages(plan)['redis-02']
         self.assertEqual('FAILED', state)
         self.assertIn('redis-02', message)

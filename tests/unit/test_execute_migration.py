@@ -14,7 +14,6 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
-from watcher_tsmig.execute.migration import withdraw
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
@@ -62,6 +61,8 @@ class SmallNova:
         )
         self.gone = False
         self.arrives = True
+        self.destination = ''
+        self.newest_id = '8'
         self.service = types.SimpleNamespace(
             host='cmp-2',
             binary='nova-compute',
@@ -113,7 +114,7 @@ class SmallNova:
         if self.gone:
             raise sdk_errors.NotFoundException('no such server')
         if self.status() == 'completed' and self.arrives:
-            self.server.compute_host = 'cmp-2'
+            self.server.compute_host = self.destination
             self.server.task_state = None
         return self.server
 
@@ -124,7 +125,7 @@ class SmallNova:
     def migrations(self, **query):
         self._read()
         status = self.status()
-        new = [] if status is None else [self._record('8', status)]
+        new = [] if status is None else [self._record(self.newest_id, status)]
         return new + self.old
 
     def get_server_migration(self, record, vm, ignore_missing):
@@ -149,7 +150,10 @@ class SmallNova:
 
     def live_migrate_server(self, vm, host, block_migration):
         self.calls.append(('start', host, block_migration))
-        self.began = self.clock.now()
+        if self.began is not None:
+            self.old = self.migrations()
+        self.newest_id = str(7 + len(self.old))
+        self.began, self.destination = self.clock.now(), host
         if self.start_error:
             raise self.start_error
 
@@ -450,7 +454,7 @@ class TestWithdraw(Base):
                 self.nova.began = self.clock.now()
                 self.nova.story = [(None, status)]
                 nova = Nova(OpenStackSdk(self.nova), Pace(), self.clock)
-                self.assertIs(expected, withdraw(nova, order()))
+                self.assertIs(expected, nova.withdraw(order().vm))
 
 
 class TestValues(unittest.TestCase):

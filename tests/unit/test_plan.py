@@ -11,6 +11,7 @@ from tests.unit.builders import vm
 from tests.unit.builders import writes
 from watcher_tsmig import errors
 from watcher_tsmig import units
+from watcher_tsmig.model import Group
 from watcher_tsmig.model import Nic
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
@@ -353,3 +354,41 @@ class TestRequests(testtools.TestCase):
             errors.InputError, policies.request, 'wild', hosts=('a',)
         )
         self.assertIn('gentle, balanced, fast', str(error))
+
+
+class TestAlternatives(PlanCase):
+    def test_hosts_with_room_come_by_it(self):
+        m = self.only(
+            self.plan(
+                cloud(
+                    'a b c d e',
+                    vm('v', 'a'),
+                    c=host('c', memory=16e9),
+                    d=host('d', memory=32e9),
+                    e=host('e', memory=1e9),
+                )
+            )
+        )
+        others = [h for h in ('b', 'd', 'c') if h != m.destination]
+        self.assertEqual(tuple(others), m.alternatives)
+
+    def test_room_that_others_of_the_plan_take_is_none(self):
+        tight = {name: host(name, memory=5e9) for name in 'bc'}
+        plan = self.plan(
+            cloud('a b c', vm('one', 'a'), vm('two', 'a'), **tight)
+        )
+        self.assertEqual(2, len(plan.migrations))
+        self.assertEqual({()}, {m.alternatives for m in plan.migrations})
+
+    def test_a_host_that_the_operator_chose_has_none(self):
+        plan = self.plan(
+            cloud('a b c', vm('v', 'a')), hosts=(), choices=(('id-v', 'b'),)
+        )
+        self.assertEqual((), self.only(plan).alternatives)
+
+    def test_a_group_keeps_its_members_apart_there_too(self):
+        group = Group(id='g', policy='anti-affinity', members=('id-v', 'id-w'))
+        plan = self.plan(
+            cloud('a b c d', vm('v', 'a'), vm('w', 'd'), groups=(group,))
+        )
+        self.assertNotIn('d', self.only(plan).alternatives)

@@ -86,6 +86,13 @@ class TestPreCondition(Base):
         with self.assertRaisesRegex(Skipped, 'is on cmp-2 already'):
             self.action().pre_condition()
 
+    def test_a_destination_that_is_down_matters_where_it_is_the_only_one(self):
+        self.nova.service.state = 'down'
+        text = self.refused(self.action().pre_condition)
+        self.assertIn('cmp-2 is down', text)
+        other = self.action(alternatives='cmp-3, cmp-4')
+        self.assertIsNone(other.pre_condition())
+
     def test_a_second_hop_leaves_from_the_third_host(self):
         hop = {
             'source_node': 'cmp-3',

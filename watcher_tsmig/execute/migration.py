@@ -24,7 +24,6 @@ from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Refused
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.compute import Statistics
-from watcher_tsmig.execute.follow import ABORTABLE
 from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Step
@@ -35,7 +34,7 @@ from watcher_tsmig.execute.govern_values import Kind
 from watcher_tsmig.execute.govern_values import Policy
 from watcher_tsmig.execute.governing import Governing
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.execute.obstacle import obstacle
+from watcher_tsmig.execute.obstacle import check
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
@@ -74,6 +73,8 @@ def carry_out(
     :param caps: puts the order's cap in force; None: nobody does
     :param governor: watches the pre-copy's counters; None: it only tells
     :raises errors.MigrationError: the VM is not at rest on its destination
+    :raises errors.DestinationError: nor did it leave, and nothing of it was
+        sent: another destination may do
     """
     pace = pace or Pace()
     clock = clock or WallClock()
@@ -82,9 +83,7 @@ def carry_out(
         server = nova.server(order.vm)
         if server is not None and order.arrived(server.host):
             return words.already_there(order, server.host)
-        trouble = obstacle(nova, order, server)
-        if trouble:
-            raise errors.MigrationError(words.sentence(order, trouble))
+        check(nova, order, server)
         known = frozenset(record.id for record in nova.records(order.vm))
     except errors.MigrationError:
         raise
@@ -105,18 +104,6 @@ def carry_out(
     return giving.told_in(outcome)
 
 
-def withdraw(nova: Nova, order: Order) -> bool:
-    """Abort the VM's migration if it is one that Nova can abort.
-
-    :returns: whether Nova accepted
-    :raises errors.CloudError: Nova does not answer
-    """
-    for record in nova.records(order.vm)[:1]:
-        if PHASES.get(record.status) in ABORTABLE:
-            return not nova.abort(order.vm, record.id)
-    return False
-
-
 @dataclasses.dataclass(slots=True)
 class _Run:
     """One execution under way: what was seen last, and the loop."""
@@ -133,6 +120,7 @@ class _Run:
     doubt: str = ''
     remark: str = ''
     data: float | None = None
+    ran: bool = False
     record: Record | None = None
     told: Progress | None = None
 
@@ -149,7 +137,7 @@ class _Run:
         try:
             self.doubt = self.nova.start(self.order)
         except Refused as error:
-            raise errors.MigrationError(
+            raise errors.DestinationError(
                 words.sentence(
                     self.order,
                     f'stays on {self.order.source}, Nova refused: {error}',
@@ -187,6 +175,7 @@ class _Run:
         status = self.record.status if self.record else None
         memory = None
         if self.record and status in SENDING:
+            self.ran = True
             memory = self._counters(status)
         elif PHASES.get(status) in (Phase.ABSENT, Phase.WAITING):
             self.keeping.wait()
@@ -278,7 +267,9 @@ class _Run:
         elif step is Step.FAIL:
             cause = watch.stop.value if watch.stop else self._cause()
             status = self.record.status if self.record else 'gone'
-            self._fail(f'{cause} (Nova: {status})')
+            # what failed before anything was sent another host may take
+            refused = watch.stop is None and not self.ran
+            self._fail(f'{cause} (Nova: {status})', refused=refused)
         elif step is Step.ABSENT:
             self._fail(
                 'Nova made no migration in '
@@ -341,8 +332,16 @@ class _Run:
             LOG.warning('%s: %s', self.order.name, error)
             return None
 
-    def _fail(self, what: str, cause: BaseException | None = None) -> NoReturn:
-        where = words.whereabouts(self.order, self._server())
-        raise errors.MigrationError(
-            words.sentence(self.order, f'{what}; {where}')
-        ) from cause
+    def _fail(
+        self,
+        what: str,
+        cause: BaseException | None = None,
+        *,
+        refused: bool = False,
+    ) -> NoReturn:
+        server = self._server()
+        where = words.whereabouts(self.order, server)
+        kind = errors.MigrationError
+        if refused and words.at_rest(self.order, server):
+            kind = errors.DestinationError
+        raise kind(words.sentence(self.order, f'{what}; {where}')) from cause

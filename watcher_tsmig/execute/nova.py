@@ -21,6 +21,8 @@ from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.compute import Service
 from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.compute import Unanswered
+from watcher_tsmig.execute.follow import ABORTABLE
+from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
@@ -140,6 +142,16 @@ class Nova:
     def abort(self, vm: str, record: str) -> str:
         """Abort the migration, once; the reason if Nova did not accept."""
         return self._try(lambda: self._driver.abort(vm, record))
+
+    def withdraw(self, vm: str) -> bool:
+        """Abort the VM's newest migration if Nova can; whether it accepted.
+
+        :raises errors.CloudError: Nova does not answer
+        """
+        for record in self.records(vm)[:1]:
+            if PHASES.get(record.status) in ABORTABLE:
+                return not self.abort(vm, record.id)
+        return False
 
     def _try(self, call: Callable[[], object]) -> str:
         # Both requests race with the end of the migration, so a refusal is

@@ -4,6 +4,8 @@ Only the looking again lives here: a plan may be a day old, so each thing
 that it relied on is judged by what Nova says at the start.
 """
 
+from watcher_tsmig import errors
+from watcher_tsmig.execute import words
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.values import Order
@@ -18,8 +20,8 @@ REMEDIES = {
 }
 
 
-def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
-    """Why the VM cannot be moved as planned now; empty if it can.
+def obstacle(order: Order, server: Server | None) -> str:
+    """Why the VM cannot be moved now, wherever to; empty if it can.
 
     The plan may be a day old, so that each thing it relied on is looked at
     again. First match wins.
@@ -46,20 +48,39 @@ def obstacle(nova: Nova, order: Order, server: Server | None) -> str:
             order.mode.switches and server.vm_state == PAUSED,
             'is paused and cannot be post-copied; plan again',
         ),
-        (
-            order.mode.switches and not order.post_copy_permitted,
+    )
+    return next((text for applies, text in checks if applies), '')
+
+
+def refusal(nova: Nova, order: Order) -> str:
+    """Why it cannot be moved to its destination; empty if it can.
+
+    Another destination may do.
+    """
+    if order.mode.switches and not order.post_copy_permitted:
+        return (
             f'needs post-copy, and nobody says any more that {order.source}, '
             f'{order.destination} and the VM permit it (nova.conf, as their '
-            'agents read it, or tsmig:post_copy); plan again',
-        ),
-    )
-    for applies, text in checks:
-        if applies:
-            return text
+            'agents read it, or tsmig:post_copy); plan again'
+        )
     trouble = nova.service_trouble(order.destination)
     if trouble:
         return f'was not moved, {order.destination} {trouble}; plan again'
     return ''
+
+
+def check(nova: Nova, order: Order, server: Server | None) -> None:
+    """Nothing stands in its way.
+
+    :raises errors.DestinationError: its destination does
+    :raises errors.MigrationError: something else does
+    """
+    trouble = obstacle(order, server)
+    if trouble:
+        raise errors.MigrationError(words.sentence(order, trouble))
+    trouble = refusal(nova, order)
+    if trouble:
+        raise errors.DestinationError(words.sentence(order, trouble))
 
 
 def _not_there(order: Order, host: str) -> str:

@@ -3,6 +3,7 @@
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
+from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.units import human_time
 
 
@@ -26,6 +27,16 @@ def gone(order: Order, seconds: float) -> Outcome:
         seconds=seconds,
         mode=order.mode,
         remark='was deleted while it moved',
+    )
+
+
+def at_rest(order: Order, server: Server | None) -> bool:
+    """Whether the VM is where it was, and nothing is done with it."""
+    return (
+        server is not None
+        and server.host == order.source
+        and server.task is None
+        and server.vm_state in LIVE
     )
 
 

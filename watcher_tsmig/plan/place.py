@@ -25,6 +25,8 @@ from watcher_tsmig.reasons import Reason
 
 # Two preferences are equal within this share.
 EQUAL = 1e-9
+# Other destinations that a migration carries along.
+ALTERNATIVES = 3
 
 _Key = Callable[[IntArray], FloatArray]
 _Test = Callable[[Problem, int], bool]
@@ -233,6 +235,48 @@ def _no_destination(problem: Problem, row: int) -> LeftOut:
                 problem, row, reason, text(problem, row)
             )
     raise AssertionError(f'the last row of _WHY applies to {vm.id}')
+
+
+def alternatives(
+    problem: Problem, rows: IntArray, source: IntArray, destination: IntArray
+) -> list[tuple[str, ...]]:
+    """Other hosts that have room for each move once all have ended.
+
+    None for a VM whose host the operator chose, or that moves twice.
+
+    :param rows: shape (k,), the VM of each move
+    """
+    free = problem.free.copy()
+    np.add.at(free, source, problem.size[rows])
+    np.subtract.at(free, destination, problem.size[rows])
+    moved = np.bincount(rows, minlength=len(problem.vms))
+    closed = _closed(problem, rows, destination)
+    out = []
+    for row, here, there in zip(rows, source, destination, strict=True):
+        fits = problem.admitted[row] & (free >= problem.size[row]).all(axis=1)
+        fits[[here, there]] = False
+        if int(row) in closed:
+            fits &= ~closed[int(row)]
+        if moved[row] > 1 or problem.chosen[row] != NOWHERE:
+            fits[:] = False
+        found = np.flatnonzero(fits)
+        best = found[np.argsort(-free[found, 0], kind='stable')]
+        out.append(tuple(problem.names[i] for i in best[:ALTERNATIVES]))
+    return out
+
+
+def _closed(
+    problem: Problem, rows: IntArray, destination: IntArray
+) -> dict[int, BoolArray]:
+    """By VM in a server group: hosts that the group then closes, (h,)."""
+    closed: dict[int, BoolArray] = {}
+    for group in problem.groups:
+        mine = np.isin(rows, list(group.rows))
+        comes = np.bincount(destination[mine], minlength=len(problem.names))
+        full = group.there + comes >= group.most
+        for row in group.rows:
+            closed[row] = closed.get(row, False) | full
+    return closed
 
 
 def _alone(problem: Problem, row: int) -> BoolArray:

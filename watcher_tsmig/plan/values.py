@@ -221,6 +221,8 @@ class Migration:
     :ivar settles: until so many s after its start it is foretold to send
         about the same again and again, as where Nova's downtime limit still
         rises; 0: every round is clearly smaller
+    :ivar alternatives: hosts that may take it instead, once all others of
+        the plan have moved, the one with most room first
     """
 
     vm: str
@@ -250,6 +252,7 @@ class Migration:
     limit: float | None = None
     room: float | None = None
     settles: float = 0.0
+    alternatives: tuple[str, ...] = ()
 
     @property
     def most(self) -> float:

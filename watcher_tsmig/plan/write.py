@@ -5,6 +5,7 @@ slots, predecessors and reasons (explain.py).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import binding
 from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import foretold
+from watcher_tsmig.plan import place
 from watcher_tsmig.plan import precedence
 from watcher_tsmig.plan import spare
 from watcher_tsmig.plan.arrays import FloatArray
@@ -45,12 +47,9 @@ def migrations(
     bookings = sorted(found.bookings, key=lambda b: (b.start, slot[b.task]))
     if not bookings:
         return ()
-    after = precedence.predecessors(tasks, bookings)
     said = _forecasts(problem, moves, tasks, bookings)
     cases = explain.cases(problem, settled, moves, tasks, bookings)
-    binds = binding.binding(problem, moves, tasks, bookings, after)
-    limits, rooms = spare.both(problem, tasks, bookings, after)
-    ids = _ids(problem, moves)
+    beside = _beside(problem, moves, tasks, bookings)
     out: list[Migration] = []
     for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
         row = int(moves.rows[booking.task])
@@ -66,8 +65,6 @@ def migrations(
                 destination=problem.names[moves.destination[booking.task]],
                 mode=mode,
                 cap=booking.rate,
-                limit=limits[i],
-                room=rooms[i],
                 settles=float(said['settles'][i]),
                 lcb=0.0 if mode.switches else float(problem.lcb[row]),
                 slot=slot[booking.task],
@@ -80,14 +77,40 @@ def migrations(
                 reason=code,
                 because=because + _waits(float(said['waits'][i])),
                 runner_up=explain.runner_up(case),
-                binding=binds[i],
                 assumed=_assumed(problem, moves, booking.task),
-                after=tuple(ids[task] for task in after[i]),
                 crosses=problem.network.crosses(way.links),
+                **beside[i],
                 cap_enforcement=_enforced(problem, moves, booking, mode),
             )
         )
     return tuple(out)
+
+
+def _beside(
+    problem: Problem, moves: Moves, tasks: Tasks, bookings: list[Booking]
+) -> list[dict[str, Any]]:
+    """What each booking has from all others: fields of `Migration`."""
+    after = precedence.predecessors(tasks, bookings)
+    binds = binding.binding(problem, moves, tasks, bookings, after)
+    limits, rooms = spare.both(problem, tasks, bookings, after)
+    booked = [b.task for b in bookings]
+    instead = place.alternatives(
+        problem,
+        moves.rows[booked],
+        moves.source[booked],
+        moves.destination[booked],
+    )
+    ids = _ids(problem, moves)
+    return [
+        {
+            'limit': limits[i],
+            'room': rooms[i],
+            'binding': binds[i],
+            'alternatives': instead[i],
+            'after': tuple(ids[task] for task in after[i]),
+        }
+        for i in range(len(bookings))
+    ]
 
 
 def _waits(seconds: float) -> str:

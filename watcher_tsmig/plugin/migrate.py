@@ -5,7 +5,9 @@ signal to stop, and whatever goes wrong into one sentence that Watcher
 stores with the action. How a migration is carried out is not decided here.
 """
 
+import functools
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log
@@ -15,13 +17,15 @@ from watcher.common import exception
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.execute import Order
+from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute.compute import ComputeDriver
-from watcher_tsmig.execute.migration import withdraw
+from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
+from watcher_tsmig.execute.obstacle import refusal
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
@@ -87,7 +91,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 if order.arrived(server.host):
                     self._skip(f'{order.name} is on {server.host} already')
                     return
-                trouble = obstacle(nova, order, server)
+                trouble = obstacle(order, server)
+                if not trouble and len(self._destinations) == 1:
+                    trouble = refusal(nova, order)
             except errors.CloudError as error:
                 raise acting.ActionFailed(error) from error
             if trouble:
@@ -108,16 +114,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     # Watcher 14 comes here although it should be skipped
                     LOG.info('%s no longer exists', self._name())
                     return True
-                order = self._order(compute)
                 try:
-                    outcome = carry_out(
-                        self._driver(compute),
-                        order,
-                        cancelled=acting.Cancelled(self._plan_uuid()),
-                        report=self._report,
-                        caps=agents.cap_driver(self.config),
-                        governor=action_options.policy(self.config),
-                        pace=action_options.pace(self.config),
+                    outcome = healed(
+                        functools.partial(self._go, compute),
+                        self._destinations,
                     )
                 except errors.MigrationError:
                     self._warn_of_host(nova)
@@ -132,11 +132,11 @@ class TrafficSensitiveMigrate(base.BaseAction):
             raise acting.ActionFailed(
                 f'{self._name()}: {type(error).__name__}: {error}'
             ) from error
-        LOG.info('%s: %s', order.name, outcome)
+        LOG.info('%s: %s', self._name(), outcome)
         planned = self.input_parameters.get('planned_duration_s')
         acting.tell(
             self.input_parameters,
-            story.of_outcome(order.name, outcome, float(planned or 0.0)),
+            story.of_outcome(self._name(), outcome, float(planned or 0.0)),
         )
         learning.learn(
             self.config.calibration_file,
@@ -144,6 +144,28 @@ class TrafficSensitiveMigrate(base.BaseAction):
             outcome,
         )
         return True
+
+    def _go(self, compute: Compute, destination: str) -> Outcome:
+        """Carry it out to one destination.
+
+        :raises errors.MigrationError: the VM is not there
+        """
+        return carry_out(
+            self._driver(compute),
+            self._order(compute, destination),
+            cancelled=acting.Cancelled(self._plan_uuid()),
+            report=self._report,
+            caps=agents.cap_driver(self.config),
+            governor=action_options.policy(self.config),
+            pace=action_options.pace(self.config),
+        )
+
+    @property
+    def _destinations(self) -> list[str]:
+        """The planned one, then those that may take the VM instead."""
+        given = self.input_parameters
+        others = given.get('alternatives') or ''
+        return [given['destination_node'], *filter(None, others.split(', '))]
 
     def post_condition(self) -> None:
         """Nothing: execute() has seen the end, or has said why not."""
@@ -164,7 +186,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 order = parameters.to_order(
                     self.input_parameters, permitted=False
                 )
-                return withdraw(self._nova(compute), order)
+                return self._nova(compute).withdraw(order.vm)
             except errors.CloudError as error:
                 raise acting.ActionFailed(error) from error
 
@@ -181,19 +203,26 @@ class TrafficSensitiveMigrate(base.BaseAction):
         except errors.InputError as error:
             raise acting.ActionFailed(error) from error
 
-    def _order(self, compute: Compute) -> Order:
+    def _order(self, compute: Compute, destination: str = '') -> Order:
         """The order with what is permitted now.
 
         Watcher starts what it has checked at once. So what a check found out
         holds for the start, unless something held that up.
-        """
-        now = time.monotonic()
-        if self._known is None or now - self._known[0] > FRESH:
-            self._known = now, self._asked(compute)
-        return self._known[1]
 
-    def _asked(self, compute: Compute) -> Order:
+        :param destination: instead of the planned one
+        """
         given = self.input_parameters
+        destination = destination or given['destination_node']
+        now, known = time.monotonic(), self._known
+        fresh = known is not None and now - known[0] <= FRESH
+        if not fresh or known[1].destination != destination:
+            order = self._asked(
+                compute, {**given, 'destination_node': destination}
+            )
+            self._known = known = now, order
+        return known[1]
+
+    def _asked(self, compute: Compute, given: Mapping[str, Any]) -> Order:
         try:
             found = permission(
                 compute,

@@ -40,6 +40,7 @@ SCHEMA = {
         'settles_s': _SIZE,
         'hop': {'type': 'integer', 'minimum': 1},
         'goes_on_to': _TEXT,
+        'alternatives': _TEXT,
         'slot': {'type': 'integer', 'minimum': 1},
         'planned_start_s': _SIZE,
         'planned_duration_s': _SIZE,
@@ -156,6 +157,7 @@ def of_migration(
         # from the other of the same VM
         **({'hop': int(migration.hop)} if migration.hop > 1 else {}),
         **({'goes_on_to': goes_on_to} if goes_on_to else {}),
+        'alternatives': ', '.join(migration.alternatives),
         # JSON has no infinity; a number that is none is left away
         **{
             name: round(float(number), 1)

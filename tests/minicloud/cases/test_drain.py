@@ -67,6 +67,26 @@ class TestDrain(unittest.TestCase):
             self.operator.plan(plan['uuid']), 'compute1 is empty', 'late to'
         )
 
+    def test_f8_another_host_replaces_a_destination_that_was_disabled(self):
+        (server,) = self.boot('one', flavor='tiny')
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        (move,) = self.operator.moves(plan)
+        host = move['input_parameters']['destination_node']
+        self.operator.nova(
+            'PUT',
+            f'/os-services/{self.operator.service(host)["id"]}',
+            {'status': 'disabled'},
+        )
+        self.addCleanup(self.operator.enable, host)
+        self.operator.start(plan)
+        self.operator.succeeds(plan)
+        self.assertIn(
+            self.operator.host_of(server),
+            move['input_parameters']['alternatives'].split(', '),
+        )
+        (move,) = self.operator.moves(plan)
+        self.operator.tells(move, f'instead of {host}')
+
     def test_a_vm_that_writes_too_fast_is_post_copied(self):
         (server,) = self.boot('busy', flavor='big')
         self.operator.hypervisors(

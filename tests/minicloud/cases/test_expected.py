@@ -29,20 +29,6 @@ class TestExpected(Base):
         self.assertIn('sends 80 Mbit/s', move['input_parameters']['because'])
 
     @unittest.expectedFailure
-    def test_f8_another_host_replaces_a_destination_that_was_disabled(self):
-        server = self.boot('one', flavor='tiny')
-        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
-        (move,) = self.operator.moves(plan)
-        host = move['input_parameters']['destination_node']
-        self.operator.nova(
-            'PUT',
-            f'/os-services/{self.operator.service(host)["id"]}',
-            {'status': 'disabled'},
-        )
-        self.operator.start(plan)
-        self.operator.succeeds(plan)
-
-    @unittest.expectedFailure
     def test_f11_a_stopped_vm_leaves_too(self):
         server = self.boot('off', flavor='tiny')
         self.operator.act(server, 'os-stop')

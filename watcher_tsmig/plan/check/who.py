@@ -5,6 +5,7 @@ the cloud and the request.
 """
 
 import collections
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -120,6 +121,11 @@ def destinations(view: View) -> Iterator[str]:
             m = view.moves[i]
             mine = choices.get(m.vm, set())
             yield from _receives(view, m, chosen=bool(mine))
+            for name in m.alternatives:
+                if mine or len(rows) > 1 or name == m.destination:
+                    yield f'{m.id}: {name} is no alternative'
+                instead = dataclasses.replace(m, destination=name)
+                yield from _receives(view, instead, chosen=False)
             if m.destination in gives and m.destination not in mine:
                 yield f'{m.id}: {m.destination} gives VMs away'
         last = view.moves[rows[-1]]
