@@ -312,6 +312,23 @@ class TestDrain(Drains):
         self.assertEqual(skipped, state)
         self.assertIn(f'is on {wanted} already', message)
 
+    def test_a_host_that_another_plan_empties_receives_nothing(self):
+        first = self.audit(hosts=['spare-05'])
+        audit = self.audit(
+            hosts=['cmp-08'], destinations=['spare-05', 'spare-06']
+        )
+        self.assertIn('spare-05 is emptied by another plan', self.said(audit))
+        moves = [
+            action.input_parameters
+            for action in self.actions(self.plan(audit)).values()
+            if 'mode' in action.input_parameters
+        ]
+        self.assertTrue(moves)
+        for given in moves:
+            self.assertEqual('spare-06', given['destination_node'])
+            self.assertEqual('', given['alternatives'])
+        self.watcher.action_plan.delete(self.plan(first).uuid)
+
     def test_a_vm_that_came_late_is_moved_on(self):
         self.enable_afterwards('cmp-04')
         for name in ('redis-04', 'redis-12', 'ycsb-2'):

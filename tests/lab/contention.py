@@ -269,14 +269,11 @@ async def four(
 
 async def _home(scene: Scene) -> None:
     """Back to the first host, without limits."""
+    away = [n for n, machine in scene.at.items() if machine.host != 'h1']
+    if not away:
+        return
     scene.network.shape(None)
-    await scene.run(
-        [
-            Move(app=name, to='h1', how=How())
-            for name, machine in scene.at.items()
-            if machine.host != 'h1'
-        ]
-    )
+    await scene.run([Move(app=name, to='h1', how=How()) for name in away])
     scene.network.shape(scene.link)
 
 

@@ -184,6 +184,7 @@ class Operator:
         """Nothing of a test is left: servers, aggregates, disabled hosts."""
         _, body = self.nova('GET', '/servers?all_tenants=1')
         ids = [server['id'] for server in body['servers']]
+        self.end_recommended()
         for server in ids:
             self.nova('DELETE', f'/servers/{server}')
         for server in ids:
@@ -388,6 +389,13 @@ class Operator:
         for plan in body['action_plans']:
             if plan['state'] in ('PENDING', 'ONGOING'):
                 self.ended(plan)
+
+    def end_recommended(self) -> None:
+        """Forget every plan that nobody has started."""
+        _, body = self.watcher('GET', '/action_plans')
+        for plan in body['action_plans']:
+            if plan['state'] == 'RECOMMENDED':
+                self.watcher('DELETE', f'/action_plans/{plan["uuid"]}')
 
     def plan_of(self, audit: Json) -> Json:
         """The action plan that an audit made."""

@@ -53,14 +53,14 @@ class Clock:
 class TestEmptying(unittest.TestCase):
     def setUp(self):
         self.moves = []
-        self.refuses = {}
+        self.refuses, self.kind = {}, errors.DestinationError
         self.clock = Clock()
         self.cancelled = False
 
     def move(self, who, to):
         self.moves.append((who.name, to))
         if to in self.refuses:
-            raise errors.MigrationError(self.refuses[to])
+            raise self.kind(self.refuses[to])
 
     def found(self, *looks, to=('b', 'c'), **values):
         given = {'planned': frozenset(), 'stays': {}, 'patience': 60.0}
@@ -115,6 +115,12 @@ class TestEmptying(unittest.TestCase):
         self.assertFalse(found.empty)
         self.assertFalse(found.as_planned)
         self.assertIn('1 VM: late (c is full)', found.told())
+
+    def test_one_that_cannot_move_at_all_is_tried_once(self):
+        self.refuses, self.kind = {'b': 'is locked'}, errors.MigrationError
+        found = self.found(([resident('late')], []))
+        self.assertEqual([('late', 'b')], self.moves)
+        self.assertIn('late (is locked)', found.told())
 
     def test_who_was_left_there_stays_and_is_as_planned(self):
         found = self.found(

@@ -16,6 +16,7 @@ from tests.unit import test_telemetry_inventory as cloud
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import drain
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import strategy
 
 CONF = cfg.CONF
@@ -52,6 +53,8 @@ class Base(unittest.TestCase):
             [cloud.aggregate('ab', post_copy='true', nic_mbit_s='1000')],
         )
         self._replace(access, 'compute', self._open)
+        self.emptied = {}
+        self._replace(others, 'emptied', lambda audit: self.emptied)
 
     def _replace(self, where, name, value):
         self.addCleanup(setattr, where, name, getattr(where, name))
@@ -133,6 +136,31 @@ class TestDrain(Base):
         }
         self.assertEqual(2, values['migrations'])
         self.assertEqual(100.0, strategy.solution.global_efficacy[0]['value'])
+
+    def test_a_host_that_another_plan_empties_is_told(self):
+        self.emptied = {'c': 'plan-1', 'a': 'plan-2', 'gone': 'plan-3'}
+        self.model.nodes.append(cloud.node('c'))
+        self.compute._services.append(
+            cloud.thing(
+                host='c', binary='nova-compute', status='enabled', state='up'
+            )
+        )
+        strategy = self.run_it(hosts=['a'])
+        self.assertIn('c is emptied by another', self.audit.status_message)
+        moves = [
+            action['input_parameters']
+            for action in strategy.solution.actions
+            if 'mode' in action['input_parameters']
+        ]
+        self.assertEqual({'b'}, {g['destination_node'] for g in moves})
+        self.assertEqual({''}, {g['alternatives'] for g in moves})
+
+    def test_where_others_empty_every_destination_nothing_is_planned(self):
+        self.emptied = {'b': 'plan-1'}
+        strategy = self.run_it(hosts=['a'])
+        self.assertEqual([], strategy.solution.actions)
+        self.assertTrue(strategy.failed)
+        self.assertIn('Start plan plan-1', self.audit.status_message)
 
     def test_a_disabled_host_is_not_disabled_again(self):
         self.compute._services[0].status = 'disabled'

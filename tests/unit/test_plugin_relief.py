@@ -25,6 +25,7 @@ from watcher_tsmig.plan.busy import Limits
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import relief
 from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
@@ -66,6 +67,7 @@ class Base(unittest.TestCase):
             )
         self._replace(access, 'compute', self._open)
         self._replace(access, 'gnocchi', lambda *_: self.gnocchi)
+        self._replace(others, 'emptied', lambda audit: {})
 
     def _replace(self, where, name, value):
         self.addCleanup(setattr, where, name, getattr(where, name))

@@ -109,7 +109,8 @@ class Found:
         )
 
 
-# Move this VM to that host; raises errors.MigrationError.
+# Move this VM to that host; raises errors.DestinationError where another host
+# may do, else errors.MigrationError.
 Move = Callable[[Resident, str], object]
 
 
@@ -192,9 +193,13 @@ class _Look:
         self.tried[vm] = nth + 1
         try:
             move(resident, to[nth])
-        except errors.MigrationError as error:
+        except errors.DestinationError as error:
             if nth + 1 >= len(to):
                 self.refused[vm] = str(error)[:REASON]
+            return
+        except errors.MigrationError as error:
+            # another host would not take it either
+            self.refused[vm] = str(error)[:REASON]
             return
         self.moved.append(f'{resident.name} to {to[nth]}')
 

@@ -62,6 +62,9 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             ),
             **self._targets(reading),
         }
+        values['destinations'] = self.spared(
+            reading, values.get('destinations', ()), self._emptied
+        )
         deadline = self._deadline(values.pop('deadline', math.inf), reading)
         name = self.input_parameters.get('policy') or policies.DEFAULT
         if name != schema.GENTLEST:
@@ -159,7 +162,8 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         free = {
             host.name: host.memory
             for host in reading.cloud.hosts
-            if host.enabled and host.up and host.name not in self._emptied
+            if host.enabled and host.up
+            if host.name not in self._emptied and host.name not in self.closed
             if wanted is None or host.name in wanted
         }
         ends = {m.vm: m.destination for m in plan.migrations}

@@ -98,6 +98,10 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
         assumed = options.assumptions(self.config)
         limits = self._limits()
         request = schema.request(self.input_parameters, assumed, vms=vms)
+        request = dataclasses.replace(
+            request,
+            destinations=self.spared(reading, request.destinations, ()),
+        )
         found = relieve(
             cloud,
             Usage(

@@ -174,6 +174,15 @@ def nothing_to_empty() -> str:
     )
 
 
+def all_closed(hosts: Sequence[str], plan: str) -> str:
+    """Every destination is a host that another plan empties."""
+    return (
+        f'Nothing planned: other plans empty {listed(hosts, 60)}, and there '
+        f'is no other destination. Start plan {plan} and wait for its end, '
+        'or delete it.'
+    )
+
+
 def failed(what: object) -> str:
     """Why there is no plan; the cloud's fault or the input's."""
     return clipped(f'Nothing planned: {what}')

@@ -25,6 +25,7 @@ from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import options
+from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import patterns
 from watcher_tsmig.plugin import story
@@ -54,6 +55,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     :ivar plan: what was planned, once it was
     :ivar failed: whether nothing could be planned
     :ivar told: what was told of it, for the planner to tell with the plan
+    :ivar avoids: which hosts other plans empty, for people
+    :ivar closed: hosts that other plans empty, with the plan's uuid
     """
 
     def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
@@ -63,6 +66,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         self.plan: Plan | None = None
         self.failed = False
         self.told = ''
+        self.avoids = ''
+        self.closed: Mapping[str, str] = {}
         self._audit: Any = None
 
     @classmethod
@@ -98,7 +103,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             self.plan = plan
             self._solve(plan, self.prepared(plan, reading))
             self.concluded(plan, reading)
-            self.tell(self.said(plan, reading, (*reading.notes, *notes)))
+            told = filter(None, (self.avoids, *reading.notes, *notes))
+            self.tell(self.said(plan, reading, tuple(told)))
         self.solution.set_efficacy_indicators(
             **efficacy.indicators_of(self.plan)
         )
@@ -188,6 +194,20 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         """
         named = self.input_parameters.get(parameter) or ()
         return targets.hosts(reading.cloud, parameter, named)
+
+    def spared(
+        self, reading: Reading, allowed: Sequence[str], leaves: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Destinations without the hosts that other plans empty.
+
+        :param allowed: destinations that the audit names; empty: all
+        :param leaves: hosts that this audit empties itself
+        :raises NothingToPlan: others empty all that there are
+        """
+        self.closed = closed = others.emptied(self._audit)
+        hosts = [h.name for h in reading.cloud.hosts if h.name not in leaves]
+        left, self.avoids = others.spared(closed, allowed, hosts)
+        return left
 
     def make(self, reading: Reading, request: Request) -> Plan:
         """The planner's answer; who stays is in the log."""

@@ -67,6 +67,29 @@ class TestDrain(unittest.TestCase):
             self.operator.plan(plan['uuid']), 'compute1 is empty', 'late to'
         )
 
+    def test_f4_two_drains_that_were_planned_apart_empty_both_hosts(self):
+        hosts = ('compute1', 'compute2')
+        ids = [
+            server
+            for host in hosts
+            for server in self.boot('web', 'db', host=host, flavor='tiny')
+        ]
+        plans = [
+            self.operator.plan_of(self.operator.audit(hosts=[host]))
+            for host in hosts
+        ]
+        for move in self.operator.moves(plans[1]):
+            to = move['input_parameters']['destination_node']
+            self.assertNotEqual('compute1', to)
+        for plan in plans:
+            self.operator.start(plan)
+        for host, plan in zip(hosts, plans, strict=True):
+            self.operator.succeeds(plan)
+            ended = self.operator.plan(plan['uuid'])
+            self.operator.tells(ended, f'{host} is empty')
+        for server in ids:
+            self.assertNotIn(self.operator.host_of(server), hosts)
+
     def test_f8_another_host_replaces_a_destination_that_was_disabled(self):
         (server,) = self.boot('one', flavor='tiny')
         plan = self.operator.plan_of(self.operator.audit(vms=[server]))
