@@ -79,14 +79,32 @@ class TestRefusals(Base):
     def test_a_refusal_at_the_destination_says_what_nova_says(self):
         server = self.boot('refused')
         self.operator.hypervisors('shape', uuid=server, fails='pre')
-        audit = self.operator.audit(hosts=['compute1'])
+        # there is no other that it could go to instead
+        audit = self.operator.audit(
+            hosts=['compute1'], destinations=['compute2']
+        )
         plan = self.operator.plan_of(audit)
         self.operator.start(plan)
         ended = self.operator.ended(plan)
         self.assertEqual('FAILED', ended['state'])
         (move,) = self.operator.moves(plan)
         self.operator.tells(move, 'refused on order')
-        self.operator.tells(ended, 'compute1 stays disabled')
+        self.operator.tells(
+            ended, 'compute1 stays disabled', 'compute1 is not empty'
+        )
+
+    def test_a_destination_that_refuses_is_replaced_by_the_next(self):
+        server = self.boot('refused')
+        self.operator.hypervisors('shape', uuid=server, fails='pre')
+        audit = self.operator.audit(hosts=['compute1'])
+        plan = self.operator.plan_of(audit)
+        (move,) = self.operator.moves(plan)
+        planned = move['input_parameters']['destination_node']
+        self.operator.start(plan)
+        self.operator.succeeds(plan)
+        self.assertNotIn(self.operator.host_of(server), ('compute1', planned))
+        (move,) = self.operator.moves(plan)
+        self.operator.tells(move, f'instead of {planned}')
 
     def test_unknown_names_are_told_and_move_nothing(self):
         audit = self.operator.audit(hosts=['compute9'])
