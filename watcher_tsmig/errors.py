@@ -61,7 +61,13 @@ class DestinationError(MigrationError):
     """A destination cannot take a VM, which is at rest where it was.
 
     Another one may be able to.
+
+    :ivar why: the reason alone, for whoever tries another one
     """
+
+    def __init__(self, message: str, why: str) -> None:
+        self.why = why
+        super().__init__(message)
 
 
 class InternalError(TsmigError):

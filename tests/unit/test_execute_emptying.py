@@ -60,7 +60,10 @@ class TestEmptying(unittest.TestCase):
     def move(self, who, to):
         self.moves.append((who.name, to))
         if to in self.refuses:
-            raise self.kind(self.refuses[to])
+            why = self.refuses[to]
+            if self.kind is errors.DestinationError:
+                raise errors.DestinationError(f'late: {why}; plan again', why)
+            raise self.kind(why)
 
     def found(self, *looks, to=('b', 'c'), **values):
         given = {'planned': frozenset(), 'stays': {}, 'patience': 60.0}
@@ -115,6 +118,12 @@ class TestEmptying(unittest.TestCase):
         self.assertFalse(found.empty)
         self.assertFalse(found.as_planned)
         self.assertIn('1 VM: late (c is full)', found.told())
+
+    def test_one_that_comes_again_and_again_is_named_in_the_end(self):
+        found = self.found(([resident('back')], []))
+        self.assertEqual([('back', 'b'), ('back', 'c')], self.moves)
+        self.assertFalse(found.as_planned)
+        self.assertIn('back (came late)', found.told())
 
     def test_one_that_cannot_move_at_all_is_tried_once(self):
         self.refuses, self.kind = {'b': 'is locked'}, errors.MigrationError

@@ -43,8 +43,8 @@ class TestHealing(Base):
         outcome = self.healed('cmp-2', 'cmp-3')
         self.assertEqual('cmp-3', outcome.host)
         self.assertEqual(['cmp-3'], self.starts())
-        self.assertIn('instead of cmp-2: db-1: was not', outcome.remark)
-        self.assertIn('cmp-2 is down', outcome.remark)
+        self.assertIn('instead of cmp-2: cmp-2 is down', outcome.remark)
+        self.assertNotIn('plan again', outcome.remark)
 
     def test_one_that_nova_refuses_before_it_sends_is_replaced(self):
         story = self.nova.story
@@ -60,6 +60,7 @@ class TestHealing(Base):
         outcome = self.healed('cmp-2', 'cmp-3')
         self.assertEqual('cmp-3', outcome.host)
         self.assertEqual(['cmp-2', 'cmp-3'], self.starts())
+        self.assertIn('instead of cmp-2: it failed', outcome.remark)
 
     def test_one_that_failed_while_it_was_sent_is_not_tried_again(self):
         self.nova.story = [(3, 'running'), (None, 'failed')]
@@ -96,7 +97,18 @@ class TestHealing(Base):
             self.healed('cmp-2', 'cmp-3')
         self.assertIn('cmp-3 is down', str(caught.exception))
 
-    def test_a_post_copy_goes_where_it_is_permitted(self):
-        with self.assertRaises(errors.DestinationError):
-            self.healed('cmp-2', mode=Mode.POST_COPY)
-        self.assertEqual([], self.starts())
+    def test_post_copy_that_is_not_permitted_there_may_be_elsewhere(self):
+        def go(to):
+            permitted = to == 'cmp-3'
+            return self.go(
+                order(
+                    destination=to,
+                    mode=Mode.POST_COPY,
+                    post_copy_permitted=permitted,
+                )
+            )
+
+        outcome = healed(go, ('cmp-2', 'cmp-3'))
+        self.assertEqual('cmp-3', outcome.host)
+        self.assertEqual(['cmp-3'], self.starts())
+        self.assertIn('permit post-copy', outcome.remark)

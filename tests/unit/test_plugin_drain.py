@@ -20,6 +20,8 @@ from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import strategy
 
 CONF = cfg.CONF
+# replaced in every test: no database is here
+EMPTIED = others.emptied
 
 
 def setUpModule():
@@ -230,6 +232,12 @@ class TestNeverRaises(Base):
 
         self.compute.services = away
         self.nothing('Nova: services', hosts=['a'])
+
+    def test_without_knowing_what_other_plans_do(self):
+        # Watcher's objects cannot be asked
+        self._replace(others, 'objects', object())
+        self._replace(others, 'emptied', EMPTIED)
+        self.nothing('which hosts other plans empty', hosts=['a'])
 
     def test_on_a_wrong_name(self):
         self.nothing('hosts names z', hosts=['a', 'z'])

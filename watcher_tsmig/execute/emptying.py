@@ -180,7 +180,12 @@ class _Look:
             (resident.task is not None, Standing.BUSY, resident.task or ''),
             (vm in errand.planned, Standing.FAILED, ''),
             (vm in self.refused, Standing.REFUSED, self.refused.get(vm, '')),
-            (not errand.destinations, Standing.REFUSED, Standing.LATE.value),
+            (
+                # nowhere to go, or it came again after every one of them
+                self.tried.get(vm, 0) >= len(errand.destinations),
+                Standing.REFUSED,
+                Standing.LATE.value,
+            ),
             (True, Standing.LATE, ''),
         )
         standing, why = next((s, w) for holds, s, w in rows if holds)
@@ -195,7 +200,7 @@ class _Look:
             move(resident, to[nth])
         except errors.DestinationError as error:
             if nth + 1 >= len(to):
-                self.refused[vm] = str(error)[:REASON]
+                self.refused[vm] = error.why[:REASON]
             return
         except errors.MigrationError as error:
             # another host would not take it either

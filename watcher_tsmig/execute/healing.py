@@ -33,7 +33,7 @@ def healed(
             return _told(go(to), planned, why)
         except errors.DestinationError as error:
             LOG.warning('%s; the next destination is tried', error)
-            why = why or str(error)
+            why = why or error.why
     return _told(go(destinations[-1]), planned, why)
 
 

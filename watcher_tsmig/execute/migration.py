@@ -137,11 +137,12 @@ class _Run:
         try:
             self.doubt = self.nova.start(self.order)
         except Refused as error:
+            why = f'Nova refused: {error}'
             raise errors.DestinationError(
                 words.sentence(
-                    self.order,
-                    f'stays on {self.order.source}, Nova refused: {error}',
-                )
+                    self.order, f'stays on {self.order.source}, {why}'
+                ),
+                why,
             ) from error
         seen_at = watch.began
         while True:
@@ -341,7 +342,7 @@ class _Run:
     ) -> NoReturn:
         server = self._server()
         where = words.whereabouts(self.order, server)
-        kind = errors.MigrationError
+        text = words.sentence(self.order, f'{what}; {where}')
         if refused and words.at_rest(self.order, server):
-            kind = errors.DestinationError
-        raise kind(words.sentence(self.order, f'{what}; {where}')) from cause
+            raise errors.DestinationError(text, what) from cause
+        raise errors.MigrationError(text) from cause

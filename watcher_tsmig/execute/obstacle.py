@@ -59,14 +59,17 @@ def refusal(nova: Nova, order: Order) -> str:
     """
     if order.mode.switches and not order.post_copy_permitted:
         return (
-            f'needs post-copy, and nobody says any more that {order.source}, '
-            f'{order.destination} and the VM permit it (nova.conf, as their '
-            'agents read it, or tsmig:post_copy); plan again'
+            f'nobody says any more that {order.source}, {order.destination} '
+            'and the VM permit post-copy (nova.conf, as their agents read '
+            'it, or tsmig:post_copy)'
         )
     trouble = nova.service_trouble(order.destination)
-    if trouble:
-        return f'was not moved, {order.destination} {trouble}; plan again'
-    return ''
+    return f'{order.destination} {trouble}' if trouble else ''
+
+
+def refused(why: str) -> str:
+    """What follows from a destination's refusal, for people."""
+    return f'was not moved, {why}; plan again'
 
 
 def check(nova: Nova, order: Order, server: Server | None) -> None:
@@ -78,9 +81,9 @@ def check(nova: Nova, order: Order, server: Server | None) -> None:
     trouble = obstacle(order, server)
     if trouble:
         raise errors.MigrationError(words.sentence(order, trouble))
-    trouble = refusal(nova, order)
-    if trouble:
-        raise errors.DestinationError(words.sentence(order, trouble))
+    why = refusal(nova, order)
+    if why:
+        raise errors.DestinationError(words.sentence(order, refused(why)), why)
 
 
 def _not_there(order: Order, host: str) -> str:

@@ -4,6 +4,7 @@ Nothing here does anything to the cloud; the rows of Watcher's database are
 all that it reads and writes.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from watcher_tsmig.plugin import story
 
 LOG = log.getLogger(__name__)
 
+# Several actions of a plan may end at once, each with something to tell.
+REMARKS = threading.Lock()
 # Between two looks at the action plan's state, s
 CANCEL_INTERVAL = 1.0
 
@@ -67,15 +70,16 @@ def remark(plan_uuid: str, text: str) -> None:
     if not plan_uuid or 'status_message' not in objects.ActionPlan.fields:
         return
     try:
-        plan = objects.ActionPlan.get_by_uuid(
-            context.make_context(), plan_uuid
-        )
-        before = plan.status_message or ''
-        if text not in before:
-            plan.status_message = story.joined(
-                [text, *([before] if before else [])]
+        with REMARKS:
+            plan = objects.ActionPlan.get_by_uuid(
+                context.make_context(), plan_uuid
             )
-            plan.save()
+            before = plan.status_message or ''
+            if text not in before:
+                plan.status_message = story.joined(
+                    [text, *([before] if before else [])]
+                )
+                plan.save()
     except Exception:
         # the migration's own failure must reach the operator all the same
         LOG.exception('Plan %s could not be told: %s', plan_uuid, text)

@@ -26,6 +26,7 @@ from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.obstacle import refusal
+from watcher_tsmig.execute.obstacle import refused
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
@@ -93,7 +94,8 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     return
                 trouble = obstacle(order, server)
                 if not trouble and len(self._destinations) == 1:
-                    trouble = refusal(nova, order)
+                    why = refusal(nova, order)
+                    trouble = refused(why) if why else ''
             except errors.CloudError as error:
                 raise acting.ActionFailed(error) from error
             if trouble:

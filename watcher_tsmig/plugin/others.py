@@ -12,6 +12,7 @@ from oslo_log import log
 from watcher import objects
 from watcher.common import context
 
+from watcher_tsmig import errors
 from watcher_tsmig.plugin import edges
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin.targets import NothingToPlan
@@ -27,6 +28,8 @@ def emptied(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
     """Hosts that plans of other audits empty, with the plan's uuid.
 
     An older plan of the same audit is overtaken by its next.
+
+    :raises errors.CloudError: Watcher's database does not tell
     """
     found: dict[str, str] = {}
     try:
@@ -42,9 +45,14 @@ def emptied(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
                 if plan.audit_id != mine:
                     for host in _hosts(where, plan):
                         found.setdefault(host, plan.uuid)
-    except Exception:
-        # the plan is good without, if nobody else works at the same time
+    except Exception as error:
+        # whatever its database raises; a plan that does not know may send
+        # VMs to where they must not stay
         LOG.exception('What other plans do is unknown')
+        raise errors.CloudError(
+            "Watcher's database does not tell which hosts other plans empty "
+            f'({type(error).__name__}); see the log of the decision engine'
+        ) from error
     return found
 
 
