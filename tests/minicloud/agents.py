@@ -58,9 +58,8 @@ class Hypervisor:
         return self._domain(vm)['state'] in (RUNNING, PAUSED)
 
     def disks(self, vm: str) -> int:
-        """Its disk is copied with its memory, as one stream."""
-        self._domain(vm)
-        return 0
+        """How many disks would be copied."""
+        return int(self._domain(vm)['disks'])
 
     def job(self, vm: str) -> Job:
         """The job under way."""
@@ -73,6 +72,9 @@ class Hypervisor:
             total=job['total'],
             processed=job['processed'],
             remaining=job['remaining'],
+            iteration=job['rounds'],
+            disk_processed=job['disk'] - job['disk_remaining'],
+            disk_remaining=job['disk_remaining'],
         )
 
     def measure(self, vm: str, seconds: int, method: Method) -> None:

@@ -22,6 +22,7 @@ FLAVORS = (
     # name, vcpus, MiB, GiB
     ('tiny', 1, 128, 0),
     ('disk', 1, 128, 2),
+    ('store', 1, 128, 20),
     ('small', 1, 256, 0),
     ('big', 2, 1024, 0),
 )

@@ -47,7 +47,7 @@ class Guest:
     """A domain; `state` is Nova's power state.
 
     :ivar writes: bytes/s that it dirties, up to `hot` distinct bytes
-    :ivar disk: bytes that go along with the migration under way
+    :ivar disks: bytes of each disk that goes along when it migrates
     :ivar pre: libvirt's cap of a pre-copy, MiB/s
     :ivar post: libvirt's cap of a post-copy, MiB/s; 0: none
     :ivar fails: what the next migration does: `pre` refuses at its
@@ -63,7 +63,7 @@ class Guest:
     rx: float = 0.0
     writes: float = WRITES
     hot: float = HOT
-    disk: float = 0.0
+    disks: tuple[float, ...] = ()
     pre: int = UNLIMITED
     post: int = UNLIMITED_POST
     fails: str = ''
@@ -147,17 +147,17 @@ class Hypervisors:
             guest.fails = ''
             raise errors.InputError('refused on order', uuid)
 
-    def start(
-        self, uuid: str, destination: str, disk: float = 0.0, cap: float = 0.0
-    ) -> None:
-        """A migration begins; a cap of 0 is none, as with libvirt."""
+    def start(self, uuid: str, destination: str, cap: float = 0.0) -> None:
+        """A migration begins; a cap of 0 is none, as with libvirt.
+
+        Which hands it to the memory and to each disk.
+        """
         guest = self._guest(uuid)
-        if disk:
-            guest.disk = disk
-            self._changed()
         # Nova's own bandwidth is of memory, as a domain's caps are
         cap = cap / CARRIED or self._cap(guest)
-        self._world.start(uuid, destination, cap=cap)
+        sizes = guest.disks
+        mirrors = cap * sum(sizes) / max(sizes) if sizes else cap
+        self._world.start(uuid, destination, cap=cap, mirrors=mirrors)
         self._jobs[uuid] = Job(source=guest.host, destination=destination)
 
     def progress(self, uuid: str) -> Answer:
@@ -170,7 +170,11 @@ class Hypervisors:
         return {'ended': '', **_told(self._world.progress(uuid))}
 
     def switch(self, uuid: str) -> None:
-        """To post-copy."""
+        """To post-copy, which QEMU refuses while disks are copied."""
+        if uuid in self._world.running() and not (
+            self._world.progress(uuid).total
+        ):
+            raise errors.InputError('sends no memory yet', uuid)
         self._world.switch(uuid)
         self._world.cap(uuid, self._cap(self._guest(uuid), post_copy=True))
 
@@ -195,6 +199,7 @@ class Hypervisors:
             'host': guest.host,
             'state': guest.state,
             'memory': guest.memory,
+            'disks': len(guest.disks),
             'speeds': {'pre': guest.pre, 'post': guest.post},
             'job': job,
         }
@@ -270,9 +275,6 @@ class Hypervisors:
         broken = [d for d in self._world.broken if d.vm == uuid]
         done = last if how == 'completed' else (broken or [None])[-1]
         job.ended, job.data = how, done.data if done else 0.0
-        if self._guests[uuid].disk:
-            self._guests[uuid].disk = 0.0
-            self._changed()
 
     def _changed(self) -> None:
         self._world = self._world.with_cloud(self._cloud())
@@ -294,17 +296,17 @@ class Hypervisors:
 
     def _vm(self, guest: Guest) -> Vm:
         writes = guest.writes if guest.state == 1 else 0.0
-        whole = guest.memory + guest.disk
         hot = min(guest.hot, guest.memory)
         return Vm(
             id=guest.uuid,
             name=guest.name,
             host=self._where(guest),
-            memory=whole,
+            memory=guest.memory,
+            disks=tuple(guest.disks),
             vcpus=1,
             traffic=Traffic(tx=guest.tx, rx=guest.rx),
             working_set=WorkingSet(
-                resident=whole,
+                resident=guest.memory,
                 samples=tuple((s, min(writes * s, hot)) for s in SPANS),
             ),
         )

@@ -152,6 +152,15 @@ class Operator:
         _, body = self.nova('GET', f'/os-migrations?instance_uuid={server}')
         return list(body['migrations'])
 
+    def lasted(self, server: str) -> float:
+        """How long its last migration took by Nova's record, s."""
+        record = self.migrations(server)[0]
+        began, ended = (
+            datetime.datetime.fromisoformat(record[name])
+            for name in ('created_at', 'updated_at')
+        )
+        return (ended - began).total_seconds()
+
     def services(self) -> dict[str, Json]:
         """The compute services, by host."""
         _, body = self.nova('GET', '/os-services?binary=nova-compute')

@@ -69,11 +69,13 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
     """A migration of an `idle` VM at 50 MB/s, written by hand.
 
     :param way: source and destination, as ``a>b``
+    :param disk: bytes of local disk that goes along, under a cap
     """
+    disk = values.pop('disk', 0.0)
     source, destination = way.split('>')
     post = values.get('mode') is Mode.POST_COPY
     cap = values.get('cap', 50e6)
-    takes = values.get('takes', lasts(cap))
+    takes = values.get('takes', lasts(cap, 2 * disk))
     given: dict[str, Any] = {
         'mode': Mode.PRE_COPY,
         'cap': cap,
@@ -83,7 +85,7 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
         'takes_low': takes,
         'takes_high': takes,
         'downtime': Rules().post_copy_outage if post else 0.0,
-        'data': 1e9,
+        'data': 1e9 + disk,
     }
     return Migration(
         vm=f'id-{name}',
@@ -98,10 +100,10 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
     )
 
 
-def lasts(cap: float) -> float:
+def lasts(cap: float, disk: float = 0.0) -> float:
     """How long a `step` at that cap takes, s."""
     rules = Rules()
-    return rules.overhead + 1e9 / rules.rate(cap)
+    return rules.overhead + (1e9 + disk) / rules.rate(cap)
 
 
 def plan(*steps: Migration, **asked: Any) -> Plan:

@@ -135,9 +135,10 @@ class TestRooms(JudgeCase):
                 idle('w', 'b', disk=2e9),
                 b=host('b', **scarce),
             )
-            self.only(text, where, plan(step('v', 'a>b')))
+            self.only(text, where, plan(step('v', 'a>b', disk=2e9)))
         self.good(
-            cloud('a b', idle('v', 'a', disk=2e15)), plan(step('v', 'a>b'))
+            cloud('a b', idle('v', 'a', disk=2e12)),
+            plan(step('v', 'a>b', disk=2e12)),
         )
 
     def test_a_host_that_is_too_full_may_give_and_take_what_it_has(self):

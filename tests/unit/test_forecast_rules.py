@@ -157,6 +157,22 @@ class TestTerms(testtools.TestCase):
         self.assertAlmostEqual(25 + memory.t_sum[0], found.t_sum[0])
         self.assertAlmostEqual(5000 + memory.data[0], found.data[0])
 
+    def test_an_agent_gives_memory_the_whole_cap_when_the_disks_are_there(
+        self,
+    ):
+        curve = one(((1.0, 20.0),))
+        memory = forecast.pre_copy(curve, 300.0, PLAIN)
+        for uncapped, ahead in ((False, 25.0), (True, 5000 / 300)):
+            terms = Terms(disks=2, disk=5000.0, raised=True, uncapped=uncapped)
+            found = forecast.pre_copy(curve, 300.0, PLAIN, terms=terms)
+            self.assertAlmostEqual(ahead + memory.t_sum[0], found.t_sum[0])
+        self.assertEqual(
+            forecast.least_convergent_bandwidth(curve, PLAIN)[0],
+            forecast.least_convergent_bandwidth(
+                curve, PLAIN, terms=Terms(disks=2, disk=5000.0, raised=True)
+            )[0],
+        )
+
     def test_what_is_not_possible_is_the_callers_fault(self):
         for values in (
             {'zero': -1.0},

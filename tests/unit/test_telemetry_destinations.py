@@ -108,6 +108,9 @@ class TestDisk(unittest.TestCase):
         )
         vms = by_name(found)
         self.assertEqual(27 * units.GIB, vms['image'].disk)
+        disks = (20 * units.GIB, 5 * units.GIB, units.from_mib(1500))
+        self.assertEqual(disks, vms['image'].disks)
+        self.assertEqual(disks[1:], vms['volume'].disks)
         self.assertEqual(7 * units.GIB, vms['volume'].disk)
         self.assertEqual(0.0, vms['bare'].disk)
 

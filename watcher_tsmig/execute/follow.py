@@ -74,6 +74,7 @@ class Stop(enum.Enum):
 
     CANCELLED = 'the action plan was cancelled'
     QUEUED = 'Nova did not start it in time'
+    DISKS = 'its disks took longer than their deadline'
     DEADLINE = 'it ran past its deadline'
 
 
@@ -82,6 +83,8 @@ class Watch:
     """The following of one migration; instants are those of the caller.
 
     :ivar gauge: what the counters show of the rounds
+    :ivar copying: its disks are under way, as its counters show
+    :ivar memory_at: when its memory was first seen to go
     :ivar switched: a post-copy was seen
     :ivar tries: forced completions so far
     :ivar stop: why it is to stop, once it is
@@ -97,6 +100,8 @@ class Watch:
     now: float = 0.0
     total: float | None = None
     gauge: Gauge = dataclasses.field(default_factory=lambda: Gauge(0.0))
+    copying: bool = False
+    memory_at: float | None = None
     switched: bool = False
     tries: int = 0
     tried_at: float = float('-inf')
@@ -130,6 +135,11 @@ class Watch:
         if counters is not None:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
+        self.copying = (
+            self.order.disks and counters is not None and (not self.total)
+        )
+        if self.total and self.memory_at is None:
+            self.memory_at = now
         if phase is Phase.POST_COPY:
             self.switched = True
         self.stop = self.stop or _why_stop(self, cancelled)
@@ -166,13 +176,21 @@ def _why_stop(watch: Watch, cancelled: bool) -> Stop | None:
         return Stop.CANCELLED
     if watch.phase is Phase.WAITING and watch.lasted > watch.pace.queue:
         return Stop.QUEUED
-    if (
-        watch.phase is Phase.RUNNING
-        and watch.pace.abort_late
-        and watch.lasted > watch.order.deadline
-    ):
-        return Stop.DEADLINE
+    if watch.phase is Phase.RUNNING and watch.pace.abort_late:
+        return _late(watch)
     return None
+
+
+def _late(watch: Watch) -> Stop | None:
+    """Which of a running migration's bounds has passed."""
+    disks, memory = watch.order.disk_deadline, watch.order.deadline
+    if watch.copying:
+        most = disks or memory * FOLLOWED
+        return Stop.DISKS if watch.lasted > most else None
+    began = watch.memory_at if watch.order.disks else watch.since
+    if began is None:  # nobody tells how far it is
+        began = watch.since + disks
+    return Stop.DEADLINE if watch.now - began > memory else None
 
 
 def _absent(watch: Watch) -> bool:
@@ -181,7 +199,8 @@ def _absent(watch: Watch) -> bool:
 
 def _stuck(watch: Watch) -> bool:
     if watch.phase is Phase.RUNNING and watch.stop is None:
-        return watch.lasted > watch.order.deadline * FOLLOWED
+        whole = watch.order.deadline + watch.order.disk_deadline
+        return watch.lasted > whole * FOLLOWED
     if watch.phase in (Phase.POST_COPY, Phase.LANDING):
         return watch.lasted > watch.order.deadline
     return (

@@ -106,6 +106,8 @@ class Gauge:
             self.bandwidth = counters.bandwidth
         if counters.processed is None or counters.remaining is None:
             return False
+        if not counters.processed and not counters.remaining:
+            return False  # its disks go first
         new = _Seen(
             now, counters.processed, counters.remaining, counters.iteration
         )

@@ -35,6 +35,8 @@ class Governing:
         """What it decides now, while Nova says `running`."""
         if self.order.mode is not Mode.PRE_COPY:
             return None
+        if self.order.disks and not counters.total:
+            return None  # which go before its memory
         if self.governor is None:
             self.governor = Governor(self.policy, self._prospect(), now)
         caps = self.keeping.enforcement is Enforcement.ENFORCED
@@ -51,8 +53,8 @@ class Governing:
         order = self.order
         return Prospect(
             deadline=order.deadline,
-            takes=order.takes,
-            settles=order.settles,
+            takes=order.takes - order.copies,
+            settles=max(order.settles - order.copies, 0.0),
             cap=order.cap or math.inf,
             floor=order.floor,
             # what the plan leaves it: others have the rest of the links

@@ -46,8 +46,10 @@ class Order:
     """One VM's move as the plan wants it.
 
     :ivar vm: Nova's id of the server
-    :ivar deadline: how long it may run in pre-copy before it is given up,
-        and how long post-copy may take before we stop waiting for it, s
+    :ivar deadline: how long its memory may take in pre-copy before it is
+        given up, and how long post-copy may take before we stop waiting, s
+    :ivar disk_deadline: how long its disks may take before that, s; 0:
+        nobody foretold any
     :ivar post_copy_permitted: the source host is declared able to
         post-copy now; without it a forced completion would pause the VM
     :ivar cap: bandwidth that the plan wants, bytes/s
@@ -55,6 +57,7 @@ class Order:
         `cap`
     :ivar floor: least convergent bandwidth, bytes/s
     :ivar takes: forecast total time, s; inf where nobody foretold it
+    :ivar copies: of that, what its disks take before its memory, s
     :ivar settles: until so many s after its begin it is foretold to send
         about the same again and again
     :ivar disks: local disks of the VM go along, and share the cap
@@ -75,7 +78,9 @@ class Order:
     cap: float | None = None
     room: float | None = None
     floor: float = 0.0
+    disk_deadline: float = 0.0
     takes: float = math.inf
+    copies: float = 0.0
     settles: float = 0.0
     disks: bool = False
     balloon: bool = False

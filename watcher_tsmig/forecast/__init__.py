@@ -16,6 +16,7 @@ from watcher_tsmig.forecast.migrations import latest_start
 from watcher_tsmig.forecast.migrations import post_copy
 from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import Terms
+from watcher_tsmig.forecast.terms import copying
 from watcher_tsmig.forecast.terms import settings
 
 __all__ = (
@@ -27,6 +28,7 @@ __all__ = (
     'Switch',
     'Terms',
     'closed_form_lcb',
+    'copying',
     'cost',
     'economic_bandwidth',
     'fit',

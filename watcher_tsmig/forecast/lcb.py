@@ -19,6 +19,7 @@ from watcher_tsmig.forecast.sweep import walked_by
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Course
 from watcher_tsmig.forecast.terms import Terms
+from watcher_tsmig.forecast.terms import channels
 from watcher_tsmig.forecast.terms import course
 from watcher_tsmig.forecast.terms import limit_after
 from watcher_tsmig.model.rules import Rules
@@ -57,7 +58,7 @@ def closed_form_lcb(
     how = _limited(course(curves, np.ones(n), rules, terms), downtime)
     dirtied = how.factor * curves.at(how.limit)
     out: FloatArray = (
-        dirtied * _channels(terms) / (how.limit * rules.efficiency)
+        dirtied * channels(terms) / (how.limit * rules.efficiency)
     )
     return out
 
@@ -96,7 +97,7 @@ def least_convergent_bandwidth(
     # Whether it ends does not depend on the limit's steps, only when: so
     # the LCB without them and without a deadline is a floor, and often it.
     floor = search.without_deadline()
-    share = _channels(terms) / rules.efficiency
+    share = channels(terms) / rules.efficiency
     low = np.zeros(len(curves))
     if bracket is Bracket.EXPECTED:
         low = closed_form_lcb(curves, rules, downtime, terms)
@@ -195,10 +196,6 @@ def _bisect(
         high[rows[enough]] = middle[rows[enough]]
         low[rows[~enough]] = middle[rows[~enough]]
     return high
-
-
-def _channels(terms: Terms) -> FloatArray:
-    return np.asarray(terms.disks, dtype=np.float64) + 1.0
 
 
 def _limited(how: Course, downtime: FloatArray | float) -> Course:

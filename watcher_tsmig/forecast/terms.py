@@ -31,11 +31,13 @@ class Terms:
         resident and zero
     :ivar disks: disks copied with it (block migration). libvirt hands the
         cap to each disk's mirror and again to the memory, so that a cap
-        for all is divided by disks + 1, and the memory keeps that share
-        when the disks are done: its time is disks + 1 times as long
+        for all is divided by disks + 1
     :ivar disk: bytes of all disks; they go before the memory, at once,
         and what is written to them meanwhile is not counted
     :ivar largest_disk: bytes; None: all are alike
+    :ivar uncapped: no disk has a cap, and all share the bandwidth
+    :ivar raised: memory has the whole bandwidth once its disks are there,
+        as an agent lets it; else it keeps its share
     :ivar downtime_limit: of the Nova that it leaves, as `Rules` has it, and
         so are the next three; None: the rules'
     """
@@ -47,6 +49,8 @@ class Terms:
     disks: FloatArray | float = 0.0
     disk: FloatArray | float = 0.0
     largest_disk: FloatArray | float | None = None
+    uncapped: npt.NDArray[np.bool_] | bool = False
+    raised: npt.NDArray[np.bool_] | bool = False
     downtime_limit: FloatArray | float | None = None
     downtime_steps: FloatArray | float | None = None
     downtime_delay: FloatArray | float | None = None
@@ -153,16 +157,12 @@ def course(
     """The numbers of each migration at its bandwidth, shape (n,)."""
     carried = 1 + rules.page_header / rules.page
     empty = rules.zero_page / rules.page
-    channels = np.asarray(terms.disks) + 1.0
-    share = bandwidth / channels
+    share = bandwidth / channels(terms)
     rate = np.minimum(share, rules.ceiling) * rules.efficiency
     last_rate = rate
     if terms.link is not None:
         link = np.minimum(terms.link, rules.ceiling) * rules.efficiency
         last_rate = np.maximum(link, rate)
-    largest = terms.largest_disk
-    if largest is None:
-        largest = terms.disk / np.maximum(terms.disks, 1.0)
     memory = terms.memory
     if memory is None:
         memory = curves.resident + terms.zero
@@ -180,13 +180,33 @@ def course(
         factor=_spread(factor, n),
         rate=rate,
         last_rate=last_rate,
-        begin=_spread(largest / (share * rules.efficiency), n),
+        begin=_spread(copying(bandwidth, rules, terms), n),
         limit=of('downtime_limit'),
         delay=np.floor(of('downtime_delay') * weight),
         steps=of('downtime_steps'),
         timeout=of('completion_timeout') * weight,
         max_rounds=rules.max_rounds,
     )
+
+
+def channels(terms: Terms) -> FloatArray:
+    """By what the bandwidth is divided for the memory."""
+    streams = np.asarray(terms.disks, dtype=np.float64) + 1.0
+    return np.where(np.asarray(terms.raised), 1.0, streams)
+
+
+def copying(bandwidth: FloatArray, rules: Rules, terms: Terms) -> FloatArray:
+    """How long the disks take, s, before any memory is sent.
+
+    Under a cap all wait for the largest, which has its share of it.
+    """
+    count, disk = np.asarray(terms.disks), np.asarray(terms.disk)
+    largest = terms.largest_disk
+    if largest is None:
+        largest = disk / np.maximum(count, 1.0)
+    whole = np.where(terms.uncapped, disk, largest * (count + 1.0))
+    out: FloatArray = whole / (bandwidth * rules.efficiency)
+    return out
 
 
 def _spread(value: FloatArray | float, shape: tuple[int]) -> FloatArray:

@@ -199,6 +199,8 @@ class Vm:
     :ivar locked: its owner locked it against actions
     :ivar excluded: the audit's scope wants it left alone
     :ivar disk: bytes of local disk that it takes on its host
+    :ivar disks: bytes of each of them, which go along when it moves; one of
+        `disk` where nobody said
     :ivar zone: availability zone that it must stay in; None for any
     :ivar allowed: names of the hosts that its traits and aggregates allow;
         None for any
@@ -218,6 +220,7 @@ class Vm:
     locked: bool = False
     excluded: bool = False
     disk: float = 0.0
+    disks: tuple[float, ...] = ()
     zone: str | None = None
     allowed: tuple[str, ...] | None = None
     sla: str | None = None
@@ -234,6 +237,9 @@ class Vm:
         for flag in ('post_copy', 'active', 'locked', 'excluded'):
             fields.flag(flag, getattr(self, flag))
         fields.number('disk', self.disk, low=0)
+        fields.items('disks', self.disks, object)
+        for i, size in enumerate(self.disks):
+            fields.number(f'disks[{i}]', size, low=0, above=True)
         self._check_writing()
         if self.state is not None:
             fields.choice('state', self.state, STATES)
@@ -247,6 +253,11 @@ class Vm:
                 fields.text(name, getattr(self, name))
         if self.allowed is not None:
             fields.items('allowed', self.allowed, str)
+
+    @property
+    def going_along(self) -> tuple[float, ...]:
+        """Bytes of each local disk that a migration copies."""
+        return self.disks or ((self.disk,) if self.disk else ())
 
     def _check_writing(self) -> None:
         known = self.working_set.samples if self.working_set else ()

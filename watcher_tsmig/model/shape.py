@@ -114,7 +114,7 @@ def _list(value: object) -> list[typing.Any]:
     return value
 
 
-def _texts(value: object, strict: bool) -> object:
+def _plain(value: object, strict: bool) -> object:
     return tuple(_list(value))
 
 
@@ -184,8 +184,9 @@ _READERS: dict[object, _Reader] = {
     int | None: _whole,
     float: _as_is,
     float | None: _as_is,
-    tuple[str, ...]: _texts,
-    tuple[str, ...] | None: _optional(_texts),
+    tuple[str, ...]: _plain,
+    tuple[float, ...]: _plain,
+    tuple[str, ...] | None: _optional(_plain),
     tuple[tuple[float, float], ...]: _samples,
 }
 _READERS |= {

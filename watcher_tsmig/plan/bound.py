@@ -65,7 +65,7 @@ def _least(problem: Problem, rooms: FloatArray, moved: BoolArray) -> _Least:
     # least, and it falls with the room.
     rules, terms = problem.rules, problem.terms.without_delays()
     before = pre_copy(problem.curves, best, rules, terms=terms)
-    after = post_copy(problem.curves, best, rules)
+    after = post_copy(problem.curves, best, rules, terms)
     may_post = problem.post_allowed & problem.post_capable[problem.source]
     may_post &= (problem.admitted & problem.post_capable).any(axis=1)
     use_post = may_post & (only is not Mode.PRE_COPY)

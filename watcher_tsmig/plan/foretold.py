@@ -80,7 +80,7 @@ def volumes(
     """Bytes on the wire at the best bandwidth, by mode; shape (k,)."""
     rules, curves = problem.rules, problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms)).without_delays()
-    once = curves.resident * rules.carried
+    once = curves.resident * rules.carried + terms.disk
     passed = hybrid(curves, best, rules, terms=terms)
     data = {
         Mode.PRE_COPY: pre_copy(curves, best, rules, terms=terms).data,

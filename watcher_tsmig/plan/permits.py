@@ -33,13 +33,13 @@ def novas(hosts: list[Host], request: Request) -> FloatArray:
     )
 
 
-def outgoing(novas: FloatArray, request: Request) -> FloatArray:
+def outgoing(hosts: list[Host], request: Request) -> FloatArray:
     """How many migrations may leave each host at once, shape (h,).
 
     What exceeds Nova's own limit waits in its queue, holding a slot of ours
     and a destination's memory, so it is never planned.
     """
-    return np.minimum(novas, request.max_per_source)
+    return np.minimum(novas(hosts, request), request.max_per_source)
 
 
 def outgoing_assumed(hosts: list[Host], request: Request) -> BoolArray:

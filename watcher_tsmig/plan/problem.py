@@ -1,7 +1,7 @@
 """From a cloud and a request to the arrays that the planner computes with.
 
-Here, and only here, unknowns become assumptions, and every one is written
-down with the VM that it concerns.
+Only assembling lives here: what is assumed of a VM says known.py, what it may
+permits.py and movers.py.
 """
 
 import dataclasses
@@ -12,15 +12,12 @@ import numpy as np
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import economic_bandwidth
-from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
-from watcher_tsmig.forecast import settings
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
-from watcher_tsmig.model import WorkingSet
-from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan import known
 from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import network
 from watcher_tsmig.plan import permits
@@ -143,44 +140,6 @@ class Problem:
         return out
 
 
-def _working_set(vm: Vm, request: Request) -> WorkingSet:
-    """What is known, with what is assumed where nothing is.
-
-    Unmeasured dirtying is a constant rate up to the whole memory, the
-    shape that forecasts the longest migration for its rate at 1 s.
-    """
-    known = vm.working_set
-    resident = known.resident if known is not None else vm.memory
-    if vm.state == PAUSED:
-        return WorkingSet(resident=resident, samples=((1.0, 0.0),))
-    if known is not None and known.samples:
-        return known
-    return WorkingSet(
-        resident=resident,
-        samples=((1.0, min(request.assume_dirty_rate, resident)),),
-        source='assumed',
-    )
-
-
-def _assumptions(vm: Vm) -> tuple[str, ...]:
-    unknown = (
-        ('traffic', vm.traffic is None),
-        (
-            'dirtying',
-            vm.state != PAUSED
-            and (vm.working_set is None or not vm.working_set.samples),
-        ),
-    )
-    return tuple(name for name, missing in unknown if missing)
-
-
-def _rates(vm: Vm, request: Request) -> tuple[float, float]:
-    """(tx, rx) as measured or assumed, bytes/s."""
-    if vm.traffic is None:
-        return request.assume_traffic, request.assume_traffic
-    return vm.traffic.tx, vm.traffic.rx
-
-
 def _size(vm: Vm) -> tuple[float, float, float]:
     return vm.memory, vm.vcpus, vm.disk
 
@@ -203,7 +162,7 @@ def _used(
     ).reshape(len(hosts), len(STORES))
     for vm in cloud.vms:
         at = index[vm.host]
-        tx, rx = _rates(vm, request)
+        tx, rx = known.rates(vm, request)
         app[list(links.sends[at])] += tx
         app[list(links.receives[at])] += rx
         free[at] -= _size(vm)
@@ -228,18 +187,6 @@ def _chosen(
     return np.array([to.get(vm.id, NOWHERE) for vm in moving], dtype=np.intp)
 
 
-def _forecasting(
-    moving: list[Vm],
-    request: Request,
-    theirs: tuple[Rules, ...],
-    source: IntArray,
-) -> tuple[Curves, Terms]:
-    """What forecasts of these VMs need beside a bandwidth."""
-    curves = fit([_working_set(vm, request) for vm in moving])
-    novas = settings([theirs[host] for host in source])
-    return curves, Terms(memory=np.array([v.memory for v in moving]), **novas)
-
-
 def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     """The arrays of this cloud under this request.
 
@@ -251,12 +198,12 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     links = network.network(hosts, cloud.links, request.assume_nic)
     app, free = _used(cloud, hosts, index, links, request)
     moving, left = movers.movers(cloud, request)
-    rates = np.array([_rates(vm, request) for vm in moving]).reshape(-1, 2)
+    rates = [known.rates(vm, request) for vm in moving]
     theirs = tuple(rules.under(host.nova) for host in hosts)
     source = np.array([index[v.host] for v in moving], dtype=np.intp)
-    curves, terms = _forecasting(moving, request, theirs, source)
+    capped = np.array([h.agent for h in hosts], dtype=bool)
+    curves, terms = known.forecasts(moving, request, theirs, source, capped)
     classes = permits.classes(moving, request)
-    novas = permits.novas(hosts, request)
     return Problem(
         request=request,
         rules=rules,
@@ -266,8 +213,8 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         app=app,
         free=free,
         release=_releases(hosts, request),
-        novas=novas,
-        outgoing=permits.outgoing(novas, request),
+        novas=permits.novas(hosts, request),
+        outgoing=permits.outgoing(hosts, request),
         post_capable=np.array([h.post_copy is True for h in hosts]),
         vms=tuple(moving),
         source=source,
@@ -277,8 +224,8 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         stopover=movers.admitted(cloud, hosts, moving, _unchosen(request)),
         groups=movers.groups(cloud, moving, index),
         size=np.array([_size(v) for v in moving]).reshape(-1, len(STORES)),
-        tx=rates[:, 0].copy(),
-        rx=rates[:, 1].copy(),
+        tx=np.array([tx for tx, _ in rates]),
+        rx=np.array([rx for _, rx in rates]),
         curves=curves,
         terms=terms,
         lcb=least_convergent_bandwidth(curves, rules, terms=terms),
@@ -288,10 +235,10 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         post_allowed=permits.post_copy(moving, classes, request, rules),
         unearned=np.zeros(len(moving), dtype=bool),
         weight=np.array([c.weight for c in classes]),
-        assumed=tuple(_assumptions(v) for v in moving),
+        assumed=tuple(known.assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
         outgoing_assumed=permits.outgoing_assumed(hosts, request),
-        capped=np.array([h.agent for h in hosts], dtype=bool),
+        capped=capped,
         given=permits.given(hosts),
         left_out=left,
     )

@@ -218,6 +218,7 @@ class Migration:
     :ivar room: bytes/s that its path has for it beside all others of the
         plan, however late it is: what its cap may be raised to; None:
         nobody knows
+    :ivar copies: of `takes`, what its local disks take, before its memory
     :ivar settles: until so many s after its start it is foretold to send
         about the same again and again, as where Nova's downtime limit still
         rises; 0: every round is clearly smaller
@@ -251,6 +252,7 @@ class Migration:
     cap_enforcement: Enforcement = Enforcement.ADVISORY
     limit: float | None = None
     room: float | None = None
+    copies: float = 0.0
     settles: float = 0.0
     alternatives: tuple[str, ...] = ()
 

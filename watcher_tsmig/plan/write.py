@@ -12,6 +12,7 @@ import numpy as np
 from watcher_tsmig.forecast import Bracket
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
+from watcher_tsmig.forecast import copying
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import binding
 from watcher_tsmig.plan import explain
@@ -32,7 +33,7 @@ from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.units import human_time
 
 # What a forecast gives for each booking, as `_forecasts` says.
-SAID = ('low', 'high', 'downtime', 'data', 'settles', 'waits')
+SAID = ('low', 'high', 'downtime', 'data', 'copies', 'settles', 'waits')
 
 
 def migrations(
@@ -65,6 +66,7 @@ def migrations(
                 destination=problem.names[moves.destination[booking.task]],
                 mode=mode,
                 cap=booking.rate,
+                copies=float(said['copies'][i]),
                 settles=float(said['settles'][i]),
                 lcb=0.0 if mode.switches else float(problem.lcb[row]),
                 slot=slot[booking.task],
@@ -166,7 +168,7 @@ def _forecasts(
 
     :returns: `low`, `high` (interval of the total time with set-up, s; an
         upper end that may not converge is inf), `downtime` (s), `data`
-        (bytes), `settles` (s after the start), `waits` (s)
+        (bytes), `copies` (s), `settles` (s after the start), `waits` (s)
     """
     rows = moves.rows[[b.task for b in bookings]]
     caps = np.array([b.rate for b in bookings])
@@ -196,6 +198,7 @@ def _said(
         'high': high.t_sum + rules.overhead,
         'downtime': expected.t_downtime,
         'data': expected.data,
+        'copies': copying(caps, rules, terms),
     }
     if mode is Mode.PRE_COPY:
         at_once = foretold.forecast(

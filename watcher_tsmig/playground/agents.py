@@ -61,10 +61,9 @@ class Hypervisor:
             return self._server(vm).vm_state in ('active', 'paused')
 
     def disks(self, vm: str) -> int:
-        """The world's guests have none that are copied."""
+        """How many disks would be copied."""
         with self._sim.at_now():
-            self._server(vm)
-        return 0
+            return len(self._server(vm).vm.going_along)
 
     def job(self, vm: str) -> Job:
         """The job under way."""
@@ -80,6 +79,9 @@ class Hypervisor:
                 total=seen.total,
                 processed=seen.processed,
                 remaining=seen.remaining,
+                iteration=seen.rounds,
+                disk_processed=seen.disk - seen.disk_remaining,
+                disk_remaining=seen.disk_remaining,
             )
 
     def measure(self, vm: str, seconds: int, method: Method) -> None:

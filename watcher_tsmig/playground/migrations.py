@@ -109,6 +109,8 @@ class Migrations:
         if not record.sending or record.arrived:
             return  # QEMU does not send: the request is lost, as in Nova
         if permitted:
+            if not self.world.progress(record.server.vm.id).total:
+                return  # nor does it while disks are copied
             self.world.switch(record.server.vm.id)
             self._set(record, Status.POST_COPY)
             self._cap(record)
@@ -178,7 +180,7 @@ class Migrations:
             if record.status is not Status.PREPARING:
                 return
             self._set(record, Status.RUNNING)
-            record.memory = (0.0, 0.0, 0.0)
+            record.memory = record.disk = (0.0, 0.0, 0.0)
             self._after(self.habits.handshake, lambda: self._send(record))
             self._after(self.habits.statistics, lambda: self._refresh(record))
             gib = max(2, math.ceil(record.server.vm.memory / units.GIB))
@@ -192,8 +194,11 @@ class Migrations:
         if record.status is not Status.RUNNING:
             return
         vm = record.server.vm.id
-        self.world.start(vm, record.destination)
-        self._cap(record)
+        # libvirt hands its one cap to the memory and to each disk
+        cap = self.speeds.get(vm, Speeds()).rate(post_copy=False)
+        sizes = record.server.vm.going_along
+        mirrors = cap * sum(sizes) / max(sizes) if sizes else cap
+        self.world.start(vm, record.destination, cap=cap, mirrors=mirrors)
         record.sending = True
         self._sending[vm] = record
         fault = self.faults.get(vm)
@@ -206,6 +211,8 @@ class Migrations:
         if record.sending and not record.arrived:
             done = self.world.progress(record.server.vm.id)
             record.memory = (done.total, done.processed, done.remaining)
+            copied = done.disk - done.disk_remaining
+            record.disk = (done.disk, copied, done.disk_remaining)
             record.updated = self.now
         self._after(self.habits.statistics, lambda: self._refresh(record))
 

@@ -23,6 +23,7 @@ Version = tuple[int, int]
 Json = dict[str, Any]
 
 ZONE = 'nova'
+COUNTED = ('total', 'processed', 'remaining')
 DISK_GB = 1000  # of a host of unknown disk
 OWNER = identify('project', 'tenant').replace('-', '')
 STATUS = {'stopped': 'SHUTOFF', 'error': 'ERROR', 'paused': 'PAUSED'}
@@ -280,11 +281,11 @@ def server_migration(sim: SimCloud, which: Record, version: Version) -> Json:
     body.pop('links', None)
     for name in ('old_instance_type_id', 'new_instance_type_id'):
         del body[name]
-    total = which.memory or (None, None, None)
-    names = ('total', 'processed', 'remaining')
-    for name, value in zip(names, total, strict=True):
-        body[f'memory_{name}_bytes'] = None if value is None else int(value)
-        body[f'disk_{name}_bytes'] = None
+    for kind in ('memory', 'disk'):
+        seen = getattr(which, kind) or (None, None, None)
+        for name, value in zip(COUNTED, seen, strict=True):
+            told = None if value is None else int(value)
+            body[f'{kind}_{name}_bytes'] = told
     return body
 
 

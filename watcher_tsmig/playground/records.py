@@ -99,7 +99,7 @@ class Server:
 
 @dataclasses.dataclass(slots=True)
 class Record:
-    """A row of os-migrations; memory in bytes, None where unknown."""
+    """A row of os-migrations; memory, disk in bytes, None where unknown."""
 
     id: int
     uuid: str
@@ -110,6 +110,7 @@ class Record:
     updated: float
     status: Status = Status.ACCEPTED
     memory: tuple[float, float, float] | None = None
+    disk: tuple[float, float, float] | None = None
     sending: bool = False
     arrived: bool = False
 

@@ -48,7 +48,9 @@ SCHEMA = {
         'planned_high_s': _SIZE,
         'planned_downtime_ms': _SIZE,
         'planned_data_mib': _SIZE,
+        'planned_disks_s': _SIZE,
         'deadline_s': {'type': 'number', 'minimum': 0.001},
+        'disk_deadline_s': _SIZE,
         'because': _TEXT,
         'runner_up': _TEXT,
         'binding': _TEXT,
@@ -124,12 +126,13 @@ def of_migration(
     """Parameters for one planned migration, without its resource_id.
 
     :param goes_on_to: where the VM ends, if its destination is a third host
-    :param factor: of the forecast time, in the deadline
-    :param slack: added to the deadline, s
+    :param factor: of the forecast time, in the deadlines
+    :param slack: added to each deadline, s
     """
     # The upper end of the interval has no end where nobody measured
     bounds = (migration.takes, migration.takes_high)
     longest = max(bound for bound in bounds if math.isfinite(bound))
+    copies = migration.copies
     numbers = {
         'cap_mbit_s': units.to_mbit_s(migration.most),
         'room_mbit_s': units.to_mbit_s(migration.room or migration.most),
@@ -139,7 +142,9 @@ def of_migration(
         'planned_duration_s': migration.takes,
         'planned_downtime_ms': migration.downtime * 1000.0,
         'planned_data_mib': units.to_mib(migration.data),
-        'deadline_s': longest * factor + slack,
+        'planned_disks_s': copies,
+        'deadline_s': (longest - copies) * factor + slack,
+        'disk_deadline_s': copies * factor + slack if copies else 0.0,
     }
     return {
         'resource_name': migration.name,
@@ -194,11 +199,13 @@ def to_order(
         destination=given['destination_node'],
         mode=Mode(given['mode']),
         deadline=float(given['deadline_s']),
+        disk_deadline=float(given.get('disk_deadline_s') or 0.0),
         post_copy_permitted=permitted,
         cap=units.from_mbit_s(cap) if cap else None,
         room=units.from_mbit_s(room) if room else None,
         floor=units.from_mbit_s(float(given.get('lcb_mbit_s') or 0.0)),
         takes=float(given.get('planned_duration_s') or math.inf),
+        copies=float(given.get('planned_disks_s') or 0.0),
         settles=float(given.get('settles_s') or 0.0),
         disks=disks,
         balloon=balloon,

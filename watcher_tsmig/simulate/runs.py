@@ -4,15 +4,19 @@ Only the arithmetic of one migration lives here; at which rate its bytes go
 is told from outside. Rounds follow the forecast's recursion (MigVisor,
 equations 1-5) under the same `Rules`, but at the bandwidth that they get.
 Rounds that stand still are not walked one by one: they go as one long
-round, until the rate or the downtime limit changes.
+round, until the rate or the downtime limit changes. Local disks go before
+the first round, as libvirt's mirrors do.
 """
 
 import dataclasses
 import math
+import typing
 
 from watcher_tsmig.forecast.curves import Line
+from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.simulate.values import Done
 from watcher_tsmig.simulate.values import Progress
 
 # Bytes below this are rounding, not work.
@@ -29,16 +33,19 @@ class Running:
     """A migration under way; bytes in the stream, s.
 
     :ivar path: the directions that it crosses
+    :ivar cap: of its memory, bytes/s
+    :ivar mirrors: of its disks together, bytes/s
+    :ivar disk: bytes of its disks; they are copied while `rounds` is 0
     :ivar line: the VM's working-set curve
     :ivar known: its writing was measured
     :ivar rules: of the Nova that it leaves
     :ivar weight: GiB that Nova counts
-    :ivar total: of the first pass
+    :ivar total: of the first pass, of memory
     :ivar remaining: of this round, or of all that stand still
     :ivar size: of this round
     :ivar fresh: this round has not begun to be sent
     :ivar still: rounds that `remaining` is of, where they stand still
-    :ivar hybrid: it switches once its first pass is over
+    :ivar switches: it switches once so many rounds are over
     :ivar final: sent with the VM stopped
     :ivar wanted: pages that the VM waits for after the switch
     :ivar wakes: when it serves again after the switch
@@ -58,19 +65,51 @@ class Running:
     remaining: float
     size: float = math.inf
     before: float = math.inf
+    mirrors: float = math.inf
+    disk: float = 0.0
     phase: Mode = Mode.PRE_COPY
     processed: float = 0.0
     rounds: int = 1
     round_began: float = 0.0
     fresh: bool = True
     still: float = 0.0
-    hybrid: bool = False
+    switches: int | None = None
     final: bool = False
     wanted: float | None = None
     wakes: float | None = None
     stopped: float | None = None
     downtime: float = 0.0
     rate: float = 0.0
+
+    @property
+    def copies(self) -> bool:
+        """Its disks are under way, and nothing of its memory is."""
+        return self.rounds == 0
+
+    @property
+    def most(self) -> float:
+        """What it may have now, bytes/s."""
+        return self.mirrors if self.copies else self.cap
+
+    @property
+    def times_out(self) -> float:
+        """When Nova ends it, s; inf: not any more."""
+        if self.phase is Mode.POST_COPY or self.final:
+            return math.inf
+        return self.began + self.rules.completion_timeout * self.weight
+
+    def done(self, vm: str, now: float) -> Done:
+        """How it went, once it has ended."""
+        self.settle(now)
+        return Done(
+            vm=vm,
+            mode=self.phase,
+            began=self.began,
+            ended=now,
+            downtime=self.downtime,
+            data=self.processed,
+            rounds=self.rounds,
+        )
 
     def dirtied(self, seconds: float) -> float:
         """Bytes in the stream of the pages written within so many s."""
@@ -85,11 +124,15 @@ class Running:
     def progress(self, now: float) -> Progress:
         """How far it is."""
         self.settle(now)
+        left = self.remaining if self.copies else 0.0
         return Progress(
             phase=self.phase,
-            total=self.total,
-            processed=self.processed,
-            remaining=self.remaining,
+            total=0.0 if self.copies else self.total,
+            # what was sent of either is never less than nothing by rounding
+            processed=max(self.processed - self.disk + left, 0.0),
+            remaining=0.0 if self.copies else self.remaining,
+            disk=self.disk,
+            disk_remaining=left,
             elapsed=now - self.began,
             rounds=self.rounds,
             downtime=self.downtime,
@@ -145,11 +188,15 @@ class Running:
     def next_round(self, now: float) -> None:
         """What was dirtied while the last round was sent goes next."""
         self.settle(now)
-        self.before = self.size
-        self.remaining = self.dirtied(now - self.round_began)
+        copied = self.copies
+        self.before = math.inf if copied else self.size
+        self.remaining = (
+            self.total if copied else self.dirtied(now - self.round_began)
+        )
         self.rounds += 1
         self.round_began = now
-        self.fresh = True
+        self.final = self.stopped is not None
+        self.fresh = not self.final
 
     def switch(self, now: float) -> None:
         """To post-copy: every page that is not there goes once.
@@ -182,3 +229,34 @@ class Running:
         self.wanted = None
         self.downtime = outage
         self.wakes = now + outage
+
+
+def begun(
+    vm: Vm,
+    rules: Rules,
+    *,
+    now: float,
+    resident: float,
+    **given: typing.Any,  # noqa: ANN401 - fields of `Running`
+) -> Running:
+    """A migration that begins now: with its disks, where it has any."""
+    disk, first = sum(vm.going_along), resident * rules.carried
+    return Running(
+        known=bool(vm.working_set and vm.working_set.samples),
+        rules=rules,
+        weight=rules.weight(vm.memory + disk),
+        began=now,
+        round_began=now,
+        total=first,
+        disk=disk,
+        remaining=disk or first,
+        rounds=0 if disk else 1,
+        fresh=not disk,
+        **given,
+    )
+
+
+def of_disks(vm: Vm) -> float:
+    """What its disks have of a cap, as each has its share till it is there."""
+    sizes = vm.going_along
+    return sum(sizes) / (max(sizes) * (len(sizes) + 1)) if sizes else 1.0

@@ -12,7 +12,8 @@ from watcher_tsmig.plan.values import Mode
 class Event:
     """Something that happened; `time` in simulated s.
 
-    :ivar kind: round, completed, or aborted (by the completion timeout)
+    :ivar kind: round (disks count as one), completed, or aborted (by the
+        completion timeout)
     """
 
     time: float
@@ -24,10 +25,12 @@ class Event:
 class Progress:
     """A running migration as its hypervisor would tell; bytes, s.
 
-    :ivar total: bytes of the first pass
+    :ivar total: bytes of the first pass; 0 while disks are copied
     :ivar processed: bytes sent so far, of all rounds
     :ivar remaining: bytes left of this round (post-copy: of all)
-    :ivar rounds: rounds begun
+    :ivar rounds: rounds begun; 0 while disks are copied
+    :ivar disk: bytes of all disks that go along
+    :ivar disk_remaining: of which are left
     :ivar downtime: stop-and-copy or outage so far known, s
     """
 
@@ -39,6 +42,8 @@ class Progress:
     rounds: int
     downtime: float
     rate: float
+    disk: float = 0.0
+    disk_remaining: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

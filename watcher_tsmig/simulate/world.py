@@ -27,6 +27,8 @@ from watcher_tsmig.simulate.applications import Series
 from watcher_tsmig.simulate.network import Network
 from watcher_tsmig.simulate.runs import LAST_BYTE
 from watcher_tsmig.simulate.runs import Running
+from watcher_tsmig.simulate.runs import begun
+from watcher_tsmig.simulate.runs import of_disks
 from watcher_tsmig.simulate.values import Done
 from watcher_tsmig.simulate.values import Event
 from watcher_tsmig.simulate.values import Progress
@@ -58,6 +60,7 @@ class World:
         """
         self.rules = rules or Rules()
         self._theirs = {h.name: self.rules.under(h.nova) for h in cloud.hosts}
+        self._agents = {h.name for h in cloud.hosts if h.agent}
         self.now = 0.0
         self.done: dict[str, Done] = {}
         self.broken: list[Done] = []  # ended, and the VM has not moved
@@ -82,10 +85,18 @@ class World:
         return self._apps.service(self._row[vm_id])
 
     def start(
-        self, vm_id: str, destination: str, *, cap: float = math.inf
+        self,
+        vm_id: str,
+        destination: str,
+        *,
+        cap: float = math.inf,
+        mirrors: float | None = None,
     ) -> None:
         """Begin pre-copy now.
 
+        :param cap: of its memory, bytes/s
+        :param mirrors: of the disks that go before it, together, bytes/s;
+            None: as the planner has it (`Terms.uncapped`)
         :raises errors.InputError: unknown VM or host, or already running
         """
         index = self._network.index
@@ -98,36 +109,35 @@ class World:
         if not cap > 0:
             raise errors.InputError('cap must be above 0', vm_id)
         vm, row = self._vms[vm_id], self._row[vm_id]
-        rules = self._theirs[self._host[vm_id]]
-        first = float(self._curves.resident[row]) * rules.carried
-        self._running[vm_id] = Running(
+        source = self._host[vm_id]
+        if mirrors is None:
+            mirrors = cap * (of_disks(vm) if source in self._agents else 1.0)
+        self._running[vm_id] = begun(
+            vm,
+            self._theirs[source],
+            now=self.now,
+            resident=float(self._curves.resident[row]),
             row=row,
             destination=destination,
-            path=self._network.path(
-                index[self._host[vm_id]], index[destination]
-            ),
+            path=self._network.path(index[source], index[destination]),
             cap=cap,
-            began=self.now,
-            round_began=self.now,
+            mirrors=mirrors,
             line=self._curves.line(row, Bracket.EXPECTED),
-            known=bool(vm.working_set and vm.working_set.samples),
-            rules=rules,
-            weight=rules.weight(vm.memory),
-            total=first,
-            remaining=first,
         )
         self._stale = True
 
     def switch(self, vm_id: str, *, passed: bool = False) -> None:
         """From pre-copy to post-copy: the VM runs at its destination.
 
+        While its disks are copied that has to wait for them.
+
         :param passed: not before its first pass has been sent, and not if
             it stops for the rest then
         :raises errors.InputError: it is not in pre-copy
         """
         run = self._in_pre_copy(vm_id)
-        if passed and run.rounds == 1:
-            run.hybrid = True
+        if run.rounds <= passed:
+            run.switches = int(passed)
             return
         run.switch(self.now)
         self._moves(vm_id, run)
@@ -175,8 +185,10 @@ class World:
         if run.final:
             return
         run.settle(self.now)
-        run.remaining = run.outstanding(self.now)
-        run.fresh, run.final, run.stopped = False, True, self.now
+        run.stopped = self.now
+        if not run.copies:
+            run.remaining = run.outstanding(self.now)
+            run.fresh, run.final = False, True
         self._stands(run)
 
     def abort(self, vm_id: str) -> None:
@@ -185,7 +197,7 @@ class World:
         :raises errors.InputError: it is not in pre-copy
         """
         run = self._in_pre_copy(vm_id)
-        self.broken.append(self._closed(vm_id, run))
+        self.broken.append(run.done(vm_id, self.now))
         self._serves(run)
         del self._running[vm_id]
         self._stale = True
@@ -244,13 +256,8 @@ class World:
                 moments.append(self.now + run.remaining / run.rate)
             if run.wakes is not None:
                 moments.append(run.wakes)
-            moments.append(self._times_out(run))
+            moments.append(run.times_out)
         return min(moments)
-
-    def _times_out(self, run: Running) -> float:
-        if run.phase is Mode.POST_COPY or run.final:
-            return math.inf
-        return run.began + run.rules.completion_timeout * run.weight
 
     def _turn(self, vm_id: str) -> Event | None:
         """What follows when a round has been sent, or a time is over."""
@@ -258,12 +265,13 @@ class World:
         if run.wakes is not None and run.wakes <= self.now + LAST_MOMENT:
             self._serves(run)
         if run.remaining > LAST_BYTE:
-            if self._times_out(run) > self.now + LAST_MOMENT:
+            if run.times_out > self.now + LAST_MOMENT:
                 return None
             self.abort(vm_id)
             return Event(time=self.now, vm=vm_id, kind='aborted')
         if run.phase is Mode.POST_COPY or run.final:
             return self._complete(vm_id, run)
+        self._stale |= run.copies
         run.next_round(self.now)
         if run.remaining <= LAST_BYTE:
             return self._complete(vm_id, run)
@@ -274,21 +282,9 @@ class World:
         if run.wakes is not None:
             self._apps.outage[run.row] += run.wakes - self.now
         self._serves(run)
-        self.done[vm_id] = self._closed(vm_id, run)
+        self.done[vm_id] = run.done(vm_id, self.now)
         del self._running[vm_id]
         return Event(time=self.now, vm=vm_id, kind='completed')
-
-    def _closed(self, vm_id: str, run: Running) -> Done:
-        run.settle(self.now)
-        return Done(
-            vm=vm_id,
-            mode=run.phase,
-            began=run.began,
-            ended=self.now,
-            downtime=run.downtime,
-            data=run.processed,
-            rounds=run.rounds,
-        )
 
     def _in_pre_copy(self, vm_id: str) -> Running:
         run = self._running.get(vm_id)
@@ -321,8 +317,10 @@ class World:
                     run.wake(self.now)
                 elif run.fresh and run.begin_round(self.now):
                     self._stands(run)
-                elif run.hybrid and run.rounds > 1 and not run.final:
-                    run.hybrid = False
+                elif run.switches is not None and (
+                    run.rounds > run.switches and not run.final
+                ):
+                    run.switches = None
                     self.switch(vm_id)
             if not self._stale:
                 return
@@ -334,7 +332,7 @@ class World:
         paths = [run.path for run in runs]
         shares = network.share(
             np.array(paths, dtype=np.intp).reshape(-1, network.width),
-            np.array([min(run.cap, run.rules.ceiling) for run in runs]),
+            np.array([min(run.most, run.rules.ceiling) for run in runs]),
             np.array([run.rules.streams for run in runs], dtype=np.float64),
             self._at,
             self._apps.demand,

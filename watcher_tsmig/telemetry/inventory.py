@@ -233,6 +233,7 @@ def _vms(
                 locked=bool(server.is_locked),
                 excluded=excluded,
                 disk=local_disk(server) if local else 0.0,
+                disks=local_disks(server) if local else (),
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
                 sla=_sla(metadata, name, notes),
@@ -262,10 +263,16 @@ def _size(server: Server, instance: Instance | None) -> tuple[float, float]:
 
 
 def local_disk(server: Server) -> float:
-    """Bytes of local disk as Placement counts them: in whole GiB.
+    """Bytes of local disk as Placement counts them: in whole GiB."""
+    return sum(math.ceil(size / GIB) * GIB for size in local_disks(server))
+
+
+def local_disks(server: Server) -> tuple[float, ...]:
+    """Bytes of each local disk by the server's flavor, as its guest sees it.
 
     A server without an image boots from a volume, which is not local; its
-    ephemeral disk and its swap are.
+    ephemeral disk and its swap are. A root disk of 0 GiB is as large as its
+    image, which the flavor does not tell.
     """
     flavor = server.flavor
     root, ephemeral, swap = (
@@ -274,7 +281,8 @@ def local_disk(server: Server) -> float:
     )
     if not getattr(server, 'image', None):
         root = 0.0
-    return (root + ephemeral + math.ceil(swap / MIB_PER_GIB)) * GIB
+    sizes = (root * GIB, ephemeral * GIB, from_mib(swap))
+    return tuple(size for size in sizes if size)
 
 
 def _zone(server: Server, keep: bool) -> str | None:

@@ -43,14 +43,6 @@ class TestExpected(Base):
         )
 
     @unittest.expectedFailure
-    def test_f12_disks_that_go_along_are_in_the_forecast(self):
-        server = self.boot('one', flavor='disk')
-        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
-        (move,) = self.operator.moves(plan)
-        # 2 GiB at 1 Gbit/s
-        self.assertGreater(move['input_parameters']['planned_duration_s'], 17)
-
-    @unittest.expectedFailure
     def test_f17_all_that_forecasts_is_reached_by_an_operator(self):
         there = set()
         for path in pathlib.Path(package().origin).parent.rglob('*.py'):

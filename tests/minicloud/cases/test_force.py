@@ -1,6 +1,5 @@
 """What is in force on real hosts: Nova's limit, caps, networks, agents."""
 
-from tests.minicloud import stages
 from tests.minicloud.cases.test_states import Base
 from tests.minicloud.operators import eventually
 
@@ -185,20 +184,7 @@ class TestCaps(Base):
         self.assertGreater(left['pre'], 1 << 40)
 
     def test_without_agents_a_cap_is_advisory_and_nothing_waits_for_them(self):
-        self.operator.bed.stop('agents')
-        self.addCleanup(self.agents_return)
+        self.without_agents()
         _, ended, seen, _ = self.drained()
         self.assertNotIn(57, seen)
         self.operator.tells(ended, 'advisory')
-
-    def agents_return(self):
-        """They serve again, and plans count on them again."""
-        stages.start_agents(self.operator.bed).ready(says='agents serve')
-        server = self.boot('again')
-
-        def look():
-            plan = self.operator.plan_of(self.operator.audit(vms=[server]))
-            (move,) = self.operator.moves(plan)
-            return move['input_parameters']['cap_enforcement'] == 'enforced'
-
-        eventually('caps in force', look, 60)

@@ -2,7 +2,9 @@
 
 import unittest
 
+from tests.minicloud import stages
 from tests.minicloud.operators import Operator
+from tests.minicloud.operators import eventually
 from tests.minicloud.stages import COMPUTES
 
 
@@ -23,6 +25,23 @@ class Base(unittest.TestCase):
         self.operator.aggregate(
             'able', list(COMPUTES), **{'tsmig:post_copy': 'true'}
         )
+
+    def without_agents(self):
+        """Nobody caps anything until the test has ended."""
+        self.operator.bed.stop('agents')
+        self.addCleanup(self.agents_return)
+
+    def agents_return(self):
+        """They serve again, and plans count on them again."""
+        stages.start_agents(self.operator.bed).ready(says='agents serve')
+        server = self.boot('again')
+
+        def look():
+            plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+            (move,) = self.operator.moves(plan)
+            return move['input_parameters']['cap_enforcement'] == 'enforced'
+
+        eventually('caps in force', look, 60)
 
 
 class TestStates(Base):

@@ -24,10 +24,17 @@ Points = list[tuple[float, float]]
 
 
 class Written:
-    """What a VM writes: distinct bytes dirtied within some seconds."""
+    """What a VM writes: distinct bytes dirtied within some seconds.
 
-    def __init__(self, vm: Vm, request: Request) -> None:
-        known = vm.working_set
+    And the disks that go before its memory.
+    """
+
+    def __init__(self, vm: Vm, request: Request, *, capped: bool) -> None:
+        known, sizes = vm.working_set, vm.going_along
+        self.disk = sum(sizes)
+        # as many caps as disks and one more, and the largest takes longest
+        self.slowest = max(sizes, default=0.0) * (len(sizes) + 1)
+        self.ahead = self.slowest if capped else self.disk
         self.memory = vm.memory
         self.resident = known.resident if known else vm.memory
         samples = list(known.samples) if known else []
@@ -71,8 +78,10 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
     """(total s, downtime s, bytes) of a pre-copy; None if it never ends."""
     if bandwidth <= 0:
         return None
-    rate, gib = rules.rate(bandwidth), rules.weight(writes.memory)
-    total, sent, rest = 0.0, 0.0, writes.resident * rules.carried
+    rate = rules.rate(bandwidth)
+    gib = rules.weight(writes.memory + writes.disk)
+    total, sent = writes.ahead / rate, writes.disk
+    rest = writes.resident * rules.carried
     rounds, waited = 0, 0
     while rounds < rules.max_rounds:
         seconds, now = rest / rate, rules.limit_at(total, gib)
@@ -96,24 +105,31 @@ def _switched(writes: Written, rules: Rules, bandwidth: float) -> Totals:
     waits for the pages that it works with, one behind the other; others
     are sent meanwhile.
     """
-    rate, gib = rules.rate(bandwidth), rules.weight(writes.memory)
+    rate = rules.rate(bandwidth)
+    gib = rules.weight(writes.memory + writes.disk)
+    ahead, sent = writes.ahead / rate, writes.disk
     first = writes.resident * rules.carried
     passed = first / rate
-    if passed <= rules.limit_at(0.0, gib) * (1 + AGREE):
-        return passed, passed, first
+    if passed <= rules.limit_at(ahead, gib) * (1 + AGREE):
+        return ahead + passed, passed, sent + first
     rest = min(writes.within(passed) * rules.carried, first)
-    if rest / rate <= rules.limit_at(passed, gib) * (1 + AGREE):
-        return passed + rest / rate, rest / rate, first + rest
+    took, sent = ahead + passed + rest / rate, sent + first + rest
+    if rest / rate <= rules.limit_at(ahead + passed, gib) * (1 + AGREE):
+        return took, rest / rate, sent
     pages = min(writes.within(rules.post_copy_grain), rest) / rules.page
     fault = (rules.post_copy_queue + rules.page) / rate
     outage = rules.switchover + min(pages * fault, rest / rate)
-    return passed + rest / rate, outage, first + rest
+    return took, outage, sent
 
 
 def forecasts(view: View) -> Iterator[str]:
     """Caps hold their LCBs and limits; the forecasts are right."""
     for m in view.moves:
-        writes = Written(view.vms[m.vm], view.plan.request)
+        writes = Written(
+            view.vms[m.vm],
+            view.plan.request,
+            capped=view.hosts[m.source].agent,
+        )
         yield from _cap(view, m)
         if m.mode is Mode.PRE_COPY:
             yield from _lcb(view, m, writes)
@@ -165,7 +181,8 @@ def _said(rules: Rules, m: Migration, writes: Written) -> Iterator[str]:
     walked: Totals | None
     if m.mode is Mode.POST_COPY:
         sent = writes.resident * rules.carried
-        walked = (sent / rules.rate(m.cap), rules.post_copy_outage, sent)
+        took = (writes.ahead + sent) / rules.rate(m.cap)
+        walked = (took, rules.post_copy_outage, sent + writes.disk)
     elif m.mode is Mode.HYBRID:
         walked = _switched(writes, rules, m.cap)
     else:

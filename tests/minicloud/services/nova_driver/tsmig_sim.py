@@ -118,6 +118,12 @@ class TsmigSimDriver(fake.FakeDriver):
             name=instance.name,
             host=CONF.host,
             memory=instance.flavor.memory_mb * MIB,
+            # no storage is shared, so that they go along
+            disks=[
+                size * GIB
+                for size in (instance.root_gb, instance.ephemeral_gb)
+                if size
+            ],
         )
 
     def destroy(self, context, instance, *args, **kwargs):
@@ -167,8 +173,6 @@ class TsmigSimDriver(fake.FakeDriver):
                 'start',
                 uuid=instance.uuid,
                 destination=dest,
-                # no storage is shared, so that the disks go along
-                disk=(instance.root_gb + instance.ephemeral_gb) * GIB,
                 cap=CONF.libvirt.live_migration_bandwidth * MIB,
             )
             ended = self._follow(instance, migrate_data, orders)
@@ -210,6 +214,10 @@ class TsmigSimDriver(fake.FakeDriver):
                 migration.memory_total = int(job['total'])
                 migration.memory_processed = int(job['processed'])
                 migration.memory_remaining = int(job['remaining'])
+                left = int(job['disk_remaining'])
+                migration.disk_total = int(job['disk'])
+                migration.disk_processed = int(job['disk']) - left
+                migration.disk_remaining = left
                 migration.save()
             looks += 1
             time.sleep(LOOK_EVERY)

@@ -1,0 +1,79 @@
+"""What is known of a VM, with what is assumed where nothing is.
+
+Every assumption is written down with the VM that it concerns. Nothing here
+knows of other VMs.
+"""
+
+import numpy as np
+
+from watcher_tsmig.forecast import Curves
+from watcher_tsmig.forecast import Terms
+from watcher_tsmig.forecast import fit
+from watcher_tsmig.forecast import settings
+from watcher_tsmig.model import Vm
+from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.cloud import PAUSED
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.values import Request
+
+
+def _working_set(vm: Vm, request: Request) -> WorkingSet:
+    """What is known, with what is assumed where nothing is.
+
+    Unmeasured dirtying is a constant rate up to the whole memory, the
+    shape that forecasts the longest migration for its rate at 1 s.
+    """
+    known = vm.working_set
+    resident = known.resident if known is not None else vm.memory
+    if vm.state == PAUSED:
+        return WorkingSet(resident=resident, samples=((1.0, 0.0),))
+    if known is not None and known.samples:
+        return known
+    return WorkingSet(
+        resident=resident,
+        samples=((1.0, min(request.assume_dirty_rate, resident)),),
+        source='assumed',
+    )
+
+
+def assumptions(vm: Vm) -> tuple[str, ...]:
+    unknown = (
+        ('traffic', vm.traffic is None),
+        (
+            'dirtying',
+            vm.state != PAUSED
+            and (vm.working_set is None or not vm.working_set.samples),
+        ),
+    )
+    return tuple(name for name, missing in unknown if missing)
+
+
+def rates(vm: Vm, request: Request) -> tuple[float, float]:
+    """(tx, rx) as measured or assumed, bytes/s."""
+    if vm.traffic is None:
+        return request.assume_traffic, request.assume_traffic
+    return vm.traffic.tx, vm.traffic.rx
+
+
+def forecasts(
+    moving: list[Vm],
+    request: Request,
+    theirs: tuple[Rules, ...],
+    source: IntArray,
+    capped: BoolArray,
+) -> tuple[Curves, Terms]:
+    """What forecasts of these VMs need beside a bandwidth."""
+    curves = fit([_working_set(vm, request) for vm in moving])
+    novas = settings([theirs[host] for host in source])
+    disks = [vm.going_along for vm in moving]
+    return curves, Terms(
+        memory=np.array([v.memory for v in moving]),
+        disks=np.array([float(len(sizes)) for sizes in disks]),
+        disk=np.array([sum(sizes) for sizes in disks]),
+        largest_disk=np.array([max(sizes, default=0.0) for sizes in disks]),
+        uncapped=~capped[source],
+        raised=np.ones(len(moving), dtype=bool),
+        **novas,
+    )
