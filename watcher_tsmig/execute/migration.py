@@ -1,15 +1,13 @@
 """One planned migration carried out through Nova, to its true end.
 
-The loop and the words for people live here. What Nova is asked is in
-nova.py, what follows from its answers is in follow.py. Every failure leaves
-as a `MigrationError` that says what happened, where the VM is, and what to
-do next.
+The loop lives here. What Nova is asked is in nova.py, what follows from its
+answers is in follow.py, and what a run that does not arrive ends with is in
+ends.py.
 """
 
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import NoReturn
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Direction
@@ -22,8 +20,8 @@ from watcher_tsmig.execute.caps import NoCaps
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Refused
-from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.compute import Statistics
+from watcher_tsmig.execute.ends import Ends
 from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Step
@@ -44,9 +42,6 @@ from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.units import human_time
 
 LOG = logging.getLogger(__name__)
-
-# Of Nova's reason, so much; where the VM is has to be told, too.
-REASON = 80
 
 # Nova's statuses in which a hypervisor sends memory.
 SENDING = ('running', 'running (post-copy)')
@@ -96,8 +91,9 @@ def carry_out(
     keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
     governing = Governing(governor or Policy(), order, keeping)
     run = _Run(
-        nova, order, pace, clock, cancelled, report, known, keeping, governing
-    )
+        nova, order, pace, clock, cancelled, report, known, keeping, governing,
+        Ends(nova, order, pace, clock),
+    )  # fmt: skip
     giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
     with giving.lent(), keeping.kept():
         outcome = run.follow()
@@ -117,6 +113,7 @@ class _Run:
     known: frozenset[str]
     keeping: Keeping
     governing: Governing
+    ends: Ends
     doubt: str = ''
     remark: str = ''
     data: float | None = None
@@ -151,7 +148,7 @@ class _Run:
                 seen_at = self.clock.now()
             except errors.CloudError as error:
                 if self.clock.now() - seen_at > self.pace.outage:
-                    self._fail(
+                    self.ends.fail(
                         f'Nova has not answered for '
                         f'{human_time(self.pace.outage)} ({error}); its '
                         'migration goes on, look at it before planning again',
@@ -266,53 +263,14 @@ class _Run:
                 )
                 LOG.warning('%s %s', name, self.remark)
         elif step is Step.FAIL:
-            cause = watch.stop.value if watch.stop else self._cause()
-            status = self.record.status if self.record else 'gone'
-            # what failed before anything was sent another host may take
-            refused = watch.stop is None and not self.ran
-            self._fail(f'{cause} (Nova: {status})', refused=refused)
+            self.ends.failed(watch, self.record, ran=self.ran)
         elif step is Step.ABSENT:
-            self._fail(
-                'Nova made no migration in '
-                f'{human_time(self.pace.appear)}'
-                + (f' ({self.doubt})' if self.doubt else '')
-            )
+            self.ends.absent(self.doubt)
         elif step is Step.STUCK:
-            self._stuck(watch)
-
-    def _cause(self) -> str:
-        reason = self.nova.reason(self.order.vm)
-        return f'it failed: {reason[:REASON]}' if reason else 'it failed'
-
-    def _stuck(self, watch: Watch) -> NoReturn:
-        status = self.record.status if self.record else 'gone'
-        if watch.stop and not watch.switched:
-            self._fail(
-                f'{watch.stop.value}, and the abort had no effect within '
-                f'{human_time(self.pace.stop)} (Nova: {status})'
-            )
-        if watch.phase is Phase.RUNNING:
-            self._fail(
-                f'has been running for {human_time(watch.lasted)}, long past '
-                'its deadline, and is left to that'
-            )
-        self._fail(words.halfway(self.order, status, watch.lasted))
+            self.ends.stuck(watch, self.record)
 
     def _finish(self, watch: Watch) -> Outcome:
-        began = self.clock.now()
-        while True:
-            server = self._server()
-            if (
-                server
-                and server.host == self.order.destination
-                and server.task is None
-            ):
-                break
-            if self.clock.now() - began > self.pace.settle:
-                self._fail('Nova reports completed')
-            self.clock.sleep(self.pace.poll)
-        if server.vm_state == 'error':
-            self._fail('Nova reports completed')
+        self.ends.landed()
         said = (self.keeping.told(), self.remark, self.governing.said)
         return Outcome(
             vm=self.order.vm,
@@ -325,24 +283,3 @@ class _Run:
             cap_rate=self.keeping.in_force,
             remark='; '.join(filter(None, said)),
         )
-
-    def _server(self) -> Server | None:
-        try:
-            return self.nova.server(self.order.vm)
-        except errors.CloudError as error:
-            LOG.warning('%s: %s', self.order.name, error)
-            return None
-
-    def _fail(
-        self,
-        what: str,
-        cause: BaseException | None = None,
-        *,
-        refused: bool = False,
-    ) -> NoReturn:
-        server = self._server()
-        where = words.whereabouts(self.order, server)
-        text = words.sentence(self.order, f'{what}; {where}')
-        if refused and words.at_rest(self.order, server):
-            raise errors.DestinationError(text, what) from cause
-        raise errors.MigrationError(text) from cause
