@@ -8,6 +8,7 @@ import contextlib
 import pathlib
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from oslo_config import cfg
 
 from watcher_tsmig.agent import bus
 from watcher_tsmig.agent.agent import Agent
+from watcher_tsmig.agent.agent import Answer
 from watcher_tsmig.agent.keeper import Keeper
 from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.agent.values import Code
@@ -28,12 +30,16 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.agent.values import Writing
 from watcher_tsmig.model import Host
+from watcher_tsmig.playground.cloud import Mood
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.records import Record
 from watcher_tsmig.playground.records import Server
 from watcher_tsmig.playground.records import Status
 
 TICK = 0.5
+# Wall seconds until it answers, and s by which its clock is wrong.
+SILENT: dict[Mood | None, float] = {Mood.DEAD: 60.0, Mood.SLOW: 3.0}
+JUMPS: dict[Mood | None, float] = {Mood.AHEAD: 3600.0, Mood.BEHIND: -3600.0}
 
 
 class Hypervisor:
@@ -42,18 +48,27 @@ class Hypervisor:
     def __init__(self, sim: SimCloud, host: str) -> None:
         self._sim = sim
         self._host = host
+        self._said: dict[str, Speeds] = {}
+
+    @property
+    def _lies(self) -> bool:
+        return self._sim.moods.get(self._host) is Mood.LYING
 
     def speeds(self, vm: str) -> Speeds:
         """The caps in force now."""
         with self._sim.at_now():
             self._server(vm)
-            return self._sim.migrations.speeds.get(vm, Speeds())
+            known = self._said if self._lies else self._sim.migrations.speeds
+            return known.get(vm, Speeds())
 
     def set_speeds(self, vm: str, speeds: Speeds) -> None:
         """Set both caps, in flight too."""
         with self._sim.at_now():
             self._server(vm)
-            self._sim.migrations.set_speeds(vm, speeds)
+            if self._lies:
+                self._said[vm] = speeds
+            else:
+                self._sim.migrations.set_speeds(vm, speeds)
 
     def runs(self, vm: str) -> bool:
         """Whether the guest runs or is paused."""
@@ -69,19 +84,20 @@ class Hypervisor:
         """The job under way."""
         with self._sim.at_now():
             record = self._record(vm)
-            if record is None or not record.sending or record.arrived:
+            idle = record is None or not record.sending or record.arrived
+            if record is None or idle or self._lies:
                 return Job()
             seen = self._sim.migrations.world.progress(vm)
             return Job(
                 direction=Direction.OUTGOING,
                 post_copy=record.status is Status.POST_COPY,
                 elapsed=self._sim.migrations.now - record.created,
-                total=seen.total,
-                processed=seen.processed,
-                remaining=seen.remaining,
+                total=float(int(seen.total)),
+                processed=float(int(seen.processed)),
+                remaining=float(int(seen.remaining)),
                 iteration=seen.rounds,
-                disk_processed=seen.disk - seen.disk_remaining,
-                disk_remaining=seen.disk_remaining,
+                disk_processed=float(int(seen.disk - seen.disk_remaining)),
+                disk_remaining=float(int(seen.disk_remaining)),
             )
 
     def measure(self, vm: str, seconds: int, method: Method) -> None:
@@ -114,11 +130,37 @@ class Hypervisor:
     def _here(self, server: Server) -> bool:
         record = self._sim.migrations.in_flight(server)
         # until it has arrived the source has its domain
-        where = record.source if record and not record.arrived else None
-        return (where or server.host) == self._host
+        if record is not None and not record.arrived:
+            return record.source == self._host
+        return self._sim.migrations.world.host_of(server.vm.id) == self._host
 
     def _record(self, vm: str) -> Record | None:
         return self._sim.migrations.in_flight(self._server(vm))
+
+
+class Moody(Agent):
+    """An agent with which something may be wrong; see `Mood`."""
+
+    def __init__(
+        self, sim: SimCloud, host: str, hypervisor: Hypervisor, keeper: Keeper
+    ) -> None:
+        self._mood = lambda: sim.moods.get(host)
+        (known,) = (h for h in sim.cloud.hosts if h.name == host)
+        super().__init__(
+            hypervisor, keeper, _facts(sim, known), clock=clock_of(sim, host)
+        )
+
+    def answer(self, request: object) -> Answer:
+        """As it is asked, late if it is slow, and too late if it is dead."""
+        end = time.monotonic() + SILENT.get(self._mood(), 0.0)
+        while time.monotonic() < end and self._mood() in SILENT:
+            time.sleep(0.05)
+        return super().answer(request)
+
+
+def clock_of(sim: SimCloud, host: str) -> Callable[[], float]:
+    """What a host's clock shows, seconds since the epoch."""
+    return lambda: time.time() + JUMPS.get(sim.moods.get(host), 0.0)
 
 
 @contextlib.contextmanager
@@ -132,8 +174,8 @@ def serving(
     for host in sim.cloud.hosts:
         hypervisor = Hypervisor(sim, host.name)
         path = folder / f'caps-{sim.services[host.name].id}.json'
-        keeper = Keeper(hypervisor, path, time.time)
-        agent = Agent(hypervisor, keeper, _facts(sim, host))
+        keeper = Keeper(hypervisor, path, clock_of(sim, host.name))
+        agent = Moody(sim, host.name, hypervisor, keeper)
         server = bus.server(transport, host.name, agent)
         server.start()
         keepers.append(keeper)

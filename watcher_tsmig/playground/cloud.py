@@ -21,7 +21,7 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.playground import bonds
 from watcher_tsmig.playground.clock import Clock
-from watcher_tsmig.playground.migrations import Migrations
+from watcher_tsmig.playground.mishaps import Mishaps
 from watcher_tsmig.playground.records import Fault
 from watcher_tsmig.playground.records import Habits
 from watcher_tsmig.playground.records import Server
@@ -37,6 +37,16 @@ class Metrics(enum.StrEnum):
     LIVE = 'live'
     STALE = 'stale'  # the last point is hours old
     GONE = 'gone'
+
+
+class Mood(enum.StrEnum):
+    """What is wrong with an agent."""
+
+    DEAD = 'dead'  # it answers nothing
+    SLOW = 'slow'  # it answers too late
+    LYING = 'lying'  # it says that a cap holds, and that nothing migrates
+    AHEAD = 'ahead'  # its clock has jumped by an hour
+    BEHIND = 'behind'
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,7 +109,7 @@ class SimCloud:
         self.cloud = with_uuids(cloud)
         self.clock = clock
         self.zero = time.time()
-        self.migrations = Migrations(World(self.cloud), habits or Habits())
+        self.migrations = Mishaps(World(self.cloud), habits or Habits())
         self.marks = bonds.marks_of(self.cloud)
         self.servers = {
             vm.id: Server(
@@ -123,6 +133,9 @@ class SimCloud:
             )
             for number, host in enumerate(self.cloud.hosts, 1)
         }
+        self.migrations.alive = lambda host: self.services[host].up
+        # what is wrong with agents, by host
+        self.moods: dict[str, Mood] = {}
         self.metrics = dict.fromkeys(self.servers, Metrics.LIVE)
         # how much of its own traffic and writing each VM is measured to have
         self.traffic = dict.fromkeys(self.servers, 1.0)
@@ -250,6 +263,35 @@ class SimCloud:
 
     def _free(self, name: str) -> float:
         return self.services[name].host.memory - self.used(name)[0]
+
+    def set_up(self, name: str, up: bool) -> None:
+        """Let a host's nova-compute work, or not."""
+        service = self.services[name]
+        began = up and not service.up
+        service.up = up
+        if began:
+            self.migrations.restarted(name)
+
+    def delete(self, server: Server) -> None:
+        """Delete a VM, and its records with it."""
+        self.migrations.forget(server)
+        del self.servers[server.vm.id]
+        vms = tuple(v for v in self.cloud.vms if v.id in self.servers)
+        groups = tuple(
+            dataclasses.replace(
+                group,
+                members=tuple(m for m in group.members if m in self.servers),
+            )
+            for group in self.cloud.groups
+        )
+        self.cloud = dataclasses.replace(self.cloud, vms=vms, groups=groups)
+
+    def fill(self, name: str, full: bool) -> None:
+        """Let a host have no memory left, or all that it had."""
+        (had,) = (h for h in self.cloud.hosts if h.name == name)
+        if full:
+            had = dataclasses.replace(had, memory=max(self.used(name)[0], 1.0))
+        self.services[name].host = had
 
     def teleport(self, server: Server, host: str) -> None:
         """Move a VM at once, without a record: behind everybody's back.

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig import errors
+from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.playground import records
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import Metrics
+from watcher_tsmig.playground.cloud import Mood
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.records import Fault
 from watcher_tsmig.playground.records import Server
+from watcher_tsmig.playground.records import Status
+from watcher_tsmig.playground.troubles import Trouble
+from watcher_tsmig.playground.troubles import Troubles
 
 
 class Control(web.App):
@@ -31,8 +36,10 @@ class Control(web.App):
         sim: SimCloud,
         identify: Callable[[str], web.Who | None],
         services: Mapping[str, web.App],
+        troubles: Troubles,
     ) -> None:
         self._sim = sim
+        self._troubles = troubles
         self._services = services
         super().__init__(identify)
 
@@ -43,6 +50,9 @@ class Control(web.App):
             web.Route('POST', '/vms/{server_id}', self._vm),
             web.Route('POST', '/hosts/{name}', self._host),
             web.Route('POST', '/services/{kind}', self._service),
+            web.Route('GET', '/troubles', self._told),
+            web.Route('POST', '/troubles', self._trouble),
+            web.Route('DELETE', '/troubles/{number}', self._end_trouble),
         )
 
     def error(self, status: int, message: str) -> object:
@@ -62,6 +72,7 @@ class Control(web.App):
                     'locked': server.locked,
                     'metrics': str(sim.metrics[server.vm.id]),
                     'migration': record and str(record.status),
+                    'capped': _capped(sim, server),
                 }
             body = {
                 'time': sim.migrations.now,
@@ -94,31 +105,80 @@ class Control(web.App):
             'writing': _writing,
             'locked': _locked,
             'active': _active,
+            'repaired': lambda sim, server, _: sim.migrations.repair(server),
+            'deleted': lambda sim, server, _: sim.delete(server),
             'host': lambda sim, server, host: sim.teleport(server, str(host)),
         }
-        body = request.json()
+        body, later = _later(request.json())
         unknown = set(body) - set(changes)
         if unknown or not body:
             raise web.HttpError(400, f'known keys: {", ".join(changes)}')
-        with self._sim.at_now() as sim:
-            server = sim.server(server_id)
+
+        def change() -> None:
+            server = self._sim.server(server_id)
             for key, value in body.items():
                 try:
-                    changes[key](sim, server, value)
+                    changes[key](self._sim, server, value)
                 except (TypeError, ValueError, KeyError) as e:
                     raise web.HttpError(400, f'{key}: {e!r}') from e
-        return web.Response(204)
+
+        return self._do(change, later)
 
     def _host(self, request: web.Request, name: str) -> web.Response:
-        body = request.json()
-        with self._sim.at_now() as sim:
-            service = sim.services.get(name)
-            if service is None:
-                raise web.HttpError(404, f'Host {name} could not be found.')
+        """Change one host and its agent; booleans, and the agent's mood."""
+        changes: dict[str, Callable[[SimCloud, Any], None]] = {
+            'up': lambda sim, up: sim.set_up(name, _yes(up)),
+            'enabled': lambda sim, value: setattr(
+                sim.services[name], 'enabled', _yes(value)
+            ),
+            'full': lambda sim, full: sim.fill(name, _yes(full)),
+            'agent': lambda sim, mood: _mood(sim, name, mood),
+        }
+        body, later = _later(request.json())
+        if name not in self._sim.services:
+            raise web.HttpError(404, f'Host {name} could not be found.')
+        if not set(body) <= set(changes):
+            raise web.HttpError(400, f'known keys: {", ".join(changes)}')
+
+        def change() -> None:
             for key, value in body.items():
-                if key not in ('up', 'enabled') or not isinstance(value, bool):
-                    raise web.HttpError(400, 'known: up, enabled; booleans')
-                setattr(service, key, value)
+                try:
+                    changes[key](self._sim, value)
+                except (TypeError, ValueError) as e:
+                    raise web.HttpError(400, f'{key}: {e}') from e
+
+        return self._do(change, later)
+
+    def _do(
+        self, change: Callable[[], None], later: tuple[str, str, float] | None
+    ) -> web.Response:
+        with self._sim.at_now() as sim:
+            if later is None:
+                change()
+            else:
+                sim.migrations.when(*later, change)
+        return web.Response(204)
+
+    def _trouble(self, request: web.Request) -> web.Response:
+        """Let requests meet trouble; see `Trouble`. Its number."""
+        body, later = _later(request.json())
+        try:
+            trouble = Trouble.read(body)
+        except errors.InputError as e:
+            raise web.HttpError(400, str(e)) from e
+        if later is not None:
+            return self._do(lambda: self._add(trouble), later)
+        return web.Response(200, {'number': self._add(trouble)})
+
+    def _add(self, trouble: Trouble) -> int:
+        return self._troubles.add(trouble)
+
+    def _told(self, request: web.Request) -> web.Response:
+        return web.Response(200, self._troubles.told())
+
+    def _end_trouble(self, request: web.Request, number: str) -> web.Response:
+        if not (number.isdigit() and self._troubles.end(int(number))):
+            raise web.HttpError(404, 'There is no such trouble.')
         return web.Response(204)
 
     def _service(self, request: web.Request, kind: str) -> web.Response:
@@ -131,6 +191,42 @@ class Control(web.App):
             raise web.HttpError(400, 'up: true or false is needed')
         service.down = not up
         return web.Response(204)
+
+
+def _later(
+    body: dict[str, Any],
+) -> tuple[dict[str, Any], tuple[str, str, float] | None]:
+    """A body, and when it is to happen; None: at once.
+
+    ``{"when": {"vm": id, "status": "running", "after": 2}, ...}``
+    """
+    body = dict(body)
+    when = body.pop('when', None)
+    if when is None:
+        return body, None
+    try:
+        status = Status(when['status'])
+        return body, (str(when['vm']), status, float(when.get('after', 0.0)))
+    except (TypeError, ValueError, KeyError) as e:
+        raise web.HttpError(400, f'when: {e!r}') from e
+
+
+def _yes(value: web.Json) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError('true or false is needed')
+    return value
+
+
+def _mood(sim: SimCloud, name: str, value: web.Json) -> None:
+    """What is wrong with a host's agent; None: nothing."""
+    sim.moods.pop(name, None)
+    if value is not None:
+        sim.moods[name] = Mood(value)
+
+
+def _capped(sim: SimCloud, server: Server) -> bool:
+    speeds = sim.migrations.speeds.get(server.vm.id, Speeds())
+    return speeds != Speeds()
 
 
 def _fault(sim: SimCloud, server: Server, value: web.Json) -> None:

@@ -26,6 +26,13 @@ from watcher_tsmig.simulate.world import World
 
 # Of `lagging`: a client hardly ever sees it.
 POST_MIGRATING = 0.01
+# s that Nova waits for a nova-compute that does not answer
+RPC_TIMEOUT = 60.0
+NO_HOST = 'No valid host was found. There are not enough hosts available.'
+UNFIT = (
+    'Migration pre-check error: Unacceptable CPU info: CPU does not have '
+    'compatibility.'
+)
 MAX_RECORDS = 10_000  # the oldest finished ones are forgotten beyond
 
 
@@ -41,6 +48,8 @@ class Migrations:
         )
         self.faults: dict[str, tuple[Fault, float]] = {}
         self.pending: dict[str, str] = {}  # VM to destination, unrecorded
+        # whether a host's nova-compute works
+        self.alive: Callable[[str], bool] = lambda host: True
         # libvirt's caps of a domain, until it leaves its host
         self.speeds: dict[str, Speeds] = {}
         self._origin = 0.0  # when this world began
@@ -106,7 +115,8 @@ class Migrations:
 
     def force_complete(self, record: Record, permitted: bool) -> None:
         """Switch to post-copy, or pause where that is not permitted."""
-        if not record.sending or record.arrived:
+        lost = not record.sending or not self.alive(record.source)
+        if lost or record.arrived:
             return  # QEMU does not send: the request is lost, as in Nova
         if permitted:
             if not self.world.progress(record.server.vm.id).total:
@@ -126,6 +136,8 @@ class Migrations:
             self._cap(record)
 
     def _cap(self, record: Record) -> None:
+        if record.stalled:
+            return
         vm = record.server.vm.id
         speeds = self.speeds.get(vm, Speeds())
         post_copy = record.status is Status.POST_COPY
@@ -133,7 +145,7 @@ class Migrations:
 
     def abort(self, record: Record) -> None:
         """Cancel; what has arrived is beyond."""
-        if record.arrived:
+        if record.arrived or not self.alive(record.source):
             return
         if record.sending:
             self.world.abort(record.server.vm.id)
@@ -155,7 +167,10 @@ class Migrations:
         )
         self.records[number] = record
         self._forget()
-        if not destination or self._strikes(record, Fault.NO_HOST):
+        self._noticed(record)
+        unfit = destination and self._strikes(record, Fault.UNFIT)
+        if unfit or not destination or self._strikes(record, Fault.NO_HOST):
+            record.why = UNFIT if unfit else NO_HOST
             self._end(record, Status.ERROR)
             return
         self._after(self.habits.queueing, lambda: self._queue(record))
@@ -168,16 +183,31 @@ class Migrations:
 
     def _admit(self, host: str) -> None:
         queue = self._queues.get(host)
-        while queue and self._busy[host] < self.habits.max_concurrent:
+        most = self.habits.max_concurrent if self.alive(host) else 0
+        while queue and self._busy[host] < most:
             record = queue.popleft()
             if record.status is Status.QUEUED:
                 self._busy[host] += 1
                 self._set(record, Status.PREPARING)
-                self._after(self.habits.preparing, self._runner(record))
+                if self.alive(record.destination):
+                    wait, then = self.habits.preparing, self._runner(record)
+                else:
+                    wait, then = RPC_TIMEOUT, self._unprepared(record)
+                self._after(wait, then)
+
+    def _unprepared(self, record: Record) -> Callable[[], None]:
+        def fail() -> None:
+            if record.status is Status.PREPARING:
+                record.why = 'Timed out waiting for a reply to message ID 1'
+                self._end(record, Status.FAILED)
+
+        return fail
 
     def _runner(self, record: Record) -> Callable[[], None]:
         def run() -> None:
             if record.status is not Status.PREPARING:
+                return
+            if not self.alive(record.source):
                 return
             self._set(record, Status.RUNNING)
             record.memory = record.disk = (0.0, 0.0, 0.0)
@@ -201,35 +231,21 @@ class Migrations:
         self.world.start(vm, record.destination, cap=cap, mirrors=mirrors)
         record.sending = True
         self._sending[vm] = record
-        fault = self.faults.get(vm)
-        if fault and fault[0] in (Fault.FAIL, Fault.ERROR):
-            self._after(fault[1], lambda: self._break(record))
+        self._began(record)
+
+    def _began(self, record: Record) -> None:
+        """A migration begins to send."""
 
     def _refresh(self, record: Record) -> None:
         if record.status not in (Status.RUNNING, Status.POST_COPY):
             return
-        if record.sending and not record.arrived:
+        if record.sending and not record.arrived and self.alive(record.source):
             done = self.world.progress(record.server.vm.id)
             record.memory = (done.total, done.processed, done.remaining)
             copied = done.disk - done.disk_remaining
             record.disk = (done.disk, copied, done.disk_remaining)
             record.updated = self.now
         self._after(self.habits.statistics, lambda: self._refresh(record))
-
-    def _break(self, record: Record) -> None:
-        """The injected failure; post-copy and the arrived go on."""
-        if record.status is not Status.RUNNING or record.arrived:
-            return
-        fault, _ = self.faults.pop(record.server.vm.id, (None, 0.0))
-        if fault is None:
-            return  # taken back meanwhile
-        self.world.fail(record.server.vm.id)
-        if fault is Fault.ERROR:
-            record.server.vm_state = 'error'
-            record.server.fault = 'Live migration operation has aborted'
-            self._end(record, Status.ERROR)
-        else:
-            self._end(record, Status.FAILED)
 
     def _time_out(self, record: Record) -> None:
         waits = not record.arrived and not record.server.paused
@@ -244,9 +260,15 @@ class Migrations:
         if event.kind == 'completed':
             del self._sending[event.vm]
             record.arrived = True
-            record.server.host = record.destination
             # a domain that arrives has none
             self.speeds.pop(event.vm, None)
+            if not self.alive(record.source):
+                return  # nobody is there to see it
+            if not self.alive(record.destination):
+                # Nova's end at the destination is not done, and it goes on
+                self._after(RPC_TIMEOUT, lambda: self._finish(record))
+                return
+            record.server.host = record.destination
             self._settle(record.server)
             self._after(self.habits.lagging, lambda: self._finish(record))
         elif event.kind == 'failed':
@@ -281,6 +303,10 @@ class Migrations:
     def _set(self, record: Record, status: Status) -> None:
         record.status = status
         record.updated = self.now
+        self._noticed(record)
+
+    def _noticed(self, record: Record) -> None:
+        """A record has another status."""
 
     def _strikes(self, record: Record, fault: Fault) -> bool:
         vm = record.server.vm.id

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from watcher_tsmig.playground import nova_actions
 from watcher_tsmig.playground import nova_common as common
 from watcher_tsmig.playground import nova_groups
 from watcher_tsmig.playground import nova_hosts
@@ -33,6 +34,7 @@ class Nova(common.NovaApp):
         self._sim = sim
         self._hosts = nova_hosts.Hosts(sim)
         self._groups = nova_groups.Groups(sim, views.OWNER)
+        self._actions = nova_actions.Actions(sim)
         super().__init__(identify)
 
     def routes(self) -> Sequence[web.Route]:
@@ -53,6 +55,7 @@ class Nova(common.NovaApp):
             route('GET', v + '/os-migrations', self._migrations),
             *self._hosts.routes(),
             *self._groups.routes(),
+            *self._actions.routes(),
         )
 
     # -- versions

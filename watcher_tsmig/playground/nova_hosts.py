@@ -134,7 +134,7 @@ class Hosts:
                         service.enabled = status == 'enabled'
                         service.reason = body.get('disabled_reason')
                     if 'forced_down' in body:
-                        service.up = not body['forced_down']
+                        sim.set_up(service.host.name, not body['forced_down'])
                     now = sim.instant(sim.migrations.now)
                     shown = views.service(service, version, now)
                     return web.Response(200, {'service': shown})

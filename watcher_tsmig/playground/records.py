@@ -47,8 +47,22 @@ class Fault(enum.StrEnum):
 
     REFUSE = 'refuse'  # the POST is answered with 400
     NO_HOST = 'no-host'  # accepted, then no valid host: record in error
+    UNFIT = 'unfit'  # accepted, then the destination's check fails: error
     FAIL = 'fail'  # breaks while running; the VM stays, ACTIVE
     ERROR = 'error'  # breaks while running; the VM stays, in ERROR
+    CANCEL = 'cancel'  # somebody aborts it while it is running
+    STALL = 'stall'  # nothing is sent any more, and nobody notices
+    LOSE = 'lose'  # the post-copy breaks: the guest is lost, in ERROR
+
+
+#: What may happen to a migration that is sending, and in which status.
+WHILE_SENDING = {
+    Fault.FAIL: Status.RUNNING,
+    Fault.ERROR: Status.RUNNING,
+    Fault.CANCEL: Status.RUNNING,
+    Fault.STALL: None,
+    Fault.LOSE: Status.POST_COPY,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +113,10 @@ class Server:
 
 @dataclasses.dataclass(slots=True)
 class Record:
-    """A row of os-migrations; memory, disk in bytes, None where unknown."""
+    """A row of os-migrations; memory, disk in bytes, None where unknown.
+
+    :ivar why: what failed first, as instance actions tell it
+    """
 
     id: int
     uuid: str
@@ -113,6 +130,8 @@ class Record:
     disk: tuple[float, float, float] | None = None
     sending: bool = False
     arrived: bool = False
+    stalled: bool = False
+    why: str = ''
 
 
 def check_abort(record: Record, early: bool) -> None:

@@ -22,9 +22,9 @@ from watcher_tsmig.playground.keystone import Keystone
 from watcher_tsmig.playground.nova import Nova
 from watcher_tsmig.playground.placement import Placement
 from watcher_tsmig.playground.records import Habits
+from watcher_tsmig.playground.server import Server
 from watcher_tsmig.playground.watcher import Options
 from watcher_tsmig.playground.watcher import Watcher
-from watcher_tsmig.playground.web import Server
 
 # Groups of the plugin's options that name its calibration file.
 LEARNING = (
@@ -96,7 +96,7 @@ class Playground:
             'placement': Placement(sim, keystone.identify),
             'metric': Gnocchi(sim, keystone.identify),
         }
-        control = Control(sim, keystone.identify, services)
+        control = Control(sim, keystone.identify, services, server.troubles)
         for app in (keystone, *services.values(), control):
             server.mount(app)
         catalogue = {

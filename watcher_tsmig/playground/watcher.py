@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watcher_tsmig.playground import releases
-from watcher_tsmig.playground import web
+from watcher_tsmig.playground import server
 
 LOG = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Watcher:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
-        self._api = _ApiServer((web.LOOPBACK, 0), _Handler)
-        self.url = f'http://{web.LOOPBACK}:{self._api.server_port}'
+        self._api = _ApiServer((server.LOOPBACK, 0), _Handler)
+        self.url = f'http://{server.LOOPBACK}:{self._api.server_port}'
         self._thread: threading.Thread | None = None
         self._services: list[Any] = []
 
