@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import fixtures
+import requests
 import requests_mock
 import testtools
 from keystoneauth1 import fixture as ksa_fixture
@@ -127,6 +128,16 @@ class TestStart(Case):
                 )
                 with self.assertRaisesRegex(expected, '^told so$'):
                     driver.start('vm-1', 'cmp-2')
+
+    def test_half_an_answer_is_no_refusal(self):
+        self.wire.post(
+            f'{URL}/servers/vm-1/action',
+            exc=requests.exceptions.ChunkedEncodingError('cut'),
+        )
+        for name in BOTH:
+            driver = drivers.load(name, self.compute())
+            with self.assertRaisesRegex(Unanswered, 'cut'):
+                driver.start('vm-1', 'cmp-2')
 
     def test_an_answer_without_novas_words_is_told_with_its_status(self):
         self.wire.post(

@@ -28,6 +28,8 @@ PASSAGES = 500
 UNREACHABLE = (
     auth_errors.ConnectFailure,
     auth_errors.RetriableConnectionFailure,
+    # half of an answer
+    auth_errors.UnknownConnectionError,
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
