@@ -4,6 +4,7 @@ The Nova here is a small state machine with Nova's answers and quirks; the
 real clients run against the playground in tests/functional.
 """
 
+import math
 import types
 import unittest
 
@@ -26,6 +27,9 @@ PRE_COPY = (
     (1, 'post-migrating'),
     (None, 'completed'),
 )
+
+
+ENDED = ('failed', 'error', 'cancelled')
 
 
 class Clock:
@@ -71,6 +75,8 @@ class SmallNova:
             disabled_reason=None,
         )
         self.old = [self._record('7', 'completed')]
+        # since when a host's nova-compute is
+        self.down = {}
         self.lost_requests = 0
         self.abort_refused = False
         self.failing_reads = 0
@@ -113,14 +119,23 @@ class SmallNova:
         self._read()
         if self.gone:
             raise sdk_errors.NotFoundException('no such server')
+        if self.began is not None:
+            moves = self.status() not in (*ENDED, 'completed')
+            self.server.task_state = 'migrating' if moves else None
         if self.status() == 'completed' and self.arrives:
             self.server.compute_host = self.destination
-            self.server.task_state = None
         return self.server
 
     def services(self, **query):
         self._read()
-        return [self.service]
+        source = types.SimpleNamespace(
+            **{**vars(self.service), 'host': 'cmp-1', 'state': 'up'}
+        )
+        if self.clock.now() >= self.down.get('cmp-1', math.inf):
+            source.state = 'down'
+        if self.clock.now() >= self.down.get('cmp-2', math.inf):
+            self.service.state = 'down'
+        return [self.service, source]
 
     def migrations(self, **query):
         self._read()

@@ -10,11 +10,15 @@ from typing import NoReturn
 
 from watcher_tsmig import errors
 from watcher_tsmig.execute import words
+from watcher_tsmig.execute.caps import CapDriver
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.follow import ABORTABLE
 from watcher_tsmig.execute.follow import Phase
+from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.sight import runs_on
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
@@ -22,6 +26,8 @@ from watcher_tsmig.units import human_time
 
 LOG = logging.getLogger(__name__)
 
+# Nova's status of what was aborted while that is possible.
+ABORTED = 'cancelled'
 # Of Nova's reason, so much; where the VM is has to be told, too.
 REASON = 80
 
@@ -34,6 +40,7 @@ class Ends:
     order: Order
     pace: Pace
     clock: Clock
+    caps: CapDriver
 
     def landed(self) -> None:
         """Nova says `completed`: wait for the VM at its destination.
@@ -50,7 +57,7 @@ class Ends:
             ):
                 break
             if self.clock.now() - began > self.pace.settle:
-                self.fail('Nova reports completed')
+                self.fail('Nova reports completed', look=True)
             self.clock.sleep(self.pace.poll)
         if server.vm_state == 'error':
             self.fail('Nova reports completed')
@@ -62,10 +69,52 @@ class Ends:
 
         :param ran: it was seen to send memory
         """
-        cause = watch.stop.value if watch.stop else self._cause()
-        # what failed before anything was sent another host may take
-        refused = watch.stop is None and not ran
-        self.fail(f'{cause} (Nova: {_status(record)})', refused=refused)
+        status, stop = _status(record), watch.stop
+        # what failed before anything was sent another host may take, but for
+        # what somebody put an end to
+        refused = stop is Stop.DEAD or (stop is None and status != ABORTED)
+        if stop is None and watch.switched:
+            self.fail(
+                f'its post-copy failed (Nova: {status})',
+                look=True,
+                then=words.LOST,
+            )
+        cause = stop.value if stop else self._cause(status)
+        self.fail(f'{cause} (Nova: {status})', refused=refused and not ran)
+
+    def quiet(self, watch: Watch, record: Record | None) -> Stop | None:
+        """Nothing moves: is there somebody to move it?
+
+        :returns: why it is to stop, if it can be stopped still
+        :raises errors.MigrationError: nobody will ever move it
+        """
+        order, status = self.order, _status(record)
+        try:
+            down = [
+                host
+                for host in (order.source, order.destination)
+                if self.nova.is_down(host)
+            ]
+            server = self.nova.server(order.vm)
+        except errors.CloudError as error:
+            LOG.warning('%s: nothing moves, and %s', order.name, error)
+            return None
+        if down == [order.destination] and watch.phase in ABORTABLE:
+            # what arrives there would never be taken over
+            return Stop.DEAD
+        if down:
+            self.fail(
+                f'nova-compute on {" and ".join(down)} is down '
+                f'(Nova: {status})',
+                then=words.revived(order, watch.switched),
+                look=True,
+            )
+        idle = server is not None and server.task is None
+        if idle and watch.phase is not Phase.LANDING:
+            self.fail(
+                f'Nova works on it no longer (Nova: {status})', look=True
+            )
+        return None
 
     def absent(self, doubt: str) -> NoReturn:
         """Nova never made a record.
@@ -98,19 +147,28 @@ class Ends:
         cause: BaseException | None = None,
         *,
         refused: bool = False,
+        look: bool = False,
+        then: str = '',
     ) -> NoReturn:
-        """Raise, with where the VM is.
+        """Raise, with where the VM is and what to do next.
 
         :param refused: another destination may do, if the VM is at rest
+        :param look: Nova may be wrong about where it runs
+        :param then: what to do next; empty: what follows from where it is
         """
         server = self._server()
-        where = words.whereabouts(self.order, server)
+        if server is not None and server.vm_state == 'error':
+            look = True
+        runs = runs_on(self.caps, self.order) if look else None
+        where = words.whereabouts(self.order, server, runs, then)
         text = words.sentence(self.order, f'{what}; {where}')
         if refused and words.at_rest(self.order, server):
             raise errors.DestinationError(text, what) from cause
         raise errors.MigrationError(text) from cause
 
-    def _cause(self) -> str:
+    def _cause(self, status: str) -> str:
+        if status == ABORTED:
+            return 'somebody aborted it'
         reason = self.nova.reason(self.order.vm)
         return f'it failed: {reason[:REASON]}' if reason else 'it failed'
 

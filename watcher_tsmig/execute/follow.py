@@ -66,6 +66,7 @@ class Step(enum.Enum):
     FAIL = 'fail'  # Nova says that it failed
     ABSENT = 'absent'  # Nova never made a record
     GONE = 'gone'  # the VM does not exist any more
+    LOOK = 'look'  # nothing moves: is there anybody who moves it?
     STUCK = 'stuck'  # a bound has passed and nothing can be done
 
 
@@ -76,6 +77,7 @@ class Stop(enum.Enum):
     QUEUED = 'Nova did not start it in time'
     DISKS = 'its disks took longer than their deadline'
     DEADLINE = 'it ran past its deadline'
+    DEAD = 'nova-compute on its destination is down'
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,6 +92,8 @@ class Watch:
     :ivar stop: why it is to stop, once it is
     :ivar stopped_at: when it was first asked to
     :ivar aborted_at: when it was last asked to
+    :ivar moved_at: when its status or its counters were last seen to change
+    :ivar looked_at: when it was last asked who moves it
     """
 
     order: Order
@@ -108,10 +112,14 @@ class Watch:
     stop: Stop | None = None
     stopped_at: float | None = None
     aborted_at: float | None = None
+    moved_at: float = 0.0
+    looked_at: float = float('-inf')
+    seen: tuple[str | None, Counters | None] = (None, None)
 
     def __post_init__(self) -> None:
         self.since = self.began
         self.now = self.began
+        self.moved_at = self.began
 
     def look(
         self,
@@ -132,6 +140,9 @@ class Watch:
             self.phase = phase
             self.since = now
         self.now = now
+        if (status, counters) != self.seen:
+            self.seen = (status, counters)
+            self.moved_at = now
         if counters is not None:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
@@ -152,6 +163,8 @@ class Watch:
         if step is Step.SWITCH:
             self.tries += 1
             self.tried_at = self.now
+        elif step is Step.LOOK:
+            self.looked_at = self.now
         elif step is Step.ABORT:
             self.aborted_at = self.now
             if self.stopped_at is None:
@@ -238,6 +251,14 @@ def _switchable(watch: Watch) -> bool:
     )
 
 
+def _quiet(watch: Watch) -> bool:
+    """Somebody should move it, and nothing moves."""
+    last = max(watch.moved_at, watch.looked_at)
+    return (
+        watch.phase is not Phase.ABSENT and watch.now - last > watch.pace.quiet
+    )
+
+
 RULES: tuple[tuple[Callable[[Watch], bool], Step], ...] = (
     (lambda watch: watch.phase is Phase.DONE, Step.FINISH),
     (lambda watch: watch.phase is Phase.LOST, Step.FAIL),
@@ -245,4 +266,5 @@ RULES: tuple[tuple[Callable[[Watch], bool], Step], ...] = (
     (_stuck, Step.STUCK),
     (_abortable, Step.ABORT),
     (_switchable, Step.SWITCH),
+    (_quiet, Step.LOOK),
 )

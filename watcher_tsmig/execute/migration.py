@@ -92,7 +92,7 @@ def carry_out(
     governing = Governing(governor or Policy(), order, keeping)
     run = _Run(
         nova, order, pace, clock, cancelled, report, known, keeping, governing,
-        Ends(nova, order, pace, clock),
+        Ends(nova, order, pace, clock, caps or NoCaps()),
     )  # fmt: skip
     giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
     with giving.lent(), keeping.kept():
@@ -266,6 +266,8 @@ class _Run:
             self.ends.failed(watch, self.record, ran=self.ran)
         elif step is Step.ABSENT:
             self.ends.absent(self.doubt)
+        elif step is Step.LOOK:
+            watch.stop = watch.stop or self.ends.quiet(watch, self.record)
         elif step is Step.STUCK:
             self.ends.stuck(watch, self.record)
 

@@ -74,6 +74,11 @@ class Nova:
             return 'is down'
         return None if service.enabled else 'is disabled'
 
+    def is_down(self, host: str) -> bool:
+        """Whether the host's compute service is, as far as Nova knows."""
+        service = self._service(host)
+        return service is not None and not service.up
+
     def disabled_reason(self, host: str) -> str:
         """Why the host's compute service is disabled; empty if it is not."""
         service = self._service(host)

@@ -1,10 +1,16 @@
 """How the end of a migration is told, with where its VM is."""
 
 from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.sight import NOWHERE
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.units import human_time
+
+# What to do about a guest of which each host had a part.
+LOST = (
+    'check the network; if it does not run, "openstack server reboot --hard"'
+)
 
 
 def already_there(order: Order, host: str) -> Outcome:
@@ -40,21 +46,61 @@ def at_rest(order: Order, server: Server | None) -> bool:
     )
 
 
-def whereabouts(order: Order, server: Server | None) -> str:
-    """Where the VM is and what to do next."""
+def whereabouts(
+    order: Order,
+    server: Server | None,
+    runs: str | None = None,
+    then: str = '',
+) -> str:
+    """Where the VM is and what to do next; first match wins.
+
+    :param runs: the host where it runs by its agents; empty: nowhere; None:
+        nobody can tell
+    :param then: what to do next; empty: what follows from where it is
+    """
     if server is None:
         return 'where it is now is unknown'
     place = f'on {server.host}'
-    if server.vm_state == 'error':
-        return (
-            f'it is in ERROR {place}: if it runs there, '
-            '"openstack server set --state active"'
-        )
-    if server.host == order.destination:
-        return f'it is {server.vm_state} {place}, its destination'
-    if server.task:
-        return f'it is {server.task} {place}'
-    return f'it is {server.vm_state} {place}; plan again'
+    broken, here = server.vm_state == 'error', runs == server.host
+    state = 'in ERROR' if broken else server.task or server.vm_state
+    rows = (
+        (
+            bool(runs) and not here,
+            f'it runs on {runs}, but Nova counts it to {server.host}',
+            'correct its host in Nova, and do not start it again',
+        ),
+        (
+            runs == NOWHERE,
+            f'it is {state} {place} and runs on neither host',
+            '"openstack server reboot --hard"',
+        ),
+        (
+            broken and here,
+            f'it is in ERROR {place}, but runs there',
+            '"openstack server set --state active"',
+        ),
+        (
+            broken,
+            f'it is in ERROR {place}',
+            'if it runs there, "openstack server set --state active"',
+        ),
+        (
+            server.host == order.destination,
+            f'it is {state} {place}, its destination',
+            '',
+        ),
+        (bool(server.task), f'it is {state} {place}', ''),
+        (True, f'it is {state} {place}', 'plan again'),
+    )
+    where, next_step = next((w, n) for holds, w, n in rows if holds)
+    return '; '.join(filter(None, (where, then or next_step)))
+
+
+def revived(order: Order, switched: bool) -> str:
+    """What to do about a nova-compute that died during a migration."""
+    if switched:
+        return f'do not start it before {order.source} has stopped sending'
+    return 'start it, then plan again'
 
 
 def halfway(order: Order, status: str, seconds: float) -> str:

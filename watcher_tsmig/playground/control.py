@@ -166,12 +166,10 @@ class Control(web.App):
             trouble = Trouble.read(body)
         except errors.InputError as e:
             raise web.HttpError(400, str(e)) from e
+        number = self._troubles.add(trouble, armed=later is None)
         if later is not None:
-            return self._do(lambda: self._add(trouble), later)
-        return web.Response(200, {'number': self._add(trouble)})
-
-    def _add(self, trouble: Trouble) -> int:
-        return self._troubles.add(trouble)
+            self._do(lambda: self._troubles.arm(number), later)
+        return web.Response(200, {'number': number})
 
     def _told(self, request: web.Request) -> web.Response:
         return web.Response(200, self._troubles.told())

@@ -27,7 +27,7 @@ MIGRATION = re.compile(r'POST .*/servers/([^/]+)/action')
 class Kind(enum.StrEnum):
     """What a request meets."""
 
-    STATUS = 'status'  # an error; nothing was done
+    STATUS = 'status'  # a made-up answer; nothing was done
     SILENT = 'silent'  # no answer at all; nothing was done
     SLOW = 'slow'  # its answer, late
     TRUNCATED = 'truncated'  # half of its answer; it was done
@@ -41,7 +41,7 @@ class Trouble:
     :ivar match: regular expression in `METHOD /path?query`
     :ivar times: so many requests meet it; None: all, until it is taken back
     :ivar passes: so many requests do not meet it at first
-    :ivar status: of the answer, where that is an error
+    :ivar status: of the answer, where that is made up
     :ivar seconds: wall time that the answer is held back
     :raises errors.InputError: a member is out of range
     """
@@ -54,8 +54,8 @@ class Trouble:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 400 <= self.status <= 599:
-            raise errors.InputError('is not in 400 to 599', 'status')
+        if not 200 <= self.status <= 599:
+            raise errors.InputError('is not in 200 to 599', 'status')
         if not 0 <= self.seconds <= LONGEST:
             raise errors.InputError(f'is not in 0 to {LONGEST:g}', 'seconds')
         try:
@@ -78,6 +78,7 @@ class Trouble:
 @dataclasses.dataclass(slots=True)
 class _Row:
     trouble: Trouble
+    armed: bool
     seen: int = 0
     struck: int = 0
 
@@ -85,7 +86,7 @@ class _Row:
 class Troubles:
     """All trouble there is, and what came of it; thread-safe.
 
-    :ivar started: live migrations asked for, as (VM, host), by time
+    :ivar started: live migrations that Nova was asked for, as (VM, host)
     """
 
     def __init__(self) -> None:
@@ -94,12 +95,18 @@ class Troubles:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def add(self, trouble: Trouble) -> int:
-        """From now on; its number."""
+    def add(self, trouble: Trouble, *, armed: bool = True) -> int:
+        """From now on, or once it is armed; its number."""
         with self._lock:
             number = next(self._numbers)
-            self._rows[number] = _Row(trouble)
+            self._rows[number] = _Row(trouble, armed)
             return number
+
+    def arm(self, number: int) -> None:
+        """From now on, if nobody has taken it back."""
+        with self._lock:
+            if number in self._rows:
+                self._rows[number].armed = True
 
     def end(self, number: int) -> bool:
         """Take one back; whether there was one."""
@@ -117,8 +124,9 @@ class Troubles:
 
         :param line: `METHOD /path?query`
         """
-        self._note(line, body)
         number, trouble = self._strike(line)
+        if trouble is None or trouble.kind not in (Kind.STATUS, Kind.SILENT):
+            self._note(line, body)
         if trouble is None:
             return None
         left = trouble.seconds
@@ -130,7 +138,7 @@ class Troubles:
     def _strike(self, line: str) -> tuple[int, Trouble | None]:
         with self._lock:
             for number, row in self._rows.items():
-                if not re.search(row.trouble.match, line):
+                if not (row.armed and re.search(row.trouble.match, line)):
                     continue
                 row.seen += 1
                 spent = row.trouble.times is not None and (

@@ -185,6 +185,17 @@ completed.
 """,
     ),
     cfg.FloatOpt(
+        'quiet_time',
+        default=PACE.quiet,
+        min=1.0,
+        help="""
+Seconds for which neither the status nor the counters of a migration change
+before the compute services of both its hosts are looked at. Where the
+destination's is down, the migration is aborted while it can be; where the
+source's is down, it is no longer followed, and the action says so.
+""",
+    ),
+    cfg.FloatOpt(
         'outage_timeout',
         default=PACE.outage,
         min=1.0,
@@ -246,6 +257,7 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         switch_tries=config.force_complete_tries,
         stop=config.abort_timeout,
         settle=config.settle_timeout,
+        quiet=config.quiet_time,
         outage=config.outage_timeout,
         cap_life=config.cap_life,
         abort_late=config.governor != Does.ACT or config.governor_abort,

@@ -1,0 +1,203 @@
+"""How runs end that do not arrive: what is told, and what is done next.
+
+The Nova is that of test_execute_migration; agents here are a table of what
+each host's says.
+"""
+
+import types
+
+from openstack import exceptions as sdk_errors
+
+from tests.unit.test_execute_migration import Base
+from tests.unit.test_execute_migration import order
+from watcher_tsmig import errors
+from watcher_tsmig.agent.values import Code
+from watcher_tsmig.agent.values import Job
+from watcher_tsmig.agent.values import Refusal
+from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute import carry_out
+from watcher_tsmig.execute.caps import NoCaps
+from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
+from watcher_tsmig.plan.values import Mode
+
+
+class Agents(NoCaps):
+    """Tell where a domain is; a host that is not in the table is silent.
+
+    :ivar hosts: whether the domain is there
+    """
+
+    def __init__(self, **hosts):
+        self.hosts = {name.replace('_', '-'): v for name, v in hosts.items()}
+
+    def ask(self, host, verb, arguments, **_):
+        if host not in self.hosts:
+            raise errors.CloudError(f'no agent answers on {host}')
+        if not self.hosts[host]:
+            raise Refusal(Code.UNKNOWN_VM, 'is not on this host')
+        return {'job': Job().told()}
+
+
+class Ends(Base):
+    """What the tests share; it has none."""
+
+    caps = None
+
+    def go(self, wanted=None, **pace):
+        return carry_out(
+            OpenStackSdk(self.nova),
+            wanted or order(),
+            cancelled=lambda: False,
+            caps=self.caps,
+            pace=Pace(**pace),
+            clock=self.clock,
+        )
+
+    post_copy = order(
+        mode=Mode.POST_COPY, post_copy_permitted=True, deadline=3600.0
+    )
+
+    def switches_and(self, *story):
+        """What follows a forced completion, in pairs."""
+
+        def force(record, vm):
+            self.nova.began = self.clock.now()
+            self.nova.story = [
+                story[i : i + 2] for i in range(0, len(story), 2)
+            ]
+
+        self.nova.force_complete_server_migration = force
+
+    def ends_in_error(self):
+        real = self.nova.get_server
+
+        def broken(vm):
+            found = real(vm)
+            if self.nova.status() == 'error':
+                found.vm_state = 'error'
+            return found
+
+        self.nova.get_server = broken
+
+
+class TestDeadComputes(Ends):
+    def dies(self, host, story=((2, None), (None, 'running')), after=10.0):
+        self.nova.story = list(story)
+        self.nova.down = {host: self.clock.now() + after}
+
+    def test_a_dead_source_is_noticed_within_a_minute(self):
+        self.dies('cmp-1')
+        began = self.clock.now()
+        text = self.fails(order(deadline=3600.0))
+        self.assertLessEqual(self.clock.now() - began - 10.0, 60.0)
+        self.assertIn('nova-compute on cmp-1 is down (Nova: running)', text)
+        self.assertIn('start it, then plan again', text)
+
+    def test_the_agents_say_where_its_vm_runs_meanwhile(self):
+        self.dies('cmp-1')
+        self.caps = Agents(cmp_1=False, cmp_2=True)
+        text = self.fails(order(deadline=3600.0))
+        self.assertIn('runs on cmp-2, but Nova counts it to cmp-1', text)
+
+    def test_before_it_runs_it_is_noticed_too(self):
+        self.dies('cmp-1', ((None, 'queued'),))
+        text = self.fails(order(deadline=3600.0))
+        self.assertIn('nova-compute on cmp-1 is down (Nova: queued)', text)
+
+    def test_what_a_dead_destination_would_not_take_over_is_aborted(self):
+        self.dies('cmp-2')
+        text = self.fails(order(deadline=3600.0))
+        self.assertIn('nova-compute on its destination is down', text)
+        self.assertIn('active on cmp-1', text)
+        self.assertEqual([('abort', '8')], self.asked('abort'))
+
+    def test_what_has_not_begun_may_go_elsewhere(self):
+        self.dies('cmp-2', ((None, 'preparing'),))
+        with self.assertRaises(errors.DestinationError):
+            self.go(order(deadline=3600.0))
+
+    def test_a_post_copy_is_left_alone_and_nobody_told_to_hurry(self):
+        self.dies('cmp-1')
+        self.switches_and(None, 'running (post-copy)')
+        text = self.fails(self.post_copy)
+        self.assertIn('do not start it before cmp-1 has stopped', text)
+        self.assertEqual([], self.asked('abort'))
+
+    def test_while_counters_move_nobody_is_suspected(self):
+        self.dies('cmp-1', ((90, 'running'), (None, 'completed')))
+
+        def moving(record, vm, ignore_missing):
+            if self.nova.status() != 'running':
+                raise sdk_errors.NotFoundException('not in progress')
+            sent = self.clock.now() - self.nova.began
+            return types.SimpleNamespace(
+                memory_total_bytes=1e3,
+                memory_processed_bytes=sent,
+                memory_remaining_bytes=1e3 - sent,
+            )
+
+        self.nova.get_server_migration = moving
+        self.assertEqual('cmp-2', self.go(order(deadline=3600.0)).host)
+
+    def test_what_nova_has_forgotten_is_not_waited_for(self):
+        self.nova.story = [(None, 'queued')]
+        real = self.nova.get_server
+
+        def restarted(vm):
+            found = real(vm)
+            found.task_state = None
+            return found
+
+        self.nova.get_server = restarted
+        began = self.clock.now()
+        text = self.fails(order(deadline=3600.0))
+        self.assertLessEqual(self.clock.now() - began, 60.0)
+        self.assertIn('Nova works on it no longer (Nova: queued)', text)
+
+
+class TestEnds(Ends):
+    def test_what_somebody_aborted_is_not_tried_elsewhere(self):
+        self.nova.story = [(2, 'queued'), (None, 'cancelled')]
+        with self.assertRaises(errors.MigrationError) as caught:
+            self.go()
+        self.assertNotIsInstance(caught.exception, errors.DestinationError)
+        self.assertIn('somebody aborted it', str(caught.exception))
+
+    def test_a_server_in_error_whose_guest_runs_on_needs_its_state_only(self):
+        self.nova.story = [(3, 'running'), (None, 'error')]
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=True, cmp_2=False)
+        text = self.fails()
+        self.assertIn('in ERROR on cmp-1, but runs there', text)
+        self.assertIn('"openstack server set --state active"', text)
+
+    def test_a_server_in_error_that_runs_nowhere_is_to_be_started(self):
+        self.nova.story = [(3, 'running'), (None, 'error')]
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=False, cmp_2=False)
+        text = self.fails()
+        self.assertIn('runs on neither host', text)
+        self.assertIn('reboot --hard', text)
+
+    def test_an_error_that_no_agent_sees_is_told_with_an_if(self):
+        self.nova.story = [(3, 'running'), (None, 'error')]
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=False)
+        self.assertIn('ERROR on cmp-1; if it runs there', self.fails())
+
+    def test_a_post_copy_that_failed_is_told_from_a_pre_copy(self):
+        self.nova.story = [(None, 'running')]
+        self.switches_and(5, 'running (post-copy)', None, 'error')
+        self.ends_in_error()
+        text = self.fails(self.post_copy)
+        self.assertIn('its post-copy failed (Nova: error)', text)
+        self.assertIn('check the network', text)
+        self.assertIn('reboot --hard', text)
+
+    def test_completed_on_the_source_is_told_with_where_it_runs(self):
+        self.nova.arrives = False
+        self.caps = Agents(cmp_1=False, cmp_2=True)
+        text = self.fails(settle=5.0)
+        self.assertIn('Nova reports completed', text)
+        self.assertIn('runs on cmp-2, but Nova counts it to cmp-1', text)
+        self.assertIn('do not start it again', text)
