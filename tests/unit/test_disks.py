@@ -149,13 +149,13 @@ class TestBounds(unittest.TestCase):
         self.assertEqual(
             [Step.ABORT], self.looks(watch, (611.0, self.SENDING))
         )
-        self.assertIs(Stop.DEADLINE, watch.stop)
+        self.assertIs(Stop.MEMORY, watch.stop)
 
     def test_disks_that_take_too_long_are_named(self):
         watch = self.watch()
         steps = self.looks(watch, (1.0, self.COPYING), (602.0, self.COPYING))
         self.assertEqual([Step.WAIT, Step.ABORT], steps)
-        self.assertIs(Stop.DISKS, watch.stop)
+        self.assertIs(Stop.DISK, watch.stop)
 
     def test_where_nobody_tells_how_far_it_is_both_bounds_hold_together(self):
         watch = self.watch()

@@ -134,6 +134,7 @@ class TestDeadComputes(Ends):
                 memory_total_bytes=1e3,
                 memory_processed_bytes=sent,
                 memory_remaining_bytes=1e3 - sent,
+                disk_remaining_bytes=None,
             )
 
         self.nova.get_server_migration = moving

@@ -6,6 +6,7 @@ import unittest
 from tests.unit.test_execute_migration import order
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.follow import Step
+from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.gauge import Counters
 from watcher_tsmig.plan.values import Mode
@@ -57,6 +58,42 @@ class TestSwitch(unittest.TestCase):
             for now in (1.0, 20.0, 32.0)
         ]
         self.assertEqual([Step.WAIT, Step.WAIT, Step.SWITCH], steps)
+
+
+class TestLate(unittest.TestCase):
+    def late(self, *, mode=Mode.PRE_COPY, moves=0.0, **counters):
+        """Why it is stopped after 60 s.
+
+        :param moves: bytes/s
+        """
+        found = watch(mode=mode, quiet=20.0, switch_again=3.0)
+        for now in range(0, 64, 2):
+            given = {'total': 1e3, 'remaining': 500.0, **counters}
+            if moves:
+                given['remaining'] -= moves * now
+            seen = Counters(processed=moves * now, **given)
+            found.look(float(now), 'running', counters=seen)
+        return found.stop
+
+    def test_what_is_stopped_says_which_bound_held_it_up(self):
+        for wanted, given in (
+            (Stop.MEMORY, {'moves': 1.0}),
+            (Stop.DISK, {'moves': 1.0, 'disk': 1e9}),
+            (Stop.DISK, {'moves': 1.0, 'disk': 1e9, 'total': 0.0}),
+            (Stop.SILENT, {}),
+            (Stop.SILENT, {'disk': 1e9}),
+            (Stop.SWITCHOVER, {'remaining': 0.0}),
+            (Stop.UNSWITCHED, {'moves': 1.0, 'mode': Mode.POST_COPY}),
+            (Stop.DEADLINE, {'total': 0.0, 'remaining': 0.0}),
+        ):
+            with self.subTest(given=given):
+                self.assertIs(wanted, self.late(**given))
+
+    def test_what_nova_did_not_start_stood_in_its_queue(self):
+        found = watch(queue=30.0)
+        found.look(0.0, 'queued')
+        self.assertIs(Step.ABORT, found.look(31.0, 'queued'))
+        self.assertIn("source's queue", found.stop.value)
 
 
 class TestStop(unittest.TestCase):

@@ -43,6 +43,7 @@ class Stalled(SmallNova):
             memory_total_bytes=MEMORY,
             memory_processed_bytes=sent,
             memory_remaining_bytes=left,
+            disk_remaining_bytes=None,
         )
 
 

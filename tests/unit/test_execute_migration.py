@@ -150,6 +150,7 @@ class SmallNova:
             memory_total_bytes=self.memory_total,
             memory_processed_bytes=512.0,
             memory_remaining_bytes=512.0,
+            disk_remaining_bytes=None,
         )
 
     def get_endpoint_data(self):

@@ -88,11 +88,15 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Memory of a running migration in bytes, up to 5 s old."""
+    """Memory of a running migration in bytes, up to 5 s old.
+
+    :ivar disk_remaining: of its local disks, where they go along
+    """
 
     total: float | None
     processed: float | None
     remaining: float | None
+    disk_remaining: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,9 +74,16 @@ class Stop(enum.Enum):
     """Why we want a migration to stop; the text is for people."""
 
     CANCELLED = 'the action plan was cancelled'
-    QUEUED = 'Nova did not start it in time'
-    DISKS = 'its disks took longer than their deadline'
+    QUEUED = "Nova did not start it in time, it stood in its source's queue"
     DEADLINE = 'it ran past its deadline'
+    DISK = 'it ran past its deadline while its disks were copied'
+    MEMORY = 'it ran past its deadline while its memory was sent'
+    SWITCHOVER = 'it ran past its deadline at the switchover'
+    SILENT = (
+        'it ran past its deadline, and nothing was sent any more; check the '
+        'network'
+    )
+    UNSWITCHED = 'it ran past its deadline and did not switch to post-copy'
     DEAD = 'nova-compute on its destination is down'
 
 
@@ -146,8 +153,8 @@ class Watch:
         if counters is not None:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
-        self.copying = (
-            self.order.disks and counters is not None and (not self.total)
+        self.copying = counters is not None and (
+            not self.total and bool(counters.disk or self.order.disks)
         )
         if self.total and self.memory_at is None:
             self.memory_at = now
@@ -171,6 +178,10 @@ class Watch:
                 self.stopped_at = self.now
         return step
 
+    def late(self) -> Stop:
+        """What kept it, where it runs past its deadline."""
+        return next((stop for holds, stop in LATE if holds(self)))
+
     @property
     def mode(self) -> Mode:
         """How its memory travelled, as far as was seen."""
@@ -189,21 +200,21 @@ def _why_stop(watch: Watch, cancelled: bool) -> Stop | None:
         return Stop.CANCELLED
     if watch.phase is Phase.WAITING and watch.lasted > watch.pace.queue:
         return Stop.QUEUED
-    if watch.phase is Phase.RUNNING and watch.pace.abort_late:
-        return _late(watch)
+    running = watch.phase is Phase.RUNNING and watch.pace.abort_late
+    if running and _overdue(watch):
+        return watch.late()
     return None
 
 
-def _late(watch: Watch) -> Stop | None:
-    """Which of a running migration's bounds has passed."""
+def _overdue(watch: Watch) -> bool:
+    """Whether the bound of what is under way has passed."""
     disks, memory = watch.order.disk_deadline, watch.order.deadline
     if watch.copying:
-        most = disks or memory * FOLLOWED
-        return Stop.DISKS if watch.lasted > most else None
+        return watch.lasted > (disks or memory * FOLLOWED)
     began = watch.memory_at if watch.order.disks else watch.since
     if began is None:  # nobody tells how far it is
         began = watch.since + disks
-    return Stop.DEADLINE if watch.now - began > memory else None
+    return watch.now - began > memory
 
 
 def _absent(watch: Watch) -> bool:
@@ -258,6 +269,26 @@ def _quiet(watch: Watch) -> bool:
         watch.phase is not Phase.ABSENT and watch.now - last > watch.pace.quiet
     )
 
+
+def _counted(watch: Watch) -> Counters:
+    return watch.seen[1] or Counters()
+
+
+# Which bound holds up a migration; first match wins.
+LATE: tuple[tuple[Callable[[Watch], bool], Stop], ...] = (
+    (lambda watch: not (watch.total or watch.copying), Stop.DEADLINE),
+    (
+        lambda watch: not watch.copying and _counted(watch).remaining == 0,
+        Stop.SWITCHOVER,
+    ),
+    (
+        lambda watch: watch.now - watch.moved_at > watch.pace.quiet,
+        Stop.SILENT,
+    ),
+    (lambda watch: watch.copying, Stop.DISK),
+    (lambda watch: watch.tries > 0, Stop.UNSWITCHED),
+    (lambda watch: True, Stop.MEMORY),
+)
 
 RULES: tuple[tuple[Callable[[Watch], bool], Step], ...] = (
     (lambda watch: watch.phase is Phase.DONE, Step.FINISH),

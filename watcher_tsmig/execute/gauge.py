@@ -31,6 +31,7 @@ class Counters:
     :ivar dirty_rate: bytes/s that the VM writes, as of the last round
     :ivar bandwidth: bytes/s that are being sent
     :ivar cap: bytes/s that the hypervisor is limited to; inf: none
+    :ivar disk: bytes of its local disks that are left
     """
 
     total: float | None = None
@@ -40,6 +41,7 @@ class Counters:
     dirty_rate: float | None = None
     bandwidth: float | None = None
     cap: float | None = None
+    disk: float | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

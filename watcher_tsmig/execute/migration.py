@@ -25,7 +25,6 @@ from watcher_tsmig.execute.ends import Ends
 from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Step
-from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.gauge import Counters
 from watcher_tsmig.execute.govern_values import Kind
@@ -203,7 +202,7 @@ class _Run:
             if refusal:
                 LOG.info('%s: no switch: %s', self.order.name, refusal)
         elif decision.kind is Kind.ABORT:
-            watch.stop = Stop.DEADLINE
+            watch.stop = watch.late()
 
     def _counters(self, status: str) -> Counters | None:
         """The agent's, which are of now, or Nova's, of up to 5 s ago."""
@@ -220,6 +219,7 @@ class _Run:
             total=source.total,
             processed=source.processed,
             remaining=source.remaining,
+            disk=source.disk_remaining,
             iteration=job.iteration,
             dirty_rate=job.dirty_rate,
             bandwidth=job.rate,

@@ -155,6 +155,7 @@ class NovaClient(ours.ComputeDriver):
             total=found['memory_total_bytes'],
             processed=found['memory_processed_bytes'],
             remaining=found['memory_remaining_bytes'],
+            disk_remaining=found.get('disk_remaining_bytes'),
         )
 
     @NOVACLIENT.translated()

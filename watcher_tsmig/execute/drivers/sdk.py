@@ -114,6 +114,7 @@ class OpenStackSdk(ours.ComputeDriver):
             total=found.memory_total_bytes,
             processed=found.memory_processed_bytes,
             remaining=found.memory_remaining_bytes,
+            disk_remaining=found.disk_remaining_bytes,
         )
 
     @SDK.translated()
