@@ -73,7 +73,7 @@ class Hypervisor:
     def runs(self, vm: str) -> bool:
         """Whether the guest runs or is paused."""
         with self._sim.at_now():
-            return self._server(vm).vm_state in ('active', 'paused')
+            return self._server(vm).vm_state != 'stopped'
 
     def disks(self, vm: str) -> int:
         """How many disks would be copied."""
@@ -128,6 +128,8 @@ class Hypervisor:
         return server
 
     def _here(self, server: Server) -> bool:
+        if server.lost:
+            return False
         record = self._sim.migrations.in_flight(server)
         # until it has arrived the source has its domain
         if record is not None and not record.arrived:

@@ -65,7 +65,7 @@ class Mishaps(Migrations):
                     self.world.abort(vm)
                 self._end(record, Status.ERROR)
         self._settle(server)
-        server.vm_state, server.fault = 'active', None
+        server.vm_state, server.fault, server.lost = 'active', None, False
 
     def forget(self, server: Server) -> None:
         """The VM is deleted, whatever it was doing, and its records."""
@@ -101,7 +101,10 @@ class Mishaps(Migrations):
         if fault is Fault.CANCEL:
             self.abort(record)
             return
-        if fault is not Fault.LOSE:
+        if fault is Fault.LOSE:
+            record.server.lost = True
+            self.speeds.pop(vm, None)
+        else:
             self.world.fail(vm)
         if fault is Fault.FAIL:
             self._end(record, Status.FAILED)

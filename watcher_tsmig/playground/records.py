@@ -97,7 +97,10 @@ class Habits:
 
 @dataclasses.dataclass(slots=True)
 class Server:
-    """A VM as Nova knows it; the extra specs are its flavor's."""
+    """A VM as Nova knows it; the extra specs are its flavor's.
+
+    :ivar lost: its guest is, which Nova does not know
+    """
 
     vm: Vm
     host: str
@@ -106,6 +109,7 @@ class Server:
     vm_state: str = 'active'
     task_state: str | None = None
     paused: bool = False
+    lost: bool = False
     fault: str | None = None
     updated: float = 0.0
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
