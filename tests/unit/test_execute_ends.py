@@ -98,6 +98,7 @@ class TestDeadComputes(Ends):
         self.caps = Agents(cmp_1=False, cmp_2=True)
         text = self.fails(order(deadline=3600.0))
         self.assertIn('runs on cmp-2, but Nova counts it to cmp-1', text)
+        self.assertIn('correct its host', text)
 
     def test_before_it_runs_it_is_noticed_too(self):
         self.dies('cmp-1', ((None, 'queued'),))
@@ -122,6 +123,29 @@ class TestDeadComputes(Ends):
         text = self.fails(self.post_copy)
         self.assertIn('do not start it before cmp-1 has stopped', text)
         self.assertEqual([], self.asked('abort'))
+
+    def test_where_a_post_copy_runs_nobody_is_told_to_correct_it_yet(self):
+        self.dies('cmp-1')
+        self.switches_and(None, 'running (post-copy)')
+        self.caps = Agents(cmp_1=False, cmp_2=True)
+        text = self.fails(self.post_copy)
+        self.assertIn('do not start it before cmp-1 has stopped', text)
+
+    def test_a_completed_migration_names_the_destination_that_died(self):
+        self.nova.arrives = False
+        self.dies('cmp-2', ((9, 'running'), (None, 'completed')), after=5.0)
+        text = self.fails(settle=5.0)
+        self.assertIn('completed, but nova-compute on cmp-2 is down', text)
+
+    def test_no_destination_is_tried_for_a_source_that_is_down(self):
+        self.dies('cmp-1', after=0.0)
+        self.nova.start_error = sdk_errors.BadRequestException(
+            'Compute service of cmp-1 is unavailable at this time.'
+        )
+        with self.assertRaises(errors.MigrationError) as caught:
+            self.go()
+        self.assertNotIsInstance(caught.exception, errors.DestinationError)
+        self.assertIn('whose nova-compute is down', str(caught.exception))
 
     def test_while_counters_move_nobody_is_suspected(self):
         self.dies('cmp-1', ((90, 'running'), (None, 'completed')))

@@ -57,10 +57,31 @@ class Ends:
             ):
                 break
             if self.clock.now() - began > self.pace.settle:
-                self.fail('Nova reports completed', look=True)
+                to = self.order.destination
+                dead = f', but nova-compute on {to} is down'
+                self.fail(
+                    'Nova reports completed'
+                    + (dead if self._down(to) else ''),
+                    look=True,
+                )
             self.clock.sleep(self.pace.poll)
         if server.vm_state == 'error':
             self.fail('Nova reports completed')
+
+    def refused(self, why: str, cause: BaseException) -> NoReturn:
+        """Nova did not accept the request."""
+        source, text = self.order.source, f'Nova refused: {why}'
+        if self._down(source):
+            raise errors.MigrationError(
+                words.sentence(
+                    self.order,
+                    f'stays on {source}, whose nova-compute is down; '
+                    f'{words.REVIVE}',
+                )
+            ) from cause
+        raise errors.DestinationError(
+            words.sentence(self.order, f'stays on {source}, {text}'), text
+        ) from cause
 
     def failed(
         self, watch: Watch, record: Record | None, *, ran: bool
@@ -103,11 +124,13 @@ class Ends:
             # what arrives there would never be taken over
             return Stop.DEAD
         if down:
+            slow = words.unhurried(order) if watch.switched else ''
             self.fail(
                 f'nova-compute on {" and ".join(down)} is down '
                 f'(Nova: {status})',
-                then=words.revived(order, watch.switched),
                 look=True,
+                then=slow or words.REVIVE,
+                split=slow or words.SPLIT,
             )
         idle = server is not None and server.task is None
         if idle and watch.phase is not Phase.LANDING:
@@ -149,18 +172,20 @@ class Ends:
         refused: bool = False,
         look: bool = False,
         then: str = '',
+        split: str = words.SPLIT,
     ) -> NoReturn:
         """Raise, with where the VM is and what to do next.
 
         :param refused: another destination may do, if the VM is at rest
         :param look: Nova may be wrong about where it runs
         :param then: what to do next; empty: what follows from where it is
+        :param split: the same, if Nova is wrong
         """
         server = self._server()
         if server is not None and server.vm_state == 'error':
             look = True
         runs = runs_on(self.caps, self.order) if look else None
-        where = words.whereabouts(self.order, server, runs, then)
+        where = words.whereabouts(self.order, server, runs, then, split)
         text = words.sentence(self.order, f'{what}; {where}')
         if refused and words.at_rest(self.order, server):
             raise errors.DestinationError(text, what) from cause
@@ -171,6 +196,13 @@ class Ends:
             return 'somebody aborted it'
         reason = self.nova.reason(self.order.vm)
         return f'it failed: {reason[:REASON]}' if reason else 'it failed'
+
+    def _down(self, host: str) -> bool:
+        try:
+            return self.nova.is_down(host)
+        except errors.CloudError as error:
+            LOG.warning('%s: %s', self.order.name, error)
+            return False
 
     def _server(self) -> Server | None:
         try:

@@ -133,13 +133,7 @@ class _Run:
         try:
             self.doubt = self.nova.start(self.order)
         except Refused as error:
-            why = f'Nova refused: {error}'
-            raise errors.DestinationError(
-                words.sentence(
-                    self.order, f'stays on {self.order.source}, {why}'
-                ),
-                why,
-            ) from error
+            self.ends.refused(str(error), error)
         seen_at = watch.began
         while True:
             try:

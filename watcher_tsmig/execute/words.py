@@ -13,6 +13,12 @@ LOST = (
 )
 
 
+# What to do about a nova-compute that died before its VM left.
+REVIVE = 'start it, then plan again'
+# What to do where a VM does not run where Nova counts it to.
+SPLIT = 'correct its host in Nova, and do not start it again'
+
+
 def already_there(order: Order, host: str) -> Outcome:
     """The outcome of a migration that nobody needed."""
     return Outcome(
@@ -51,12 +57,14 @@ def whereabouts(
     server: Server | None,
     runs: str | None = None,
     then: str = '',
+    split: str = SPLIT,
 ) -> str:
     """Where the VM is and what to do next; first match wins.
 
     :param runs: the host where it runs by its agents; empty: nowhere; None:
         nobody can tell
     :param then: what to do next; empty: what follows from where it is
+    :param split: the same, where Nova is wrong about where it runs
     """
     if server is None:
         return 'where it is now is unknown'
@@ -67,7 +75,7 @@ def whereabouts(
         (
             bool(runs) and not here,
             f'it runs on {runs}, but Nova counts it to {server.host}',
-            'correct its host in Nova, and do not start it again',
+            split,
         ),
         (
             runs == NOWHERE,
@@ -93,14 +101,14 @@ def whereabouts(
         (True, f'it is {state} {place}', 'plan again'),
     )
     where, next_step = next((w, n) for holds, w, n in rows if holds)
-    return '; '.join(filter(None, (where, then or next_step)))
+    if then and next_step != split:
+        next_step = then
+    return '; '.join(filter(None, (where, next_step)))
 
 
-def revived(order: Order, switched: bool) -> str:
-    """What to do about a nova-compute that died during a migration."""
-    if switched:
-        return f'do not start it before {order.source} has stopped sending'
-    return 'start it, then plan again'
+def unhurried(order: Order) -> str:
+    """What to do about a nova-compute that died during a post-copy."""
+    return f'do not start it before {order.source} has stopped sending'
 
 
 def halfway(order: Order, status: str, seconds: float) -> str:
