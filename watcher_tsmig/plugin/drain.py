@@ -8,7 +8,11 @@ from typing import Any
 
 from watcher_tsmig.model import Host
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.cold import Cold
+from watcher_tsmig.plan.cold import cold
+from watcher_tsmig.plan.cold import followers
 from watcher_tsmig.plan.make import gentlest
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import moments
 from watcher_tsmig.plugin import options
@@ -22,6 +26,8 @@ from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
 VERIFY = 'traffic_sensitive_verify'
+# Watcher's own, which waits for Nova and confirms the move.
+COLD = 'migrate'
 # Hosts that a VM that comes late is offered, the one with most room first.
 OFFERED = 10
 
@@ -33,6 +39,8 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         super().__init__(config, osc)
         self._emptied: tuple[str, ...] = ()
         self._remarks: tuple[str, ...] = ()
+        self._cold: tuple[Cold, ...] = ()
+        self._first: Mapping[str, str] = {}
 
     @classmethod
     def get_name(cls) -> str:
@@ -56,6 +64,22 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
 
     def planned(self, reading: Reading) -> Plan:
         """The moves that were asked for, or those from maintenance."""
+        plan = self._live(reading)
+        self._cold, plan = cold(reading.cloud, plan, self._followers(plan))
+        return self.logged(plan)
+
+    def _followers(self, plan: Plan) -> frozenset[str]:
+        """Stopped VMs that are to move cold."""
+        wanted = self.input_parameters.get('inactive') or schema.AUTO
+        at = {out.vm: out.host for out in plan.left_out}
+        return frozenset(
+            vm
+            for vm in followers(plan)
+            if wanted == schema.COLD
+            or (wanted == schema.AUTO and at[vm] in self._emptied)
+        )
+
+    def _live(self, reading: Reading) -> Plan:
         values = {
             **schema.values(
                 self.input_parameters, options.assumptions(self.config)
@@ -69,21 +93,22 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         name = self.input_parameters.get('policy') or policies.DEFAULT
         if name != schema.GENTLEST:
             request = policies.request(name, **values, deadline=deadline)
-            return self.make(reading, request)
+            return make_plan(reading.cloud, request)
         if math.isfinite(deadline):
             plan = gentlest(reading.cloud, values, deadline)
             found = schema.policy_of(plan.request)
             self._remarks = (f'the gentlest policy in time is {found}',)
             if plan.shortfall > 0:
                 self._remarks = (f'no policy is in time, this is {found}',)
-            return self.logged(plan)
+            return plan
         name = policies.NAMES[0]
         self._remarks = (f'without a deadline the gentlest policy is {name}',)
-        return self.make(reading, policies.request(name, **values))
+        return make_plan(reading.cloud, policies.request(name, **values))
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """What moves, how long it takes, what stays and why."""
-        return story.of_plan(plan, self._emptied, (*self._remarks, *notes))
+        notes = (*self._remarks, *notes)
+        return story.of_plan(plan, self._emptied, notes, cold=len(self._cold))
 
     def _deadline(self, seconds: float, reading: Reading) -> float:
         """The earlier of both deadlines, s from now."""
@@ -120,7 +145,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
 
     def prepared(self, plan: Plan, reading: Reading) -> Mapping[str, str]:
         """The hosts are disabled, so that Nova sends them no new VM."""
-        disabled = {}
+        disabled: dict[str, str] = {}
         for name in self._emptied:
             if self._must_disable(reading.cloud.host(name), plan, reading):
                 disabled[name] = reading.node_ids[name]
@@ -133,22 +158,45 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                         'resource_name': name,
                     },
                 )
+        self._first = disabled
         return disabled
 
     def concluded(self, plan: Plan, reading: Reading) -> None:
-        """The last action of each host looks whether it is empty."""
+        """The stopped follow; the last action looks whether it is empty."""
+        ends: dict[str, list[str]] = {}
+        for m in plan.migrations:
+            ends.setdefault(m.source, []).append(m.id)
+        for move in self._cold:
+            self.solution.add_action(
+                action_type=COLD,
+                resource_id=move.vm,
+                input_parameters={
+                    'migration_type': 'cold',
+                    'source_node': move.source,
+                    'destination_node': move.destination,
+                    'resource_name': move.name,
+                },
+            )
+            # one behind the other: nobody waits for them
+            before = ends.setdefault(move.source, [])
+            self.after[move.vm] = tuple(before or self._disabled(move.source))
+            ends[move.source] = [move.vm]
         for name in self._emptied:
-            leaving = [m.id for m in plan.migrations if m.source == name]
+            leaving = ends.get(name)
             if not leaving:
                 continue
             self.solution.add_action(
                 action_type=VERIFY,
                 resource_id=name,
                 input_parameters=parameters.of_host(
-                    name, plan, self._offered(plan, reading)
+                    name, plan, self._offered(plan, reading), self._cold
                 ),
             )
             self.after[name] = tuple(leaving)
+
+    def _disabled(self, host: str) -> tuple[str, ...]:
+        found = self._first.get(host)
+        return (found,) if found else ()
 
     def _offered(self, plan: Plan, reading: Reading) -> list[str]:
         """Hosts for VMs that nobody planned, the most room first.
@@ -166,15 +214,14 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             if host.name not in self._emptied and host.name not in self.closed
             if wanted is None or host.name in wanted
         }
-        ends = {m.vm: m.destination for m in plan.migrations}
+        ends = {m.vm: m.destination for m in (*plan.migrations, *self._cold)}
         for vm in reading.cloud.vms:
             at = ends.get(vm.id, vm.host)
             if at in free:
                 free[at] -= vm.memory
         return sorted(free, key=lambda name: (-free[name], name))[:OFFERED]
 
-    @staticmethod
-    def _must_disable(host: Host, plan: Plan, reading: Reading) -> bool:
+    def _must_disable(self, host: Host, plan: Plan, reading: Reading) -> bool:
         """Nova must send no new VM to a host that is being emptied.
 
         A host all of whose VMs stay keeps its state: disabling it would
@@ -182,6 +229,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         """
         if not host.enabled:
             return False
-        moves = any(m.source == host.name for m in plan.migrations)
+        all_moves = (*plan.migrations, *self._cold)
+        moves = any(m.source == host.name for m in all_moves)
         empty = all(vm.host != host.name for vm in reading.cloud.vms)
         return moves or empty

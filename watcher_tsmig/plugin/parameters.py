@@ -14,6 +14,7 @@ from typing import Any
 from watcher_tsmig import units
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute.emptying import Errand
+from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
@@ -89,15 +90,20 @@ VERIFY = {
 
 
 def of_host(
-    host: str, plan: Plan, destinations: Sequence[str]
+    host: str,
+    plan: Plan,
+    destinations: Sequence[str],
+    cold: Sequence[Cold] = (),
 ) -> dict[str, Any]:
     """Parameters for the last look at a host that is to be empty.
 
     :param destinations: for who comes late, the best first
+    :param cold: who follows cold
     """
+    moves = (*plan.migrations, *cold)
     return {
         'resource_name': host,
-        'planned': sorted(m.vm for m in plan.migrations if m.source == host),
+        'planned': sorted(m.vm for m in moves if m.source == host),
         'stays': {
             o.vm: str(o.reason) for o in plan.left_out if o.host == host
         },

@@ -61,6 +61,7 @@ def yes(description: str, default: bool = True) -> dict[str, Any]:
 
 
 GENTLEST = 'gentlest'
+AUTO, COLD, LEAVE = 'auto', 'cold', 'leave'
 # What comes first, by objective; a stable text, as all of the schema's.
 FIRST = {
     Objective.GENTLE: 'the applications and short outages come first',
@@ -179,6 +180,15 @@ PROPERTIES = {
         'only where no pre-copy could end even so. true: what is assumed of '
         'its writing is as good a reason as a measure.',
         default=False,
+    ),
+    'inactive': choice(
+        'What becomes of stopped VMs. auto (default): those on hosts to '
+        'empty move cold once the others have left, one after the other, '
+        "by Watcher's own action, and stay stopped; those that vms or "
+        'choices name stay. cold: those move cold, too. leave: all stay. '
+        'Suspended ones always stay, for Nova moves them neither way.',
+        [AUTO, COLD, LEAVE],
+        AUTO,
     ),
     'placement': choice(
         'Which destination is preferred among those with room. spread '

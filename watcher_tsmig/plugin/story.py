@@ -27,18 +27,24 @@ WORTH = 1.0
 
 
 def of_plan(
-    plan: Plan, hosts: Sequence[str], notes: Sequence[str] = ()
+    plan: Plan,
+    hosts: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    cold: int = 0,
 ) -> str:
     """What moves, how long it takes, what stays and why, what is odd.
 
     What binds the plan is left away where everything else fits without it.
+
+    :param cold: how many follow cold
     """
     odd = [f'{note}.' for note in notes]
     for binds in (True, False):
-        parts = [*parts_of_plan(plan, hosts, binds=binds), *odd]
+        parts = [*parts_of_plan(plan, hosts, binds=binds, cold=cold), *odd]
         if fitting(parts) == len(parts):
             return joined([*parts, *_purchase(plan)])
-    parts = [*parts_of_plan(plan, hosts), *odd]
+    parts = [*parts_of_plan(plan, hosts, cold=cold), *odd]
     text, rest = joined(parts), parts[fitting(parts) :]
     room = LIMIT - len(text) - 1
     words = rest[0][: room - 1].rpartition(' ')[0]
@@ -46,13 +52,14 @@ def of_plan(
 
 
 def parts_of_plan(
-    plan: Plan, hosts: Sequence[str], *, binds: bool = True
+    plan: Plan, hosts: Sequence[str], *, binds: bool = True, cold: int = 0
 ) -> list[str]:
     """What must be said of it, the most important part first.
 
     :param binds: whether to say what binds it
+    :param cold: how many follow cold
     """
-    parts = [_moves(plan, hosts, binds)]
+    parts = [_moves(plan, hosts, binds, cold)]
     if plan.shortfall > 0:
         parts.append(summary.missed(plan))
     if plan.left_out:
@@ -69,9 +76,11 @@ def _purchase(plan: Plan) -> list[str]:
     return [] if best is None else [summary.would(best)]
 
 
-def _moves(plan: Plan, hosts: Sequence[str], binds: bool) -> str:
+def _moves(plan: Plan, hosts: Sequence[str], binds: bool, cold: int) -> str:
     where = listed(hosts, 80)
     count = journeys.vms(plan)
+    if not count and cold:
+        return f'{cold} stopped VM{"s move" if cold > 1 else " moves"} cold.'
     if not count:
         return f'Nothing moves from {where}.' if hosts else 'Nothing moves.'
     by = f': {clipped(plan.critical, 60)}' if plan.critical and binds else ''
@@ -85,6 +94,8 @@ def _moves(plan: Plan, hosts: Sequence[str], binds: bool) -> str:
     through = len(journeys.onward(plan))
     if through:
         text += f', {through} through a third host'
+    if cold:
+        text += f', then {cold} cold'
     return text + '.'
 
 

@@ -29,20 +29,6 @@ class TestExpected(Base):
         self.assertIn('sends 80 Mbit/s', move['input_parameters']['because'])
 
     @unittest.expectedFailure
-    def test_f11_a_stopped_vm_leaves_too(self):
-        server = self.boot('off', flavor='tiny')
-        self.operator.act(server, 'os-stop')
-        self.operator.at_rest(server, 'SHUTOFF')
-        plan = self.operator.plan_of(self.operator.audit(hosts=['compute1']))
-        self.operator.start(plan)
-        self.operator.ended(plan)
-        eventually(
-            'has left',
-            lambda: self.operator.host_of(server) != 'compute1',
-            within=5,
-        )
-
-    @unittest.expectedFailure
     def test_f17_all_that_forecasts_is_reached_by_an_operator(self):
         there = set()
         for path in pathlib.Path(package().origin).parent.rglob('*.py'):

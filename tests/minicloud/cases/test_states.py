@@ -57,7 +57,7 @@ class TestStates(Base):
             self.operator.at_rest(ids[name], status)
         broken = self.boot('broken', flavor='tiny')
         self.operator.act(broken, 'os-resetState', {'state': 'error'})
-        audit = self.operator.audit(hosts=['compute1'])
+        audit = self.operator.audit(hosts=['compute1'], inactive='leave')
         self.operator.tells(
             audit, 'off (stopped)', 'asleep (suspended)', 'broken (in-error)'
         )
@@ -70,6 +70,33 @@ class TestStates(Base):
         self.operator.succeeds(plan)
         found = self.operator.at_rest(ids['held'], 'PAUSED')
         self.assertNotEqual('compute1', found['OS-EXT-SRV-ATTR:host'])
+
+    def test_f11_a_stopped_vm_follows_cold_and_stays_stopped(self):
+        off = [self.boot(name, flavor='tiny') for name in ('off', 'out')]
+        on = self.boot('on', flavor='tiny')
+        for server in off:
+            self.operator.act(server, 'os-stop')
+            self.operator.at_rest(server, 'SHUTOFF')
+        audit = self.operator.audit(hosts=['compute1'])
+        self.operator.tells(audit, '1 VM leaves', 'then 2 cold')
+        plan = self.operator.plan_of(audit)
+        self.operator.start(plan)
+        ended = self.operator.ended(plan)
+        self.operator.tells(ended, 'compute1 is empty')
+        self.assertEqual('SUCCEEDED', ended['state'])
+        self.assertNotEqual('compute1', self.operator.host_of(on))
+        cold = {
+            action['input_parameters']['resource_id']: action
+            for action in self.operator.actions(plan)
+            if action['action_type'] == 'migrate'
+        }
+        self.assertEqual(set(off), set(cold))
+        for server in off:
+            found = self.operator.at_rest(server, 'SHUTOFF')
+            self.assertEqual(
+                cold[server]['input_parameters']['destination_node'],
+                found['OS-EXT-SRV-ATTR:host'],
+            )
 
     def test_a_vm_deleted_after_it_was_planned_is_skipped(self):
         self.permit_post_copy()
