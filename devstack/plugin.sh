@@ -5,7 +5,8 @@
 # extra, test-config), unstack, clean.
 
 TSMIG_PLUGIN_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-TSMIG_STRATEGIES="traffic_sensitive_drain traffic_sensitive_relief"
+TSMIG_STRATEGIES="traffic_sensitive_drain traffic_sensitive_maintenance
+    traffic_sensitive_relief"
 
 # Each line: section, option, value. `clean` takes away what this sets.
 function _tsmig_watcher_options {

@@ -43,6 +43,8 @@ class Audit:
 
 
 class Base(unittest.TestCase):
+    kind = drain.TrafficSensitiveDrain
+
     def setUp(self):
         self.audit = Audit()
         self.model = cloud.SmallModel(
@@ -68,7 +70,7 @@ class Base(unittest.TestCase):
     def run_it(
         self, *, model=None, error=None, given=None, scope=None, **parameters
     ):
-        class Drain(drain.TrafficSensitiveDrain):
+        class Drain(self.kind):
             @property
             def compute_model(inner):
                 if error is not None:

@@ -10,6 +10,7 @@ from watcher.applier.actions import base as actions
 from watcher.decision_engine.strategy.strategies import base as strategies
 
 from watcher_tsmig.plugin import drain
+from watcher_tsmig.plugin import maintenance
 from watcher_tsmig.plugin import migrate
 from watcher_tsmig.plugin import relief
 from watcher_tsmig.plugin import samples
@@ -46,6 +47,11 @@ class TestSample(testtools.TestCase):
             (
                 'watcher_strategies.traffic_sensitive_drain',
                 drain.TrafficSensitiveDrain,
+                strategies.BaseStrategy,
+            ),
+            (
+                'watcher_strategies.traffic_sensitive_maintenance',
+                maintenance.TrafficSensitiveMaintenance,
                 strategies.BaseStrategy,
             ),
             (

@@ -29,6 +29,7 @@ from watcher_tsmig.playground.watcher import Watcher
 # Groups of the plugin's options that name its calibration file.
 LEARNING = (
     'watcher_strategies.traffic_sensitive_drain',
+    'watcher_strategies.traffic_sensitive_maintenance',
     'watcher_strategies.traffic_sensitive_relief',
     'watcher_actions.traffic_sensitive_migrate',
 )

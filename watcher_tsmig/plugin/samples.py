@@ -12,6 +12,7 @@ from watcher_tsmig.plugin import options
 
 GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ('watcher_strategies.traffic_sensitive_drain', options.STRATEGY),
+    ('watcher_strategies.traffic_sensitive_maintenance', options.STRATEGY),
     ('watcher_strategies.traffic_sensitive_relief', options.RELIEF),
     ('watcher_actions.traffic_sensitive_migrate', action_options.ACTION),
     ('watcher_actions.traffic_sensitive_verify', action_options.VERIFY),

@@ -105,9 +105,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             self.concluded(plan, reading)
             told = filter(None, (self.avoids, *reading.notes, *notes))
             self.tell(self.said(plan, reading, tuple(told)))
-        self.solution.set_efficacy_indicators(
-            **efficacy.indicators_of(self.plan)
-        )
+        self.solution.set_efficacy_indicators(**self.indicators())
 
     def post_execute(self) -> None:
         """Nothing is left to do."""
@@ -127,6 +125,10 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
 
     def concluded(self, plan: Plan, reading: Reading) -> None:
         """Actions that come after the last VM has left."""
+
+    def indicators(self) -> dict[str, int | float]:
+        """What the goal's efficacy is told."""
+        return efficacy.indicators_of(self.plan)
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """The audit's status message."""
