@@ -225,6 +225,30 @@ class TestReason(Case):
         return self.wire.last_request.headers[VERSION]
 
 
+class TestBonds(Case):
+    def test_both_tell_the_groups_of_a_vm(self):
+        self.wire.get(
+            f'{URL}/servers/vm-1',
+            json={'server': {'id': 'vm-1', 'server_groups': ['g-1']}},
+        )
+        group = {
+            'id': 'g-1',
+            'name': 'databases',
+            'policy': 'anti-affinity',
+            'rules': {'max_server_per_host': 2},
+            'members': ['vm-1', 'vm-2'],
+        }
+        self.wire.get(
+            f'{URL}/os-server-groups/g-1', json={'server_group': group}
+        )
+        for name in BOTH:
+            (bond,) = drivers.load(name, self.compute()).bonds('vm-1')
+            self.assertEqual(
+                ('databases', 'anti-affinity', ('vm-1', 'vm-2'), 2),
+                (bond.name, bond.policy, bond.members, bond.most),
+            )
+
+
 class TestLoad(unittest.TestCase):
     def test_a_wrong_name_is_told_with_the_right_ones(self):
         with self.assertRaisesRegex(

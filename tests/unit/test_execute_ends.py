@@ -226,3 +226,70 @@ class TestEnds(Ends):
         self.assertIn('Nova reports completed', text)
         self.assertIn('runs on cmp-2, but Nova counts it to cmp-1', text)
         self.assertIn('do not start it again', text)
+
+
+class TestNoValidHost(Ends):
+    def setUp(self):
+        super().setUp()
+        self.nova.story = [(2, 'accepted'), (None, 'error')]
+        path = '/servers/vm-1/os-instance-actions'
+        action = {'action': 'live-migration', 'request_id': 'req-1'}
+        event = {'result': 'Error', 'details': 'No valid host was found.'}
+        self.nova.answers |= {
+            path: {'instanceActions': [action]},
+            f'{path}/req-1': {'instanceAction': {**action, 'events': [event]}},
+            '/servers/vm-1': {'server': {'server_groups': ['g-1']}},
+        }
+        self.others = [('vm-2', 'db-2', 'cmp-2')]
+        self.nova.servers = lambda **_: [
+            types.SimpleNamespace(
+                id=vm, name=name, compute_host=host, vm_state='active',
+                task_state=None, flavor=None,
+            )
+            for vm, name, host in self.others
+        ]  # fmt: skip
+
+    def group(self, policy, **rules):
+        self.nova.answers['/os-server-groups/g-1'] = {
+            'server_group': {
+                'id': 'g-1',
+                'name': 'databases',
+                'policy': policy,
+                'rules': rules,
+                'members': ['vm-1', 'vm-2'],
+            }
+        }
+        with self.assertRaises(errors.DestinationError) as caught:
+            self.go()
+        return str(caught.exception)
+
+    def test_a_group_that_keeps_its_members_apart_is_named(self):
+        self.assertIn(
+            'No valid host: server group databases (anti-affinity): db-2 on '
+            'cmp-2',
+            self.group('anti-affinity'),
+        )
+
+    def test_but_not_where_it_lets_two_be_together(self):
+        text = self.group('anti-affinity', max_server_per_host=2)
+        self.assertIn('it failed: No valid host was found. (Nova:', text)
+
+    def test_a_group_that_keeps_its_members_together_is_named(self):
+        other = types.SimpleNamespace(
+            **{**vars(self.nova.server), 'id': 'vm-2', 'compute_host': 'cmp-1'}
+        )
+        real = self.nova.get_server
+        self.nova.get_server = lambda vm: other if vm == 'vm-2' else real(vm)
+        self.assertIn(
+            '(affinity): a member is on cmp-1', self.group('affinity')
+        )
+
+    def test_a_destination_that_was_disabled_meanwhile_is_named(self):
+        real = self.nova.post
+
+        def post(*args, **kw):
+            self.nova.service.status = 'disabled'
+            return real(*args, **kw)
+
+        self.nova.post = post
+        self.assertIn('No valid host: cmp-2 is disabled', self.group('other'))

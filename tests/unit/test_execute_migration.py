@@ -86,7 +86,8 @@ class SmallNova:
         self.newest = (2, 104)
         self.versions = []
         self.answers = {
-            '/servers/vm-1/os-instance-actions': {'instanceActions': []}
+            '/servers/vm-1/os-instance-actions': {'instanceActions': []},
+            '/servers/vm-1': {'server': {}},
         }
 
     @staticmethod

@@ -9,7 +9,7 @@ class TestAsking(Base):
     def test_a_record_in_error_is_told_with_what_nova_says_of_its_action(self):
         self.nova.story = [(1, 'accepted'), (None, 'error')]
         path = '/servers/vm-1/os-instance-actions'
-        self.nova.answers = {
+        self.nova.answers |= {
             path: {
                 'instanceActions': [
                     {'action': 'live-migration', 'request_id': 'req-2'},

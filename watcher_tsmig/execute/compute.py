@@ -115,6 +115,20 @@ class Event:
     details: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bond:
+    """A server group that a VM is in.
+
+    :ivar members: ids of servers, the VM's own among them
+    :ivar most: members that one host may have, where they are to be apart
+    """
+
+    name: str
+    policy: str
+    members: tuple[str, ...]
+    most: int = 1
+
+
 class ComputeDriver(abc.ABC):
     """One client of the compute API; every method is one question to Nova.
 
@@ -152,6 +166,10 @@ class ComputeDriver(abc.ABC):
     @abc.abstractmethod
     def statistics(self, vm: str, record: str) -> Statistics:
         """Of a migration that runs in pre-copy; any other is missing."""
+
+    @abc.abstractmethod
+    def bonds(self, vm: str) -> list[Bond]:
+        """Server groups of the VM; Nova tells them from 2.71 on."""
 
     @abc.abstractmethod
     def start(self, vm: str, host: str) -> None:

@@ -11,6 +11,8 @@ from typing import NoReturn
 from watcher_tsmig import errors
 from watcher_tsmig.execute import words
 from watcher_tsmig.execute.caps import CapDriver
+from watcher_tsmig.execute.cause import NO_HOST
+from watcher_tsmig.execute.cause import hindrance
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.follow import ABORTABLE
@@ -195,6 +197,10 @@ class Ends:
         if status == ABORTED:
             return 'somebody aborted it'
         reason = self.nova.reason(self.order.vm)
+        if NO_HOST in reason:
+            # the scheduler tells nobody which of its filters it was
+            own = hindrance(self.nova, self.order)
+            reason = f'{NO_HOST}: {own}' if own else reason
         return f'it failed: {reason[:REASON]}' if reason else 'it failed'
 
     def _down(self, host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import tenacity
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.compute import Bond
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Missing
 from watcher_tsmig.execute.compute import Passage
@@ -119,6 +120,10 @@ class Nova:
     def records(self, vm: str) -> list[Record]:
         """The VM's live migrations, newest first."""
         return self._ask(lambda: self._driver.records(vm))
+
+    def bonds(self, vm: str) -> list[Bond]:
+        """Server groups that the VM is in."""
+        return self._ask(lambda: self._driver.bonds(vm))
 
     def statistics(self, vm: str, record: str) -> Statistics | None:
         """Memory of the migration; None while Nova does not list it."""

@@ -99,7 +99,11 @@ class Nova(common.NovaApp):
             version = common.version_of(request)
             body = views.server(sim, server, version)
             if version >= (2, 71):
-                body['server_groups'] = []  # not in a list
+                body['server_groups'] = [
+                    group.id
+                    for group in sim.cloud.groups
+                    if server_id in group.members
+                ]  # not in a list
         return web.Response(200, {'server': body})
 
     def _action(self, request: web.Request, server_id: str) -> web.Response:

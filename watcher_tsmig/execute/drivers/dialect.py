@@ -9,12 +9,14 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as auth_errors
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.compute import Bond
 from watcher_tsmig.execute.compute import Missing
 from watcher_tsmig.execute.compute import Refused
 from watcher_tsmig.execute.compute import Unanswered
@@ -88,6 +90,17 @@ def ram(flavor: Any) -> float:  # noqa: ANN401 - each client has its own
         return 0.0
     told = flavor.get('ram') if hasattr(flavor, 'get') else flavor.ram
     return float(told or 0) * MIB
+
+
+def bond(found: Mapping[str, Any]) -> Bond:
+    """A server group as Nova has it from 2.64 on."""
+    rules = found.get('rules') or {}
+    return Bond(
+        name=str(found.get('name') or found['id']),
+        policy=str(found.get('policy') or ''),
+        members=tuple(found.get('members') or ()),
+        most=int(rules.get('max_server_per_host') or 1),
+    )
 
 
 def _status(error: Exception) -> int:

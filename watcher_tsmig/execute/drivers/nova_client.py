@@ -159,6 +159,15 @@ class NovaClient(ours.ComputeDriver):
         )
 
     @NOVACLIENT.translated()
+    def bonds(self, vm: str) -> list[ours.Bond]:
+        """Interface."""
+        found = self._nova.servers.get(vm).to_dict()
+        return [
+            dialect.bond(self._nova.server_groups.get(g).to_dict())
+            for g in found.get('server_groups') or ()
+        ]
+
+    @NOVACLIENT.translated()
     def start(self, vm: str, host: str) -> None:
         """Interface."""
         if self._nova.api_version < AUTO:

@@ -118,6 +118,15 @@ class OpenStackSdk(ours.ComputeDriver):
         )
 
     @SDK.translated()
+    def bonds(self, vm: str) -> list[ours.Bond]:
+        """Interface."""
+        found = self._get(f'/servers/{vm}')['server']
+        return [
+            dialect.bond(self._get(f'/os-server-groups/{g}')['server_group'])
+            for g in found.get('server_groups') or ()
+        ]
+
+    @SDK.translated()
     def start(self, vm: str, host: str) -> None:
         """Interface."""
         asked = {'host': host, 'block_migration': 'auto'}
