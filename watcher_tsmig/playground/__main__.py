@@ -84,7 +84,11 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _options(texts: list[str]) -> dict[str, dict[str, str]]:
+def read_options(texts: list[str]) -> dict[str, dict[str, str]]:
+    """Options by group, as ``--set`` has them.
+
+    :raises errors.InputError: one is not GROUP/OPTION=VALUE
+    """
     options: dict[str, dict[str, str]] = {}
     for text in texts:
         name, equals, value = text.partition('=')
@@ -102,7 +106,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         habits=Habits(max_concurrent=arguments.max_concurrent),
         watcher=not arguments.without_watcher,
         agents=not arguments.without_agents,
-        options=_options(arguments.set),
+        options=read_options(arguments.set),
     )
 
 

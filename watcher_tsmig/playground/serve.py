@@ -143,6 +143,7 @@ class Playground:
         return {
             'env': self.environment(),
             'reader': self.environment('demo'),
+            'watcher': self.environment('watcher'),
             'control': f'{self.url}/control',
             'speed': self._settings.speed,
             'pid': os.getpid(),

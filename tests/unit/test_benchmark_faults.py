@@ -1,0 +1,148 @@
+"""The table of faults, and what the benchmark makes of what a run ends with.
+
+Faults themselves run in tests/functional/test_faults.py.
+"""
+
+import contextlib
+import copy
+import io
+import re
+import unittest
+
+from benchmarks import fault_strikes
+from benchmarks import faults
+from benchmarks.fault_table import CALLS
+from benchmarks.fault_table import FAULTS
+from benchmarks.fault_values import End
+from benchmarks.fault_values import Fault
+from benchmarks.fault_values import OnWatcher
+from benchmarks.fault_values import Requests
+
+FAULT = Fault(
+    name='x', step='running', ends=frozenset({End.STAYED}), says='is down'
+)
+GOOD = {
+    'fault': 'x',
+    'says': None,
+    'seconds': 3.0,
+    'struck': [1],
+    'looks': [('SUCCEEDED', 'c-source is empty.')],
+    'vms': {
+        name: {
+            'end': 'arrived',
+            'capped': False,
+            'there': False,
+            'tried': ['one', 'two'],
+            'says': ['arrived'],
+        }
+        for name in ('c-a', 'c-b')
+    },
+}
+
+
+class TestTable(unittest.TestCase):
+    def test_it_is_long_and_each_row_has_a_name_of_its_own(self):
+        self.assertGreaterEqual(len(FAULTS), 40)
+        self.assertEqual(len(FAULTS), len({f.name for f in FAULTS}))
+
+    def test_every_call_of_a_migration_is_struck(self):
+        struck = {
+            s.call
+            for f in FAULTS
+            for s in f.strikes
+            if isinstance(s, Requests)
+        }
+        # counters come from agents, and aborts are tried again
+        self.assertEqual(
+            {'statistics', 'abort', 'actions'}, set(CALLS) - struck
+        )
+
+    def test_its_patterns_are_good_ones(self):
+        places = dict.fromkeys(('vm', 'source', 'destination'), 'x')
+        for pattern in CALLS.values():
+            re.compile(pattern.format(**places))
+        for fault in FAULTS:
+            re.compile(fault.says)
+
+    def test_what_strikes_a_machine_is_known(self):
+        for fault in FAULTS:
+            for strike in fault.strikes:
+                if isinstance(strike, OnWatcher):
+                    self.assertTrue(fault.alone)
+                    self.assertIn(strike.what, fault_strikes.MACHINE)
+                    self.assertIn(strike.at.status, fault_strikes.ORDER)
+
+
+class TestJudge(unittest.TestCase):
+    def wrong(self, change):
+        row = copy.deepcopy(GOOD)
+        row['vms']['c-a'] |= {'end': 'stayed', 'says': ['cmp-1 is down']}
+        change(row, row['vms']['c-a'])
+        found = faults.judge(FAULT, row)
+        self.assertEqual(set(faults.TOTALS), set(found))
+        return {name: n for name, n in found.items() if n}
+
+    def test_what_is_as_it_should_be_has_nothing(self):
+        self.assertEqual({}, self.wrong(lambda row, vm: None))
+
+    def test_each_total_is_seen(self):
+        def empty(row, vm):
+            vm['there'] = True
+
+        for name, change in (
+            ('caps_left', lambda row, vm: vm.update(capped=True)),
+            ('duplicate_starts', lambda row, vm: vm['tried'].append('one')),
+            ('hung', lambda row, vm: row.update(seconds=None)),
+            ('unexplained', lambda row, vm: vm.update(says=['it failed'])),
+            ('unexplained', lambda row, vm: vm.update(says=[None])),
+            ('reported_empty_but_not', empty),
+            ('unexpected_ends', lambda row, vm: vm.update(end='arrived')),
+            ('not_struck', lambda row, vm: row.update(struck=[0])),
+        ):
+            with self.subTest(name):
+                self.assertEqual({name: 1}, self.wrong(change))
+
+    def test_a_host_that_is_told_not_to_be_empty_may_have_vms(self):
+        def told(row, vm):
+            vm['there'] = True
+            row['looks'] = [('FAILED', 'c-source is not empty: c-a')]
+
+        self.assertEqual({}, self.wrong(told))
+
+
+class TestWaves(unittest.TestCase):
+    def test_every_fault_runs_once_and_who_strikes_all_runs_alone(self):
+        blocks = faults.blocks(FAULTS)
+        ran = [f for waves in blocks for wave in waves for f in wave]
+        self.assertEqual(
+            sorted(f.name for f in FAULTS), sorted(f.name for f in ran)
+        )
+        for waves in blocks:
+            for wave in waves:
+                self.assertLessEqual(len(wave), faults.AT_ONCE)
+                if any(f.alone for f in wave):
+                    self.assertEqual(1, len(wave))
+
+    def test_its_bed_has_seats_for_the_widest(self):
+        fault = Fault(name='a', step='', ends=frozenset())
+        writer = Fault(name='b', step='', ends=frozenset(), writer=True)
+        found = faults.cells([[fault, writer], [fault, fault]])
+        self.assertEqual([False, False, True], [c.writer for c in found])
+
+
+class TestCommand(unittest.TestCase):
+    def run_main(self, *words):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = faults.main(words)
+        return code, out.getvalue(), err.getvalue()
+
+    def test_it_lists_what_it_would_run(self):
+        code, out, _ = self.run_main('--list', '--only', 'Watcher killed')
+        self.assertEqual(0, code)
+        self.assertEqual(5, len(out.splitlines()))
+
+    def test_a_name_that_no_fault_has_is_refused(self):
+        code, out, err = self.run_main('--only', 'nobody knows')
+        self.assertEqual((1, ''), (code, out))
+        self.assertIn('--only', err)
