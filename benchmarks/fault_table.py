@@ -144,6 +144,39 @@ def _statuses() -> list[Fault]:
     ]
 
 
+def _rare() -> list[Fault]:
+    """Calls that only something else brings about."""
+    failed, silent = {'kind': 'status', 'times': 2}, {'agent': 'dead'}
+    rows: tuple[tuple[str, Strike, frozenset[End], str], ...] = (
+        ('abort', _ends('stall', 2.0), STAYED, 'network'),
+        ('actions', _ends('unfit', 0.0), EITHER, 'CPU'),
+        ('actions', _ends('fail', 2.0), STAYED, 'failed'),
+        (
+            'statistics',
+            OnHost(which='source', change=silent),
+            ARRIVED,
+            '.',
+        ),
+    )
+    return [
+        Fault(
+            name=f'{call} 500 twice, {end}',
+            step=call,
+            strikes=(other, Requests(call=call, **failed)),
+            ends=ends,
+            says=says,
+        )
+        for call, other, ends, says in rows
+        for end in [_kind(other)]
+    ]
+
+
+def _kind(strike: Strike) -> str:
+    if isinstance(strike, OnVm):
+        return str(strike.change['fault']['kind'])
+    return 'no agent'
+
+
 def _ends(kind: str, after: float, at: At | None = None) -> OnVm:
     return OnVm(change={'fault': {'kind': kind, 'after': after}}, at=at)
 
@@ -302,6 +335,7 @@ FAULTS: tuple[Fault, ...] = (
     *_starts(),
     *_lasting(),
     *_statuses(),
+    *_rare(),
     *_post_copies(),
     *_hosts(),
     *_restarts(),
