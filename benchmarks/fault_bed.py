@@ -175,6 +175,7 @@ class Bed:
                 self._watcher.action_plan.start(plan)
         for run in runs:
             run.before = len(self.ask('GET', '/troubles')['started'])
+            run.since = self.state()['time']
             run.began = time.monotonic()
             self._watcher.action_plan.start(run.plan)
         for run in runs:

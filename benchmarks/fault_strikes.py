@@ -51,6 +51,7 @@ class Run:
     others: list[str] = dataclasses.field(default_factory=list)
     planned: str = ''
     before: int = 0
+    since: float = 0.0
     troubles: list[int] = dataclasses.field(default_factory=list)
     began: float = 0.0
     took: float | None = None
@@ -183,7 +184,12 @@ def machine(bed: Struck, run: Run, strike: OnWatcher) -> None:
     wanted = ORDER.index(strike.at.status)
     until = time.monotonic() + STRIKES_WITHIN
     while True:
-        mine = [r for r in bed.state()['migrations'] if r['vm'] == vm]
+        # those of the runs before it are over
+        mine = [
+            r
+            for r in bed.state()['migrations']
+            if r['vm'] == vm and r['created'] >= run.since
+        ]
         status = mine[-1]['status'] if mine else ''
         if status in ORDER and ORDER.index(status) >= wanted:
             break
