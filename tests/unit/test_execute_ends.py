@@ -228,6 +228,34 @@ class TestEnds(Ends):
         self.assertIn('do not start it again', text)
 
 
+class TestUnderWay(Ends):
+    def setUp(self):
+        super().setUp()
+        # asked for by an applier that was killed
+        self.nova.began, self.nova.destination = self.clock.now(), 'cmp-2'
+        self.nova.story = [(30, 'running'), (None, 'completed')]
+
+    def test_what_is_under_way_is_followed_and_not_asked_for_again(self):
+        outcome = self.go()
+        self.assertEqual('cmp-2', outcome.host)
+        self.assertIn('was under way already', outcome.remark)
+        self.assertEqual([], self.asked('start'))
+
+    def test_its_deadline_is_minded(self):
+        self.nova.story = [(None, 'running')]
+        self.assertIn('past its deadline', self.fails(order(deadline=20.0)))
+        self.assertEqual([('abort', '8')], self.asked('abort'))
+
+    def test_it_is_switched_where_that_was_planned(self):
+        self.nova.story = [(None, 'running')]
+        self.assertIs(Mode.POST_COPY, self.go(self.post_copy).mode)
+
+    def test_one_to_somewhere_else_is_not_ours(self):
+        with self.assertRaisesRegex(errors.MigrationError, 'is busy'):
+            self.go(order(destination='cmp-3'))
+        self.assertEqual([], self.asked('start'))
+
+
 class TestNoValidHost(Ends):
     def setUp(self):
         super().setUp()

@@ -99,6 +99,8 @@ class SmallNova:
             created_at='2026-01-01T00:00:00.000000',
             updated_at='2026-01-01T00:00:07.500000',
             migration_type='live-migration',
+            source_compute='cmp-1',
+            dest_compute='cmp-2',
         )
 
     def status(self):

@@ -77,6 +77,17 @@ class TestPreCondition(Base):
         self.assertIsNone(self.action().pre_condition())
         self.assertEqual([], self.nova.calls)
 
+    def test_a_migration_that_is_under_way_is_for_execute_to_follow(self):
+        self.nova.began = self.clock.now()
+        self.nova.story = [(None, 'running')]
+        self.assertIsNone(self.action().pre_condition())
+        self.nova.story = [(None, 'completed')]
+        self.nova.arrives = False
+        self.nova.get_server = lambda vm: types.SimpleNamespace(
+            **{**vars(self.nova.server), 'task_state': 'migrating'}
+        )
+        self.assertIn('busy', self.refused(self.action().pre_condition))
+
     def test_a_vm_that_is_gone_or_there_is_skipped(self):
         self.nova.gone = True
         with self.assertRaisesRegex(Skipped, 'db-1 no longer exists'):

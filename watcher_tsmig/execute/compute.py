@@ -79,11 +79,14 @@ class Record:
 
     :ivar took: s between its creation and its last change, by Nova's own
         clock; None where Nova does not tell
+    :ivar destination: empty while Nova has not chosen one
     """
 
     id: str
     status: str
     took: float | None = None
+    source: str = ''
+    destination: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from watcher_tsmig.execute.govern_values import Policy
 from watcher_tsmig.execute.governing import Governing
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import check
+from watcher_tsmig.execute.obstacle import under_way
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
@@ -77,7 +78,9 @@ def carry_out(
         server = nova.server(order.vm)
         if server is not None and order.arrived(server.host):
             return words.already_there(order, server.host)
-        check(nova, order, server)
+        going = under_way(nova, order, server)
+        if going is None:
+            check(nova, order, server)
         known = frozenset(record.id for record in nova.records(order.vm))
     except errors.MigrationError:
         raise
@@ -95,7 +98,7 @@ def carry_out(
     )  # fmt: skip
     giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
     with giving.lent(), keeping.kept():
-        outcome = run.follow()
+        outcome = run.follow(going)
     return giving.told_in(outcome)
 
 
@@ -120,8 +123,21 @@ class _Run:
     record: Record | None = None
     told: Progress | None = None
 
-    def follow(self) -> Outcome:
-        """Start the migration and watch it until it has ended."""
+    def follow(self, going: Record | None) -> Outcome:
+        """Start the migration and watch it until it has ended.
+
+        :param going: it is under way already, and only to be watched
+        """
+        watch = Watch(self.order, self.pace, self.clock.now())
+        if going is None:
+            self._start()
+        else:
+            LOG.warning('%s is under way already', self.order.name)
+            self.known -= {going.id}
+            self.remark = 'was under way already'
+        return self._watched(watch)
+
+    def _start(self) -> None:
         if self.cancelled():
             raise errors.MigrationError(
                 words.sentence(
@@ -129,11 +145,12 @@ class _Run:
                     'was not moved, the action plan was cancelled',
                 )
             )
-        watch = Watch(self.order, self.pace, self.clock.now())
         try:
             self.doubt = self.nova.start(self.order)
         except Refused as error:
             self.ends.refused(str(error), error)
+
+    def _watched(self, watch: Watch) -> Outcome:
         seen_at = watch.began
         while True:
             try:

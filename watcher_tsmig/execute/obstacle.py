@@ -6,11 +6,19 @@ that it relied on is judged by what Nova says at the start.
 
 from watcher_tsmig import errors
 from watcher_tsmig.execute import words
+from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.follow import PHASES
+from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.model.cloud import PAUSED
+
+# Nova's task of a server while it is migrated live.
+MIGRATING = 'migrating'
+# Phases of a migration that has not ended.
+GOING = (Phase.WAITING, Phase.RUNNING, Phase.POST_COPY)
 
 # What an operator does about a VM that does not move live, by its state.
 REMEDIES = {
@@ -18,6 +26,24 @@ REMEDIES = {
     'suspended': 'resume it first',
     'error': 'if it runs, "openstack server set --state active"',
 }
+
+
+def under_way(
+    nova: Nova, order: Order, server: Server | None
+) -> Record | None:
+    """The VM's migration that does already what is ordered; None: none does.
+
+    Whoever asked for it may have been killed, and nobody minds it now.
+
+    :raises errors.CloudError: Nova does not answer
+    """
+    if server is None or server.task != MIGRATING:
+        return None
+    newest = next(iter(nova.records(order.vm)), None)
+    if newest is None or PHASES.get(newest.status) not in GOING:
+        return None
+    wanted = (order.source, order.destination)
+    return newest if (newest.source, newest.destination) == wanted else None
 
 
 def obstacle(order: Order, server: Server | None) -> str:

@@ -27,6 +27,7 @@ from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.obstacle import refusal
 from watcher_tsmig.execute.obstacle import refused
+from watcher_tsmig.execute.obstacle import under_way
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
@@ -91,6 +92,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 order = self._order(compute)
                 if order.arrived(server.host):
                     self._skip(f'{order.name} is on {server.host} already')
+                    return
+                if under_way(nova, order, server):
+                    # whoever asked for it may be gone; it is followed
                     return
                 trouble = obstacle(order, server)
                 if not trouble and len(self._destinations) == 1:

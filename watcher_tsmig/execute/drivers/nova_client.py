@@ -141,6 +141,8 @@ class NovaClient(ours.ComputeDriver):
                 id=str(m['id']),
                 status=str(m['status']),
                 took=dialect.between(m['created_at'], m['updated_at']),
+                source=m.get('source_compute') or '',
+                destination=m.get('dest_compute') or '',
             )
             for m in (migration.to_dict() for migration in found)
             if m['instance_uuid'] == vm

@@ -98,6 +98,8 @@ class OpenStackSdk(ours.ComputeDriver):
                 id=str(m.id),
                 status=str(m.status),
                 took=dialect.between(m.created_at, m.updated_at),
+                source=m.source_compute or '',
+                destination=m.dest_compute or '',
             )
             for m in self._compute.migrations(server_id=vm)
             if m.server_id == vm
