@@ -179,6 +179,19 @@ class TestDeadComputes(Ends):
         self.assertLessEqual(self.clock.now() - began, 60.0)
         self.assertIn('Nova works on it no longer (Nova: queued)', text)
 
+    def test_a_source_that_tidies_up_for_long_is_waited_for(self):
+        self.nova.story = [(50, 'running'), (None, 'completed')]
+        real = self.nova.get_server
+
+        def early(vm):
+            found = real(vm)
+            if self.nova.began and self.clock.now() - self.nova.began > 10:
+                found.compute_host, found.task_state = 'cmp-2', None
+            return found
+
+        self.nova.get_server = early
+        self.assertEqual('cmp-2', self.go(order(deadline=3600.0)).host)
+
 
 class TestEnds(Ends):
     def test_what_somebody_aborted_is_not_tried_elsewhere(self):

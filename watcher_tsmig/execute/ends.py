@@ -134,7 +134,9 @@ class Ends:
                 then=slow or words.REVIVE,
                 split=slow or words.SPLIT,
             )
-        idle = server is not None and server.task is None
+        # at its destination it is Nova's source that still has to tidy up
+        here = server is not None and server.host == order.source
+        idle = here and server is not None and server.task is None
         if idle and watch.phase is not Phase.LANDING:
             self.fail(
                 f'Nova works on it no longer (Nova: {status})', look=True
