@@ -176,6 +176,14 @@ class TestDrain(Base):
             self.kinds(strategy),
         )
 
+    def test_a_host_without_vms_is_looked_at_once_it_is_disabled(self):
+        strategy = self.run_it(hosts=['b'])
+        self.assertEqual(
+            ['change_nova_service_state', 'traffic_sensitive_verify'],
+            self.kinds(strategy),
+        )
+        self.assertEqual(('uuid-b',), strategy.after['b'])
+
     def test_if_every_vm_stays_nothing_is_done_to_the_host(self):
         for server in self.compute._servers:
             server.is_locked = True

@@ -38,9 +38,9 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
     def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
         super().__init__(config, osc)
         self._emptied: tuple[str, ...] = ()
+        self._disabled: Mapping[str, str] = {}
         self._remarks: tuple[str, ...] = ()
         self._cold: tuple[Cold, ...] = ()
-        self._first: Mapping[str, str] = {}
 
     @classmethod
     def get_name(cls) -> str:
@@ -158,14 +158,21 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                         'resource_name': name,
                     },
                 )
-        self._first = disabled
+        self._disabled = disabled
         return disabled
 
     def concluded(self, plan: Plan, reading: Reading) -> None:
-        """The stopped follow; the last action looks whether it is empty."""
-        ends: dict[str, list[str]] = {}
-        for m in plan.migrations:
-            ends.setdefault(m.source, []).append(m.id)
+        """The stopped follow; the last action looks whether it is empty.
+
+        At a host that nobody has to leave, too: VMs may be on their way to it.
+        """
+        ends: dict[str, list[str]] = {
+            name: [first] for name, first in self._disabled.items()
+        }
+        for source in {m.source for m in plan.migrations}:
+            ends[source] = [
+                m.id for m in plan.migrations if m.source == source
+            ]
         for move in self._cold:
             self.solution.add_action(
                 action_type=COLD,
@@ -178,12 +185,11 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                 },
             )
             # one behind the other: nobody waits for them
-            before = ends.setdefault(move.source, [])
-            self.after[move.vm] = tuple(before or self._disabled(move.source))
+            self.after[move.vm] = tuple(ends.get(move.source, ()))
             ends[move.source] = [move.vm]
         for name in self._emptied:
-            leaving = ends.get(name)
-            if not leaving:
+            before = ends.get(name)
+            if not before:
                 continue
             self.solution.add_action(
                 action_type=VERIFY,
@@ -192,11 +198,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                     name, plan, self._offered(plan, reading), self._cold
                 ),
             )
-            self.after[name] = tuple(leaving)
-
-    def _disabled(self, host: str) -> tuple[str, ...]:
-        found = self._first.get(host)
-        return (found,) if found else ()
+            self.after[name] = tuple(before)
 
     def _offered(self, plan: Plan, reading: Reading) -> list[str]:
         """Hosts for VMs that nobody planned, the most room first.
