@@ -66,7 +66,7 @@ class TestEmptying(unittest.TestCase):
             raise self.kind(why)
 
     def found(self, *looks, to=('b', 'c'), **values):
-        given = {'planned': frozenset(), 'stays': {}, 'patience': 60.0}
+        given = {'planned': {}, 'stays': {}, 'patience': 60.0}
         errand = Errand(host=HOST, destinations=to, **{**given, **values})
         return empty(
             Hosts(*looks),
@@ -85,7 +85,7 @@ class TestEmptying(unittest.TestCase):
     def test_it_waits_for_a_migration_that_is_not_over(self):
         leaving = ([resident('one')], [passage('one', HOST, 'b')])
         found = self.found(
-            leaving, leaving, ([], []), planned=frozenset({'id-one'})
+            leaving, leaving, ([], []), planned={'id-one': ('b',)}
         )
         self.assertTrue(found.empty)
         self.assertEqual(6.0, self.clock.time)
@@ -125,11 +125,39 @@ class TestEmptying(unittest.TestCase):
         self.assertFalse(found.as_planned)
         self.assertIn('back (came late)', found.told())
 
-    def test_one_that_cannot_move_at_all_is_tried_once(self):
-        self.refuses, self.kind = {'b': 'is locked'}, errors.MigrationError
+    def test_one_that_cannot_move_at_all_is_tried_twice_and_no_more(self):
+        self.refuses = {'b': 'is locked', 'c': 'is locked'}
+        self.kind = errors.MigrationError
         found = self.found(([resident('late')], []))
-        self.assertEqual([('late', 'b')], self.moves)
+        self.assertEqual([('late', 'b'), ('late', 'c')], self.moves)
         self.assertIn('late (is locked)', found.told())
+
+    def test_what_broke_once_goes_elsewhere(self):
+        self.refuses, self.kind = {'b': 'it broke'}, errors.MigrationError
+        late = [resident('late')], []
+        found = self.found(late, late, ([], []))
+        self.assertEqual([('late', 'b'), ('late', 'c')], self.moves)
+        self.assertTrue(found.empty)
+
+    def test_what_broke_once_is_tried_there_again_if_nowhere_else(self):
+        self.refuses, self.kind = {'b': 'it broke'}, errors.MigrationError
+        self.found(([resident('late')], []), to=('b',))
+        self.assertEqual([('late', 'b'), ('late', 'b')], self.moves)
+
+    def test_a_host_that_refused_one_is_the_last_for_the_next(self):
+        self.refuses = {'b': 'b is down'}
+        both = [resident('one', memory=2.0), resident('two', memory=1.0)], []
+        two = both[0][1:], []
+        found = self.found(both, both, two, ([], []))
+        self.assertEqual(
+            [('one', 'b'), ('one', 'c'), ('two', 'c')], self.moves
+        )
+        self.assertTrue(found.empty)
+
+    def test_the_largest_goes_first(self):
+        both = [resident('small', memory=1.0), resident('big', memory=2.0)]
+        self.found((both, []), (both[:1], []), ([], []))
+        self.assertEqual(['big', 'small'], [name for name, _ in self.moves])
 
     def test_who_was_left_there_stays_and_is_as_planned(self):
         found = self.found(
@@ -143,13 +171,55 @@ class TestEmptying(unittest.TestCase):
             found.told(),
         )
 
-    def test_one_whose_own_migration_failed_is_not_moved_otherwise(self):
+    def test_one_whose_own_migration_failed_goes_where_it_was_planned(self):
         found = self.found(
-            ([resident('one')], []), planned=frozenset({'id-one'})
+            ([resident('one')], []), ([], []), planned={'id-one': ('d', 'e')}
+        )
+        self.assertEqual([('one', 'd')], self.moves)
+        self.assertTrue(found.empty)
+        self.assertEqual(
+            'cmp-7 is empty; left at another try: one to d', found.told()
+        )
+
+    def test_after_its_own_destinations_it_goes_to_others(self):
+        self.refuses = {'d': 'd is full', 'b': 'b is full'}
+        one = [resident('one')], []
+        self.found(one, one, one, ([], []), planned={'id-one': ('d', 'b')})
+        self.assertEqual(
+            [('one', 'd'), ('one', 'b'), ('one', 'c')], self.moves
+        )
+
+    def test_one_that_was_busy_at_its_turn_goes_when_it_is_not(self):
+        busy = [resident('one', task='image_uploading')], []
+        found = self.found(
+            busy,
+            busy,
+            ([resident('one')], []),
+            ([], []),
+            planned={'id-one': ('d',)},
+        )
+        self.assertEqual([('one', 'd')], self.moves)
+        self.assertTrue(found.empty)
+
+    def test_one_whose_destinations_nobody_knows_has_not_left(self):
+        found = self.found(
+            ([resident('one')], []), planned={'id-one': ()}, to=()
         )
         self.assertEqual([], self.moves)
         self.assertFalse(found.as_planned)
         self.assertIn('one (has not left)', found.told())
+
+    def test_moving_is_not_waiting(self):
+        late = [resident(f'v{i}') for i in range(3)]
+        looks = [(late[i:], []) for i in range(4)]
+        real = self.move
+
+        def slow(who, to):
+            self.clock.sleep(50.0)
+            real(who, to)
+
+        self.move = slow
+        self.assertTrue(self.found(*looks).empty)
 
     def test_nobody_is_moved_where_nowhere_is_known(self):
         found = self.found(([resident('late')], []), to=())

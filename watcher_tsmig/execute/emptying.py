@@ -2,10 +2,11 @@
 
 A VM has left when its host is another and no task is under way, not when a
 migration says `completed`. What each VM that is there means is one table;
-the loop waits for what ends by itself, moves who came late, and names who
-stays. How one VM is moved is the caller's.
+the loop waits for what ends by itself, moves who came late and whose own
+migration failed, and names who stays. How one VM is moved is the caller's.
 """
 
+import collections
 import dataclasses
 import enum
 from collections.abc import Callable
@@ -22,21 +23,25 @@ from watcher_tsmig.units import human_time
 EVERY = 3.0
 # Of a reason, so many characters.
 REASON = 60
+# A move that fails for another reason than its destination is tried so often:
+# what broke once may go through, and twice is no chance.
+TRIES = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """A host to be found empty.
 
-    :ivar planned: VMs whose migrations the plan had
+    :ivar planned: VMs whose migrations the plan had, with the destinations
+        that it had for each, the best first
     :ivar stays: why, for each VM that the plan left there
-    :ivar destinations: for who came late, the best first; empty: nobody is
-        moved
+    :ivar destinations: for who came late, the best first, and for others
+        after their own
     :ivar patience: for what ends by itself, s
     """
 
     host: str
-    planned: frozenset[str]
+    planned: Mapping[str, tuple[str, ...]]
     stays: Mapping[str, str]
     destinations: tuple[str, ...]
     patience: float
@@ -51,6 +56,12 @@ class Standing(enum.StrEnum):
     FAILED = 'has not left'
     REFUSED = 'was not moved'
     LATE = 'came late'
+
+
+# Those that are moved now.
+GOES = (Standing.FAILED, Standing.LATE)
+# Those that end by themselves.
+ENDS = (Standing.LEAVES, Standing.BUSY)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,7 @@ class Found:
     """What the last look has seen.
 
     :ivar moved: names of VMs that came late and were moved, with where to
+    :ivar again: likewise of those whose own migration had failed
     :ivar arriving: VMs that are on their way to the host still
     :ivar waited: how long for what ends by itself, s
     """
@@ -79,6 +91,7 @@ class Found:
     there: tuple[Seen, ...]
     arriving: int
     moved: tuple[str, ...]
+    again: tuple[str, ...]
     waited: float
 
     @property
@@ -94,8 +107,11 @@ class Found:
 
     def told(self) -> str:
         """For people, the most important first."""
-        late = f'; came late and moved: {", ".join(self.moved)}'
-        end = late if self.moved else ''
+        went = (
+            ('came late and moved', self.moved),
+            ('left at another try', self.again),
+        )
+        end = ''.join(f'; {how}: {", ".join(w)}' for how, w in went if w)
         if self.empty:
             return f'{self.host} is empty{end}'
         here = [seen.told() for seen in self.there]
@@ -127,38 +143,53 @@ def empty(
     :raises errors.CloudError: Nova does not answer
     """
     look = _Look(nova, errand)
-    began = clock.now()
+    waited = 0.0
     while True:
         there, arriving = look.now()
-        late = [seen for seen in there if seen.standing is Standing.LATE]
-        ends = arriving or any(
-            seen.standing in (Standing.LEAVES, Standing.BUSY) for seen in there
-        )
-        waited = clock.now() - began
+        goes = [seen for seen in there if seen.standing in GOES]
+        ends = arriving or any(seen.standing in ENDS for seen in there)
         over = waited > errand.patience or cancelled()
-        if over or not (late or ends):
+        if over or not (goes or ends):
             return Found(
                 host=errand.host,
                 there=tuple(there),
                 arriving=arriving,
-                moved=tuple(look.moved),
+                moved=tuple(look.moved[Standing.LATE]),
+                again=tuple(look.moved[Standing.FAILED]),
                 waited=waited,
             )
-        if late:
-            look.send(late[0].resident, move)
+        if goes:
+            # who is hardest to place comes first
+            look.send(max(goes, key=lambda s: s.resident.memory), move)
         else:
             clock.sleep(EVERY)
+            waited += EVERY
 
 
 @dataclasses.dataclass(slots=True)
 class _Look:
-    """What was tried so far, and a look at what is there."""
+    """What was tried so far, and a look at what is there.
+
+    :ivar tried: destinations that refused a VM, or that it came back from
+    :ivar broke: how often a VM failed for another reason
+    :ivar refusals: how often a destination was no good, since it last was
+    """
 
     nova: Nova
     errand: Errand
-    tried: dict[str, int] = dataclasses.field(default_factory=dict)
-    refused: dict[str, str] = dataclasses.field(default_factory=dict)
-    moved: list[str] = dataclasses.field(default_factory=list)
+    tried: collections.defaultdict[str, set[str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(set)
+    )
+    broke: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    refusals: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    why: dict[str, str] = dataclasses.field(default_factory=dict)
+    moved: collections.defaultdict[Standing, list[str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(list)
+    )
 
     def now(self) -> tuple[list[Seen], int]:
         """Who is there, and how many more are coming."""
@@ -173,40 +204,53 @@ class _Look:
 
     def _seen(self, resident: Resident, leaving: set[str]) -> Seen:
         vm, errand = resident.vm, self.errand
+        came = Standing.FAILED if vm in errand.planned else Standing.LATE
         # first match wins
         rows = (
             (vm in leaving, Standing.LEAVES, ''),
             (vm in errand.stays, Standing.STAYS, errand.stays.get(vm, '')),
             (resident.task is not None, Standing.BUSY, resident.task or ''),
-            (vm in errand.planned, Standing.FAILED, ''),
-            (vm in self.refused, Standing.REFUSED, self.refused.get(vm, '')),
             (
                 # nowhere to go, or it came again after every one of them
-                self.tried.get(vm, 0) >= len(errand.destinations),
+                self.broke[vm] >= TRIES or not self._left(vm),
                 Standing.REFUSED,
-                Standing.LATE.value,
+                self.why.get(vm) or came.value,
             ),
-            (True, Standing.LATE, ''),
+            (True, came, ''),
         )
         standing, why = next((s, w) for holds, s, w in rows if holds)
         return Seen(resident=resident, standing=standing, why=why)
 
-    def send(self, resident: Resident, move: Move) -> None:
-        """Move it to the next destination; after the last it is refused."""
-        vm, to = resident.vm, self.errand.destinations
-        nth = self.tried.get(vm, 0)
-        self.tried[vm] = nth + 1
+    def _left(self, vm: str) -> list[str]:
+        """Where the VM may go still, the best first.
+
+        What was no good for others is behind what was not: a host that is
+        down or full is so for the next VM, too.
+        """
+        own = self.errand.planned.get(vm, ())
+        offered = dict.fromkeys((*own, *self.errand.destinations))
+        left = [host for host in offered if host not in self.tried[vm]]
+        return sorted(left, key=lambda host: self.refusals[host])
+
+    def send(self, seen: Seen, move: Move) -> None:
+        """Move it to the next destination."""
+        vm = seen.resident.vm
+        to = self._left(vm)[0]
+        self.why.pop(vm, None)
         try:
-            move(resident, to[nth])
+            move(seen.resident, to)
         except errors.DestinationError as error:
-            if nth + 1 >= len(to):
-                self.refused[vm] = error.why[:REASON]
-            return
+            self.tried[vm].add(to)
+            self.refusals[to] += 1
+            self.why[vm] = error.why[:REASON]
         except errors.MigrationError as error:
-            # another host would not take it either
-            self.refused[vm] = str(error)[:REASON]
-            return
-        self.moved.append(f'{resident.name} to {to[nth]}')
+            self.broke[vm] += 1
+            self.refusals[to] += 1
+            self.why[vm] = str(error)[:REASON]
+        else:
+            self.tried[vm].add(to)
+            self.refusals[to] = 0
+            self.moved[seen.standing].append(f'{seen.resident.name} to {to}')
 
 
 def _comes(passage: Passage, host: str) -> bool:

@@ -65,6 +65,28 @@ class Cancelled:
         return self._answer
 
 
+def of_plan(plan_uuid: str, action_type: str) -> list[tuple[str, Any]]:
+    """State and input parameters of a plan's actions of that type.
+
+    No actions where Watcher's database does not tell.
+    """
+    if not plan_uuid:
+        return []
+    try:
+        where = context.make_context()
+        plan = objects.ActionPlan.get_by_uuid(where, plan_uuid)
+        rows = objects.Action.list(where, filters={'action_plan_id': plan.id})
+    except Exception:
+        # what it says is for the better; without it goes what can
+        LOG.exception('The actions of plan %s are unknown', plan_uuid)
+        return []
+    return [
+        (row.state, row.input_parameters)
+        for row in rows
+        if row.action_type == action_type
+    ]
+
+
 def remark(plan_uuid: str, text: str) -> None:
     """Put the text before the plan's status message, if it has one."""
     if not plan_uuid or 'status_message' not in objects.ActionPlan.fields:

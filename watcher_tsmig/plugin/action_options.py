@@ -234,8 +234,9 @@ VERIFY = (
         max=86400.0,
         help="""
 Seconds that the last look of a drain waits for what ends by itself: VMs that
-are still leaving, arriving, or busy. Who came late is moved meanwhile, and who
-is there in the end is named. How VMs are moved is said by
+are still leaving, arriving, or busy. Who came late, or whose own migration
+failed, is moved meanwhile, for which it does not wait, and who is there in the
+end is named. How VMs are moved is said by
 [watcher_actions.traffic_sensitive_migrate].
 """,
     ),

@@ -34,10 +34,10 @@ from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
+from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
-from watcher_tsmig.telemetry.permission import permission
 
 LOG = log.getLogger(__name__)
 
@@ -230,22 +230,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     def _asked(self, compute: Compute, given: Mapping[str, Any]) -> Order:
         try:
-            found = permission(
-                compute,
-                agents.cap_driver(self.config),
-                given['resource_id'],
-                given['source_node'],
-                given['destination_node'],
-                insist=parameters.counts_on_agents(given),
-            )
+            return asking.order(compute, agents.cap_driver(self.config), given)
         except errors.TsmigError as error:
             raise acting.ActionFailed(error) from error
-        return parameters.to_order(
-            given,
-            permitted=found.post_copy,
-            disks=found.disks,
-            balloon=found.balloon,
-        )
 
     def _warn_of_host(self, nova: Nova) -> None:
         """Tell with the plan that its host stays disabled.

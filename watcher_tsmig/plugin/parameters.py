@@ -7,6 +7,7 @@ schema asks for little and tolerates more.
 """
 
 import math
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -111,12 +112,31 @@ def of_host(
     }
 
 
-def to_errand(given: Mapping[str, Any], patience: float) -> Errand:
-    """The errand that the parameters of a last look are."""
+def destinations(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The planned one, then those that may take the VM instead."""
+    others = (given.get('alternatives') or '').split(', ')
+    return (given['destination_node'], *filter(None, others))
+
+
+def to_errand(
+    given: Mapping[str, Any],
+    moves: Mapping[str, Mapping[str, Any]],
+    patience: float,
+    skipped: Collection[str] = (),
+) -> Errand:
+    """The errand that the parameters of a last look are.
+
+    :param moves: by VM, the parameters of the migrations that the plan had
+        from the host, as far as they are known
+    :param skipped: VMs whose migrations an operator took out of the plan
+    """
     return Errand(
         host=given['resource_id'],
-        planned=frozenset(given['planned']),
-        stays=given['stays'],
+        planned={
+            vm: destinations(moves[vm]) if vm in moves else ()
+            for vm in given['planned']
+        },
+        stays={**given['stays'], **dict.fromkeys(skipped, 'skipped')},
         destinations=tuple(given['destinations']),
         patience=patience,
     )

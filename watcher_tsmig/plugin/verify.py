@@ -1,10 +1,13 @@
 """The action that ends a drain: it looks whether a host is empty.
 
 Watcher's hooks around the last look; what a VM that is still there means is
-execute/emptying.py's, how one that came late is moved is migrate.py's.
+execute/emptying.py's. One whose own migration failed is moved as the plan
+wanted, which the plan's other actions tell; for one that came late there is
+no plan.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_config import cfg
@@ -17,28 +20,63 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import emptying
-from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
+from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.units import GIB
 
 LOG = log.getLogger(__name__)
+# The input parameters of a migration.
+Given = Mapping[str, Any]
 
 # How long one may run of which nothing was foretold, s for each GiB: at 300
 # Mbit/s its memory goes twice in that. Nova counts two GiB at least.
 PER_GIB, LEAST_GIB = 60.0, 2.0
-MIGRATE = 'watcher_actions.traffic_sensitive_migrate'
+MIGRATE = 'traffic_sensitive_migrate'
+GROUP = f'watcher_actions.{MIGRATE}'
+
+
+def planned(plan: str, host: str) -> tuple[dict[str, Given], list[str]]:
+    """By VM, the parameters of the plan's migrations from that host.
+
+    :returns: with the VMs whose migrations an operator took out
+    """
+    moves, skipped = {}, []
+    for state, given in acting.of_plan(plan, MIGRATE):
+        if given.get('source_node') == host:
+            moves[given['resource_id']] = given
+            if state == 'SKIPPED':
+                skipped.append(given['resource_id'])
+    return moves, skipped
+
+
+def again(given: Given, destination: str) -> Given:
+    """The parameters of another try, which ends at that destination."""
+    return {**given, 'destination_node': destination, 'goes_on_to': ''}
+
+
+def late(resident: Resident, host: str, destination: str) -> Order:
+    """The order to move a VM that came late, of which nothing is foretold."""
+    return Order(
+        vm=resident.vm,
+        name=resident.name,
+        source=host,
+        destination=destination,
+        mode=Mode.PRE_COPY,
+        deadline=PER_GIB * max(resident.memory / GIB, LEAST_GIB),
+    )
 
 
 class TrafficSensitiveVerify(base.BaseAction):
-    """Look whether a host is empty, and move who came late."""
+    """Look whether a host is empty, and move who should not be there."""
 
     @classmethod
     def get_config_opts(cls) -> list[Any]:
@@ -54,8 +92,8 @@ class TrafficSensitiveVerify(base.BaseAction):
         """For the list of actions; at most 255 characters."""
         return (
             'Looks whether a host is empty after its drain: waits for who is '
-            'still leaving or arriving, moves who came late, and says who '
-            'stays and why.'
+            'still leaving or arriving, moves who came late or failed, and '
+            'says who stays and why.'
         )
 
     def check_abort(self) -> bool:
@@ -72,8 +110,12 @@ class TrafficSensitiveVerify(base.BaseAction):
         :raises acting.ActionFailed: who is there was not to stay
         """
         given = self.input_parameters
-        errand = parameters.to_errand(given, self.config.patience)
-        cancelled = acting.Cancelled(given.get('action_plan_uuid') or '')
+        plan = given.get('action_plan_uuid') or ''
+        moves, skipped = planned(plan, given['resource_id'])
+        errand = parameters.to_errand(
+            given, moves, self.config.patience, skipped
+        )
+        cancelled = acting.Cancelled(plan)
         try:
             with access.compute(
                 self.osc, self._migrations.request_timeout
@@ -84,7 +126,7 @@ class TrafficSensitiveVerify(base.BaseAction):
                     Nova(driver, pace, WallClock()),
                     errand,
                     functools.partial(
-                        self._move, driver, errand.host, cancelled
+                        self._move, compute, moves, errand.host, cancelled
                     ),
                     cancelled=cancelled,
                     clock=WallClock(),
@@ -103,7 +145,7 @@ class TrafficSensitiveVerify(base.BaseAction):
             ) from error
         text = f'{found.told()}.'
         LOG.info('%s', text)
-        acting.remark(given.get('action_plan_uuid') or '', text)
+        acting.remark(plan, text)
         if not found.as_planned:
             raise acting.ActionFailed(text)
         acting.tell(given, text)
@@ -123,39 +165,34 @@ class TrafficSensitiveVerify(base.BaseAction):
     @property
     def _migrations(self) -> Any:  # noqa: ANN401
         """The options of migrations, which hold for late ones, too."""
-        cfg.CONF.register_opts(action_options.ACTION, MIGRATE)
-        return cfg.CONF[MIGRATE]
+        cfg.CONF.register_opts(action_options.ACTION, GROUP)
+        return cfg.CONF[GROUP]
 
     def _move(
         self,
-        driver: ComputeDriver,
+        compute: Compute,
+        moves: Mapping[str, Given],
         host: str,
         cancelled: acting.Cancelled,
         resident: Resident,
         destination: str,
     ) -> None:
-        """Pre-copy one VM, of which nothing was foretold.
+        """Move one VM, as it was planned or by pre-copy.
 
         :raises errors.MigrationError: it is not there
         """
-        LOG.warning(
-            '%s came late to %s and goes to %s',
-            resident.name,
-            host,
-            destination,
-        )
+        LOG.warning('%s goes to %s', resident.name, destination)
+        options = self._migrations
+        caps = agents.cap_driver(options)
+        given = moves.get(resident.vm)
+        order = late(resident, host, destination)
+        if given is not None:
+            order = asking.order(compute, caps, again(given, destination))
         carry_out(
-            driver,
-            Order(
-                vm=resident.vm,
-                name=resident.name,
-                source=host,
-                destination=destination,
-                mode=Mode.PRE_COPY,
-                deadline=PER_GIB * max(resident.memory / GIB, LEAST_GIB),
-            ),
+            drivers.load(options.compute_driver, compute),
+            order,
             cancelled=cancelled,
-            caps=agents.cap_driver(self._migrations),
-            governor=action_options.policy(self._migrations),
-            pace=action_options.pace(self._migrations),
+            caps=caps,
+            governor=action_options.policy(options),
+            pace=action_options.pace(options),
         )
