@@ -51,11 +51,15 @@ PATIENCE = next(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a plan is carried out."""
+    """Where plans are carried out.
+
+    :ivar bound: where VMs will be that plans of ours still move
+    """
 
     sim: Befallen
     driver: Simulated
     clock: Lockstep
+    bound: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,10 @@ class _Drain(TrafficSensitiveDrain):  # type: ignore[misc]
     ) -> tuple[str, ...]:
         """No database tells of other plans, but their hosts are disabled."""
         return tuple(allowed)
+
+    def bound(self) -> Mapping[str, str]:
+        """Nor of where they send VMs, but the site does."""
+        return dict(self.site.bound)
 
     def make(self, reading: Reading, request: Request) -> Plan:
         """A plan that is known already is not made again."""
@@ -302,11 +310,17 @@ def _drained(site: Site, way: Way, host: str, known: Plan | None) -> Drained:
     planned, actions = way.plan(site, host, known)
     done: list[bool] = [False] * len(actions)
     tasks: list[Task] = []
+    site.bound.update(
+        (a.given['resource_id'], a.given['destination_node'])
+        for a in actions
+        if a.kind == 'traffic_sensitive_migrate'
+    )
 
     def act(number: int) -> None:
         action = actions[number]
         site.clock.wait(tasks[i] for i in action.after)
         done[number] = way.does[action.kind](site, action.given, actions)
+        site.bound.pop(action.given['resource_id'], None)
 
     tasks = [
         site.clock.start(functools.partial(act, i))

@@ -58,6 +58,8 @@ class Base(unittest.TestCase):
         self._replace(access, 'compute', self._open)
         self.emptied = {}
         self._replace(others, 'emptied', lambda audit: self.emptied)
+        self.bound = {}
+        self._replace(others, 'bound', lambda audit: self.bound)
 
     def _replace(self, where, name, value):
         self.addCleanup(setattr, where, name, getattr(where, name))
@@ -157,6 +159,16 @@ class TestDrain(Base):
         ]
         self.assertEqual({'b'}, {g['destination_node'] for g in moves})
         self.assertEqual({''}, {g['alternatives'] for g in moves})
+
+    def test_the_room_that_another_plan_will_fill_is_not_given_away(self):
+        self.model = cloud.SmallModel(
+            [cloud.node('a'), cloud.node('b')],
+            [cloud.instance('one'), cloud.instance('two', memory=700)],
+        )
+        self.assertEqual(2, len(self.run_it(hosts=['a']).plan.migrations))
+        self.bound = {'id-two': 'b'}
+        moved = {m.name for m in self.run_it(hosts=['a']).plan.migrations}
+        self.assertEqual({'one'}, moved)
 
     def test_where_others_empty_every_destination_nothing_is_planned(self):
         self.emptied = {'b': 'plan-1'}

@@ -68,6 +68,7 @@ class Base(unittest.TestCase):
         self._replace(access, 'compute', self._open)
         self._replace(access, 'gnocchi', lambda *_: self.gnocchi)
         self._replace(others, 'emptied', lambda audit: {})
+        self._replace(others, 'bound', lambda audit: {})
 
     def _replace(self, where, name, value):
         self.addCleanup(setattr, where, name, getattr(where, name))

@@ -1,9 +1,11 @@
-"""What other action plans are about to do: hosts that they empty.
+"""What other action plans are about to do: hosts they empty, room they fill.
 
 Reads Watcher's rows and nothing else. A plan that is only recommended may
 never be started, but who starts it expects its hosts to be empty.
 """
 
+import collections
+import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +15,9 @@ from watcher import objects
 from watcher.common import context
 
 from watcher_tsmig import errors
+from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Host
+from watcher_tsmig.model import Vm
 from watcher_tsmig.plugin import edges
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin.targets import NothingToPlan
@@ -20,6 +25,9 @@ from watcher_tsmig.plugin.targets import NothingToPlan
 LOG = log.getLogger(__name__)
 
 STATES = ('ONGOING', 'PENDING', 'RECOMMENDED')
+# Of plans that are started, and of their actions that are not over.
+APPROVED = ('ONGOING', 'PENDING')
+MIGRATE = 'traffic_sensitive_migrate'
 # Of each state so many plans are looked at, the newest first.
 MOST = 50
 
@@ -32,19 +40,85 @@ def emptied(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
     :raises errors.CloudError: Watcher's database does not tell
     """
     found: dict[str, str] = {}
+    for uuid, actions in _plans(audit, STATES):
+        for host in _hosts(actions):
+            found.setdefault(host, uuid)
+    return found
+
+
+def bound(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
+    """Where VMs will be that plans of other audits still move, by id.
+
+    Of plans that somebody has approved: others may never be started.
+
+    :raises errors.CloudError: Watcher's database does not tell
+    """
+    return {
+        action.input_parameters['resource_id']: (
+            action.input_parameters.get('goes_on_to')
+            or action.input_parameters['destination_node']
+        )
+        for _, actions in _plans(audit, APPROVED)
+        for action in actions
+        if action.action_type == MIGRATE and action.state in APPROVED
+    }
+
+
+def reserved(cloud: Cloud, places: Mapping[str, str]) -> Cloud:
+    """The cloud without the room of those who are bound for its hosts.
+
+    :param places: by VM, its host to be
+    """
+    comes = collections.defaultdict(list)
+    for vm in cloud.vms:
+        to = places.get(vm.id, vm.host)
+        if to != vm.host:
+            comes[to].append(vm)
+    if not comes:
+        return cloud
+    hosts = tuple(_without(h, comes.get(h.name, ())) for h in cloud.hosts)
+    return dataclasses.replace(cloud, hosts=hosts)
+
+
+def _without(host: Host, vms: Sequence[Vm]) -> Host:
+    disk = host.disk
+    if disk is not None:
+        disk = max(disk - sum(vm.disk for vm in vms), 0.0)
+    return dataclasses.replace(
+        host,
+        memory=max(host.memory - sum(vm.memory for vm in vms), 0.0),
+        vcpus=max(host.vcpus - sum(vm.vcpus for vm in vms), 0.0),
+        disk=disk,
+    )
+
+
+def _plans(
+    audit: Any,  # noqa: ANN401
+    states: Sequence[str],
+) -> list[tuple[str, list[Any]]]:
+    """Uuid and actions of the plans of other audits, the newest first.
+
+    :raises errors.CloudError: Watcher's database does not tell
+    """
     try:
         mine, where = getattr(audit, 'id', None), context.make_context()
-        for state in STATES:
+        return [
+            (
+                plan.uuid,
+                objects.Action.list(
+                    where, filters={'action_plan_id': plan.id}
+                ),
+            )
+            for state in states
             for plan in objects.ActionPlan.list(
                 where,
                 limit=MOST,
                 filters={'state': state},
                 sort_key='id',
                 sort_dir='desc',
-            ):
-                if plan.audit_id != mine:
-                    for host in _hosts(where, plan):
-                        found.setdefault(host, plan.uuid)
+            )
+            if plan.audit_id != mine
+        ]
     except Exception as error:
         # whatever its database raises; a plan that does not know may send
         # VMs to where they must not stay
@@ -53,11 +127,9 @@ def emptied(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
             "Watcher's database does not tell which hosts other plans empty "
             f'({type(error).__name__}); see the log of the decision engine'
         ) from error
-    return found
 
 
-def _hosts(where: Any, plan: Any) -> list[str]:  # noqa: ANN401
-    actions = objects.Action.list(where, filters={'action_plan_id': plan.id})
+def _hosts(actions: list[Any]) -> list[str]:
     given = [
         a.input_parameters for a in actions if a.action_type == edges.DISABLE
     ]

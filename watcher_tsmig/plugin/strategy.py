@@ -6,6 +6,7 @@ input's fault ends in an empty plan with a status message, never in a raise,
 because a CONTINUOUS audit that raised once is never run again.
 """
 
+import dataclasses
 import functools
 import time
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         """Plan, and put the plan into the solution."""
         self._audit = audit
         try:
-            reading = self._read()
+            reading = self._reserved(self._read())
             plan = self.planned(reading)
         except NothingToPlan as reason:
             self.failed = not isinstance(reason, NothingToDo)
@@ -170,6 +171,11 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             LOG.warning('%s', note)
         return reading
 
+    def _reserved(self, reading: Reading) -> Reading:
+        """The reading without the room that other plans will fill."""
+        cloud = others.reserved(reading.cloud, self.bound())
+        return dataclasses.replace(reading, cloud=cloud)
+
     def _model(self) -> Model:
         try:
             return self.compute_model
@@ -210,6 +216,10 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         hosts = [h.name for h in reading.cloud.hosts if h.name not in leaves]
         left, self.avoids = others.spared(closed, allowed, hosts)
         return left
+
+    def bound(self) -> Mapping[str, str]:
+        """Where VMs will be that other plans move, by id."""
+        return others.bound(self._audit)
 
     def make(self, reading: Reading, request: Request) -> Plan:
         """The planner's answer; who stays is in the log."""
