@@ -62,6 +62,17 @@ class TestTheOthers(planned.Base):
             found = verify.planned(VM.format(9), 'cmp-1')
         self.assertEqual(({}, []), found)
 
+    def test_one_that_was_to_go_through_a_third_host_goes_to_its_end(self):
+        moves, _ = self.planned(planned.migrate(1, goes_on_to='cmp-5'))
+        given = {
+            'resource_id': 'cmp-1',
+            'planned': [VM.format(1)],
+            'stays': {},
+            'destinations': [],
+        }
+        errand = parameters.to_errand(given, moves, 60.0)
+        self.assertEqual({VM.format(1): ('cmp-5',)}, errand.planned)
+
     def test_another_try_is_in_the_planned_mode_to_its_own_end(self):
         given = {
             **planned.migrate(1, mode='post-copy')['input_parameters'],

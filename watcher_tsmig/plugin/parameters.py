@@ -132,14 +132,19 @@ def to_errand(
     """
     return Errand(
         host=given['resource_id'],
-        planned={
-            vm: destinations(moves[vm]) if vm in moves else ()
-            for vm in given['planned']
-        },
+        planned={vm: _ends(moves.get(vm)) for vm in given['planned']},
         stays={**given['stays'], **dict.fromkeys(skipped, 'skipped')},
         destinations=tuple(given['destinations']),
         patience=patience,
     )
+
+
+def _ends(given: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Where a VM may end that was not moved; a third host is no end."""
+    if given is None:
+        return ()
+    end = given.get('goes_on_to')
+    return (end,) if end else destinations(given)
 
 
 def of_migration(

@@ -123,6 +123,7 @@ class TestStates(Base):
 
 class TestRefusals(Base):
     def test_a_refusal_at_the_destination_says_what_nova_says(self):
+        """And the last look of the drain tries that destination again."""
         server = self.boot('refused')
         self.operator.hypervisors('shape', uuid=server, fails='pre')
         # there is no other that it could go to instead
@@ -136,8 +137,12 @@ class TestRefusals(Base):
         (move,) = self.operator.moves(plan)
         self.operator.tells(move, 'refused on order')
         self.operator.tells(
-            ended, 'compute1 stays disabled', 'compute1 is not empty'
+            ended,
+            'compute1 stays disabled',
+            'compute1 is empty',
+            'left at another try',
         )
+        self.assertEqual('compute2', self.operator.host_of(server))
 
     def test_a_destination_that_refuses_is_replaced_by_the_next(self):
         server = self.boot('refused')
