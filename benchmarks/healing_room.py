@@ -29,15 +29,13 @@ def emptiable(case: Case) -> dict[str, str]:
     }
     emptied = [case.host, *(e.host for e in by_kind[Kind.DRAINED])]
     closed = {e.host for kind in CLOSES for e in by_kind[kind]} | {case.host}
-    gone = {e.vm for e in by_kind[Kind.DELETED]}
     come = {e.vm for e in by_kind[Kind.ARRIVES]}
+    # who is deleted may have left before, and who comes may be kept from it
     movers = [
-        vm
-        for vm in case.cloud.vms
-        if vm.id not in gone and (vm.host in emptied or vm.id in come)
+        vm for vm in case.cloud.vms if vm.host in emptied or vm.id in come
     ]
     movers += [vm for e in by_kind[Kind.BOOTED] for vm in e.boots]
-    stay = [vm for vm in case.cloud.vms if vm not in movers]
+    stay = [vm for vm in case.cloud.vms if vm.host not in emptied]
     stay += [vm for e in by_kind[Kind.FILLED] for vm in e.boots]
     hosts = [h for h in case.cloud.hosts if h.name not in closed]
     fits = not movers or _packs(case, movers, stay, hosts)

@@ -302,6 +302,11 @@ def carried_out(case: Case, way: Way) -> tuple[list[Drained], Befallen]:
                 functools.partial(befall, sim, clock, event, case.host)
             )
     clock.run(lambda: not all(d.over for d in drains), GIVEN_UP)
+    over = {drained.host for drained in found}
+    hosts = (e.host for e in case.events if e.kind is Kind.DRAINED)
+    for host in (case.host, *hosts):
+        if host not in over:
+            found.append(_judged(site, host, GIVEN_UP, None, said=False))
     return found, sim
 
 
@@ -332,13 +337,22 @@ def _drained(site: Site, way: Way, host: str, known: Plan | None) -> Drained:
         for i, action in enumerate(actions)
         if action.kind == 'traffic_sensitive_verify'
     ]
+    said = all(looks or done) and bool(actions)
+    took = site.clock.now() - began
+    return _judged(site, host, took, planned, said=said)
+
+
+def _judged(
+    site: Site, host: str, took: float, planned: float | None, *, said: bool
+) -> Drained:
+    """What is true of the host now, whatever is said of it."""
     with site.sim.at_now() as sim:
         there = sim.there(host)
     return Drained(
         host=host,
-        took=site.clock.now() - began,
+        took=took,
         planned=planned,
         emptied=not there,
-        said=all(looks or done) and bool(actions),
+        said=said,
         left=tuple(server.vm.name for server in there),
     )
