@@ -3,7 +3,8 @@
 Knows what befalls a cloud beforehand, and is strict: a host that is closed
 at any time takes nobody, what others take is taken from the start, and whoever
 is ever on a host that is emptied needs room elsewhere, with all others that
-do. Where it finds room there was room at every moment.
+do. Where it finds room there was room at every moment, if only for somebody
+who knew what comes: a large VM that comes late may find it broken into parts.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """The planner on Watcher's real objects and a database of its own."""
 
+import atexit
 import pathlib
 import sys
 import tempfile
@@ -44,11 +45,14 @@ def nop(message='hello'):
     }
 
 
+# One for the process, because Watcher keeps its connection.
+FOLDER = tempfile.TemporaryDirectory()
+atexit.register(FOLDER.cleanup)
+
+
 def setUpModule():
-    folder = tempfile.TemporaryDirectory()
-    unittest.addModuleCleanup(folder.cleanup)
     objects.register_all()
-    base = pathlib.Path(folder.name)
+    base = pathlib.Path(FOLDER.name)
     config = base / 'watcher.conf'
     config.write_text(
         '[DEFAULT]\ntransport_url = fake://\n'
@@ -62,7 +66,8 @@ def setUpModule():
     unittest.addModuleCleanup(CONF.reset)
     rpc.init(CONF)
     unittest.addModuleCleanup(rpc.cleanup)
-    migration.create_schema()
+    if not (base / 'watcher.db').exists():
+        migration.create_schema()
 
 
 class Base(unittest.TestCase):
