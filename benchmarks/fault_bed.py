@@ -35,6 +35,8 @@ GOAL = 'traffic_sensitive_migration'
 STRATEGY = 'traffic_sensitive_drain'
 VERIFY = 'traffic_sensitive_verify'
 ENDED = ('SUCCEEDED', 'FAILED', 'CANCELLED')
+# Of Nova's migrations, after which another try is none too many.
+FAILED = ('failed', 'error', 'cancelled')
 # The simulated cloud runs so many times faster than the wall clock, and
 # what waits for it in Watcher waits so much shorter.
 SPEED = 8.0
@@ -217,7 +219,8 @@ class Bed:
         plan = self._watcher.action_plan.get(run.plan)
         actions = self._watcher.action.list(action_plan=run.plan, detail=True)
         told = self.ask('GET', '/troubles')
-        state = self.state()['vms']
+        seen_now = self.state()
+        state = seen_now['vms']
         vms = {}
         for name in run.cell.vms:
             vm = self.ids[name]
@@ -235,6 +238,13 @@ class Bed:
                     in (seen['host'], seen['runs_on'])
                 ),
                 'tried': tried,
+                'failed': [
+                    record['destination']
+                    for record in seen_now['migrations']
+                    if record['vm'] == vm
+                    and record['created'] >= run.since
+                    and record['status'] in FAILED
+                ],
                 'action': [a.state for a in mine],
                 'says': [a.status_message for a in mine],
             }

@@ -10,6 +10,7 @@ under `totals`. 1 where anything of that is not 0.
 """
 
 import argparse
+import collections
 import json
 import re
 import sys
@@ -37,9 +38,15 @@ TOTALS = (
 )
 
 
-def duplicates(tried: Sequence[str]) -> int:
-    """Live migrations of a VM beyond one to each destination."""
-    return len(tried) - len(set(tried))
+def duplicates(tried: Sequence[str], failed: Sequence[str]) -> int:
+    """Live migrations of a VM that were asked for once too often.
+
+    To each destination one may be, and one more for each that failed there.
+    """
+    asked, allowed = collections.Counter(tried), collections.Counter(failed)
+    return sum(
+        max(times - 1 - allowed[host], 0) for host, times in asked.items()
+    )
 
 
 def explained(
@@ -64,7 +71,9 @@ def judge(fault: Fault, row: dict[str, Any]) -> dict[str, int]:
     )
     return {
         'caps_left': sum(vm['capped'] for vm in vms),
-        'duplicate_starts': sum(duplicates(vm['tried']) for vm in vms),
+        'duplicate_starts': sum(
+            duplicates(vm['tried'], vm['failed']) for vm in vms
+        ),
         'hung': int(row['seconds'] is None),
         'unexplained': sum(
             not explained(fault, vm == struck, row, vm) for vm in row['vms']

@@ -127,6 +127,19 @@ class Simulated(compute.ComputeDriver):
                 for record in self._of(vm)
             ]
 
+    def bonds(self, vm: str) -> list[compute.Bond]:
+        with self._sim.at_now() as sim:
+            return [
+                compute.Bond(
+                    name=group.id,
+                    policy=group.policy,
+                    members=group.members,
+                    most=int(group.max_per_host),
+                )
+                for group in sim.cloud.groups
+                if vm in group.members
+            ]
+
     def events(self, vm: str, request: str) -> list[compute.Event]:
         with self._sim.at_now():
             found = self._record(vm, request)

@@ -271,7 +271,10 @@ def watcher(bed: Bed) -> Sections:
         'keystone_client': {'interface': 'internal'},
         'watcher_datasources': {'datasources': 'gnocchi'},
         # what it would do, it does
-        'watcher_actions.traffic_sensitive_migrate': {'governor': 'act'},
+        'watcher_actions.traffic_sensitive_migrate': {
+            'governor': 'act',
+            'coordinator': f'file://{bed.state}/watcher/turns',
+        },
         'collector': {'collector_plugins': 'compute'},
         'watcher_decision_engine': {'max_audit_workers': 2},
         'watcher_cluster_data_model_collectors.compute': {'period': 10},

@@ -308,8 +308,11 @@ def watcher(bed: Bed) -> None:
         start_service(bed, name).ready(says='Starting')
 
 
-def start_service(bed: Bed, name: str) -> Process:
-    """Start one of the services; also after a test has stopped it."""
+def start_service(bed: Bed, name: str, again: str = '') -> Process:
+    """Start one of the services; also after a test has stopped it.
+
+    :param again: the name of one more of it, beside the first
+    """
     if name in WSGI:
         target, conf = WSGI[name]
         arguments = [str(SERVICES / 'wsgi.py'), target, str(PORTS[name])]
@@ -327,7 +330,7 @@ def start_service(bed: Bed, name: str) -> Process:
         conf = str(bed.conf / WORKERS_CONF[name])
         command = [bed.program(name), '--config-file', conf]
     return bed.start(
-        name,
+        again or name,
         command,
         {
             'PYTHONPATH': str(SERVICES),

@@ -32,7 +32,8 @@ GOOD = {
             'end': 'arrived',
             'capped': False,
             'there': False,
-            'tried': ['one', 'two'],
+            'tried': ['one', 'two', 'one'],
+            'failed': ['one'],
             'says': ['arrived'],
         }
         for name in ('c-a', 'c-b')

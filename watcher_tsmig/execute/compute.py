@@ -160,7 +160,10 @@ class ComputeDriver(abc.ABC):
 
     @abc.abstractmethod
     def passages(self, host: str) -> list[Passage]:
-        """Migrations of the host that were changed last, ended or not."""
+        """Migrations of the host that were changed last, ended or not.
+
+        :param host: empty for all hosts
+        """
 
     @abc.abstractmethod
     def records(self, vm: str) -> list[Record]:

@@ -5,6 +5,7 @@ answers is in follow.py, and what a run that does not arrive ends with is in
 ends.py.
 """
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import Job
 from watcher_tsmig.execute import words
+from watcher_tsmig.execute.admission import Gate
+from watcher_tsmig.execute.admission import Limits
+from watcher_tsmig.execute.admission import Lock
 from watcher_tsmig.execute.balloon import Giving
 from watcher_tsmig.execute.caps import CapDriver
 from watcher_tsmig.execute.caps import Keeping
@@ -20,6 +24,7 @@ from watcher_tsmig.execute.caps import NoCaps
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Refused
+from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.ends import Ends
 from watcher_tsmig.execute.follow import PHASES
@@ -59,6 +64,8 @@ def carry_out(
     governor: Policy | None = None,
     pace: Pace | None = None,
     clock: Clock | None = None,
+    limits: Limits | None = None,
+    shared: Lock | None = None,
 ) -> Outcome:
     """Move one VM and stay with it until it is at rest on its destination.
 
@@ -67,6 +74,8 @@ def carry_out(
     :param report: told whenever what Nova shows has changed
     :param caps: puts the order's cap in force; None: nobody does
     :param governor: watches the pre-copy's counters; None: it only tells
+    :param limits: of what everybody has in flight; None: none
+    :param shared: a lock that all appliers share
     :raises errors.MigrationError: the VM is not at rest on its destination
     :raises errors.DestinationError: nor did it leave, and nothing of it was
         sent: another destination may do
@@ -74,13 +83,43 @@ def carry_out(
     pace = pace or Pace()
     clock = clock or WallClock()
     nova = Nova(driver, pace, clock)
+    gate = Gate(
+        nova, order, limits or Limits(), pace, clock, cancelled, shared
+    )
+    keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
+    governing = Governing(governor or Policy(), order, keeping)
+    ends = Ends(nova, order, pace, clock, caps or NoCaps())
+    giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
+    with contextlib.closing(gate):
+        server, going, known = _ready(nova, order, gate)
+        if server is not None and order.arrived(server.host):
+            return words.already_there(order, server.host)
+        run = _Run(
+            nova, order, pace, clock, cancelled, report, known, keeping,
+            governing, ends, gate,
+        )  # fmt: skip
+        with giving.lent(), keeping.kept():
+            outcome = run.follow(going)
+    return giving.told_in(outcome)
+
+
+def _ready(
+    nova: Nova, order: Order, gate: Gate
+) -> tuple[Server | None, Record | None, frozenset[str]]:
+    """The VM, its migration under way, and the records there are already.
+
+    :raises errors.MigrationError: it cannot start
+    """
     try:
         server = nova.server(order.vm)
         if server is not None and order.arrived(server.host):
-            return words.already_there(order, server.host)
+            return server, None, frozenset()
         going = under_way(nova, order, server)
         if going is None:
             check(nova, order, server)
+            if gate.enter():  # what was seen before the wait is old
+                server = nova.server(order.vm)
+                check(nova, order, server)
         known = frozenset(record.id for record in nova.records(order.vm))
     except errors.MigrationError:
         raise
@@ -90,16 +129,7 @@ def carry_out(
                 order, f'was not moved, Nova does not answer: {error}'
             )
         ) from error
-    keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
-    governing = Governing(governor or Policy(), order, keeping)
-    run = _Run(
-        nova, order, pace, clock, cancelled, report, known, keeping, governing,
-        Ends(nova, order, pace, clock, caps or NoCaps()),
-    )  # fmt: skip
-    giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
-    with giving.lent(), keeping.kept():
-        outcome = run.follow(going)
-    return giving.told_in(outcome)
+    return server, going, known
 
 
 @dataclasses.dataclass(slots=True)
@@ -116,6 +146,7 @@ class _Run:
     keeping: Keeping
     governing: Governing
     ends: Ends
+    gate: Gate
     doubt: str = ''
     remark: str = ''
     data: float | None = None
@@ -180,6 +211,8 @@ class _Run:
         if self.record and not fresh and self.nova.server(vm) is None:
             return Step.GONE
         self.record = fresh[0] if fresh else None
+        if self.record is not None:
+            self.gate.close()  # everybody sees it from now on
         status = self.record.status if self.record else None
         memory = None
         if self.record and status in SENDING:
@@ -284,7 +317,12 @@ class _Run:
 
     def _finish(self, watch: Watch) -> Outcome:
         self.ends.landed()
-        said = (self.keeping.told(), self.remark, self.governing.said)
+        said = (
+            self.gate.told(),
+            self.keeping.told(),
+            self.remark,
+            self.governing.said,
+        )
         return Outcome(
             vm=self.order.vm,
             host=self.order.destination,

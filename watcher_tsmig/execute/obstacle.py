@@ -107,6 +107,14 @@ def check(nova: Nova, order: Order, server: Server | None) -> None:
     trouble = obstacle(order, server)
     if trouble:
         raise errors.MigrationError(words.sentence(order, trouble))
+    if nova.is_down(order.source):
+        raise errors.MigrationError(
+            words.sentence(
+                order,
+                f'stays on {order.source}, whose nova-compute is down; start '
+                'it, then plan again',
+            )
+        )
     why = refusal(nova, order)
     if why:
         raise errors.DestinationError(words.sentence(order, refused(why)), why)

@@ -223,6 +223,20 @@ with 5xx, with growing pauses in between.
 Seconds that one request to Nova may take, where [nova] sets no timeout.
 """,
     ),
+    cfg.StrOpt(
+        'coordinator',
+        default='',
+        secret=True,
+        help="""
+Where appliers take turns, as a URL of tooz: etcd3+http://host:2379,
+zookeeper://host, redis://host, or file:///a/folder for appliers of one host.
+Each starts a migration only while not more are under way than its plan has at
+once, by Nova's records, whoever started them. Two that look at the same moment
+may both start one; with a coordinator only one looks at a time. It has to be
+the same for all appliers, and tooz has to be installed there. Empty (default):
+Nova's records alone.
+""",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
+from watcher_tsmig.execute import sharing
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
@@ -164,6 +165,8 @@ class TrafficSensitiveMigrate(base.BaseAction):
             caps=agents.cap_driver(self.config),
             governor=action_options.policy(self.config),
             pace=action_options.pace(self.config),
+            limits=parameters.to_limits(self.input_parameters),
+            shared=sharing.lock_of(self.config.coordinator),
         )
 
     @property

@@ -14,12 +14,14 @@ from typing import Any
 
 from watcher_tsmig import units
 from watcher_tsmig.execute import Order
+from watcher_tsmig.execute.admission import Limits
 from watcher_tsmig.execute.emptying import Errand
 from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plan.values import Request
 
 # Why a host is disabled that a plan empties; Watcher's own word.
 DISABLED_REASON = 'watcher_disabled'
@@ -27,6 +29,7 @@ DISABLED_REASON = 'watcher_disabled'
 _NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
 _TEXT = {'type': 'string'}
 _SIZE = {'type': 'number', 'minimum': 0}
+_COUNT = {'type': 'integer', 'minimum': 0}
 
 SCHEMA = {
     'type': 'object',
@@ -43,6 +46,9 @@ SCHEMA = {
         'hop': {'type': 'integer', 'minimum': 1},
         'goes_on_to': _TEXT,
         'alternatives': _TEXT,
+        'max_per_source': _COUNT,
+        'max_per_destination': _COUNT,
+        'max_in_cluster': _COUNT,
         'slot': {'type': 'integer', 'minimum': 1},
         'planned_start_s': _SIZE,
         'planned_duration_s': _SIZE,
@@ -145,6 +151,24 @@ def _ends(given: Mapping[str, Any] | None) -> tuple[str, ...]:
         return ()
     end = given.get('goes_on_to')
     return (end,) if end else destinations(given)
+
+
+def of_request(request: Request) -> dict[str, int]:
+    """The limits that a plan's migrations keep, whoever else has some."""
+    return {
+        'max_per_source': request.max_per_source,
+        'max_per_destination': request.max_per_destination,
+        'max_in_cluster': request.max_in_cluster,
+    }
+
+
+def to_limits(given: Mapping[str, Any]) -> Limits:
+    """The limits that the parameters are; a plan of before has none."""
+    return Limits(
+        per_source=int(given.get('max_per_source') or 0),
+        per_destination=int(given.get('max_per_destination') or 0),
+        in_cluster=int(given.get('max_in_cluster') or 0),
+    )
 
 
 def of_migration(

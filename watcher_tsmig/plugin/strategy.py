@@ -245,12 +245,15 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             self.solution.add_action(
                 action_type=MIGRATE,
                 resource_id=migration.vm,
-                input_parameters=parameters.of_migration(
-                    migration,
-                    goes_on_to=onward.get(migration.id, ''),
-                    factor=self.config.deadline_factor,
-                    slack=self.config.deadline_slack,
-                ),
+                input_parameters={
+                    **parameters.of_migration(
+                        migration,
+                        goes_on_to=onward.get(migration.id, ''),
+                        factor=self.config.deadline_factor,
+                        slack=self.config.deadline_slack,
+                    ),
+                    **parameters.of_request(plan.request),
+                },
             )
             before = first.get(migration.source)
             self.after[migration.id] = (

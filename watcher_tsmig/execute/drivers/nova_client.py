@@ -121,7 +121,7 @@ class NovaClient(ours.ComputeDriver):
     @NOVACLIENT.translated()
     def passages(self, host: str) -> list[ours.Passage]:
         """Interface."""
-        found = self._nova.migrations.list(host=host)
+        found = self._nova.migrations.list(host=host or None)
         return [
             ours.Passage(
                 vm=str(m['instance_uuid']),

@@ -79,7 +79,8 @@ class OpenStackSdk(ours.ComputeDriver):
     @SDK.translated()
     def passages(self, host: str) -> list[ours.Passage]:
         """Interface."""
-        found = self._compute.migrations(host=host)
+        only = {'host': host} if host else {}
+        found = self._compute.migrations(**only)
         return [
             ours.Passage(
                 vm=str(m.server_id),
