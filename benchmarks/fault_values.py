@@ -73,6 +73,10 @@ class OnVm:
 class OnWatcher:
     """Something happens to Watcher's own machine.
 
+    While memory is sent Watcher writes nothing of its own. What holds for
+    longer, until an action or the plan has ended, Watcher does not survive:
+    it cannot write that it has, and the plan stays ONGOING to its restart.
+
     :ivar what: a name of fault_bed.MACHINE
     :ivar at: a status; its `after` is not minded
     :ivar seconds: wall time until it is over
@@ -80,7 +84,7 @@ class OnWatcher:
 
     what: str
     at: At
-    seconds: float = 3.0
+    seconds: float = 1.0
 
 
 Strike = Requests | OnHost | OnVm | OnWatcher
