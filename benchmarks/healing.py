@@ -132,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
         description='Empty hosts of clouds that things befall meanwhile.',
     )
     out.add_argument('--seed', type=int, default=1)
-    out.add_argument('--clouds', type=int, default=90)
+    out.add_argument('--clouds', type=int, default=110)
     return out
 
 
