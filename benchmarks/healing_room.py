@@ -17,9 +17,10 @@ from benchmarks.healing_clouds import Case
 from benchmarks.healing_clouds import Kind
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
+from watcher_tsmig.plan.rescue import MOST_NODES
+from watcher_tsmig.plan.rescue import PRESOLVE
 
-# s of search, after which there is said to be no room.
-LONGEST = 10.0
+# Also what is said where the search does not end within `MOST_NODES`.
 NO_ROOM = 'no room'
 
 
@@ -87,7 +88,7 @@ def _packs(
             optimize.LinearConstraint(sparse.csr_array(rows), ub=limits),
             optimize.LinearConstraint(sparse.csr_array(once), lb=1, ub=1),
         ],
-        options={'time_limit': LONGEST},
+        options={'node_limit': MOST_NODES, 'presolve': PRESOLVE},
     )
     return bool(found.status == 0)
 
