@@ -252,7 +252,9 @@ def _passed(watch: Watch) -> bool:
 
 def _switchable(watch: Watch) -> bool:
     return (
-        watch.order.mode.switches
+        # between two requests of an abort, too
+        watch.stop is None
+        and watch.order.mode.switches
         and watch.order.post_copy_permitted
         and (watch.order.mode.early or _passed(watch))
         and watch.phase is Phase.RUNNING
