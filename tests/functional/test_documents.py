@@ -34,6 +34,7 @@ HERE = re.compile(
 #: not run by any test, and why
 BY_HAND = {
     'sh tools/matrix.sh': 'some minutes a release',
+    'sh tools/mutants.sh': 'hours; its parts have tests of their own',
     'sh tools/minicloud.sh test --watcher RELEASE': 'as above; CI has 17',
     'sh tools/lab.sh full': 'hours; `smoke` runs the same in short',
     'sh tools/minicloud.sh libvirt': 'slow; fetches the kit',

@@ -1,0 +1,1 @@
+"""Slips in the code, and whether a test notices them."""
