@@ -80,7 +80,7 @@ def _is_table(node: Node, rows: list[list[Node]]) -> bool:
     return (
         _is_written_out(node, rows)
         or display.children[0] != '('
-        or display.parent.type in ('expr_stmt', 'comparison')
+        or display.parent.type in ('expr_stmt', 'comparison', 'except_clause')
     )
 
 
@@ -113,6 +113,21 @@ class SwapRows(_Ours):
         rows = _rows(node)
         rows[index : index + 2] = rows[index + 1], rows[index]
         return _joined(node, rows)
+
+
+class CatchNothing(_Ours):
+    """An error is not caught where it was."""
+
+    def mutation_positions(self, node: Node) -> Iterator[object]:
+        """One, where it says which errors are."""
+        if node.type == 'except_clause':
+            yield _span(node.children[1])
+
+    def mutate(self, node: Node, index: int) -> Node:
+        """`except ():`, which is none of them."""
+        place = node.children[1].start_pos
+        node.children[1] = tree.Name('()', place, ' ')
+        return node
 
 
 class DropStatement(_Ours):

@@ -20,7 +20,6 @@ from cosmic_ray.operators import binary_operator_replacement as binary
 from cosmic_ray.operators import boolean_replacer as boolean
 from cosmic_ray.operators import break_continue
 from cosmic_ray.operators import comparison_operator_replacement as comparison
-from cosmic_ray.operators import exception_replacer
 from cosmic_ray.operators import number_replacer
 from cosmic_ray.operators import unary_operator_replacement as unary
 from cosmic_ray.operators import zero_iteration_for_loop as loop
@@ -59,11 +58,11 @@ OPERATORS: tuple[type[Operator], ...] = (
     boolean.AddNot,
     break_continue.ReplaceBreakWithContinue,
     break_continue.ReplaceContinueWithBreak,
-    exception_replacer.ExceptionReplacer,
     number_replacer.NumberReplacer,
     unary.ReplaceUnaryOperator_Delete_Not,
     unary.ReplaceUnaryOperator_USub_UAdd,
     loop.ZeroIterationForLoop,
+    ours.CatchNothing,
     ours.DropClause,
     ours.DropRow,
     ours.SwapRows,
