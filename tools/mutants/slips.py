@@ -69,7 +69,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     ours.DropStatement,
 )
 # A call of these changes nothing but a log that is for us.
-SILENT = ('LOG.debug',)
+SILENT = ('LOG.debug', 'LOG.info')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
