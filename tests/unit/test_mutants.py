@@ -32,6 +32,10 @@ RULES = (
 def fits(value: int | None) -> bool:
     """Whether it does."""
     return value is not None and value < LIMIT
+
+
+def area(*, width, height):
+    return width * height
 '''
 
 
@@ -172,6 +176,11 @@ class TestSlips(unittest.TestCase):
                 [f'-{line}', f'+{line.replace(before, after)}'],
                 [[' '.join(line.split()) for line in d] for d in found],
             )
+        # a star before names is none that multiplies
+        self.assertIn(
+            ['-    return width * height', '+    return width / height'], found
+        )
+        self.assertFalse([d for d in found if 'def area' in str(d)])
         # a row is forgotten, two are swapped; a type says nothing
         self.assertIn(['-    (first, 1),'], found)
         self.assertIn(2, [len(d) for d in found if '(second, 2)' in str(d)])

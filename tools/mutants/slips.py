@@ -108,12 +108,17 @@ def slips(path: str, text: str) -> list[Slip]:
     """All slips of a module, in the order of its text."""
     idle = list(_idle(ast.parse(text)))
     found = []
-    nodes = [node for node in ast_nodes(get_ast(text)) if not _bare(node)]
+    nodes = list(ast_nodes(get_ast(text)))
     for number, kind in enumerate(OPERATORS):
         operator = kind()
-        places = (p for n in nodes for p in operator.mutation_positions(n))
-        for occurrence, (begin, end) in enumerate(places):
-            if any(a <= begin and end <= b for a, b in idle):
+        # counted as cosmic-ray does when it makes one
+        places = (
+            (node, place)
+            for node in nodes
+            for place in operator.mutation_positions(node)
+        )
+        for occurrence, (node, (begin, end)) in enumerate(places):
+            if _bare(node) or any(a <= begin and end <= b for a, b in idle):
                 continue
             slip = Slip(
                 path=path,
