@@ -1,0 +1,112 @@
+"""Orders and paces that make no sense are refused; refusals are cut short."""
+
+import dataclasses
+import unittest
+
+from tests.unit.test_execute_migration import order
+from watcher_tsmig import errors
+from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.healing import healed
+from watcher_tsmig.execute.obstacle import obstacle
+from watcher_tsmig.execute.values import Outcome
+from watcher_tsmig.plan.values import Mode
+
+
+def server(**values):
+    given = {'host': 'cmp-1', 'vm_state': 'active', 'task': None}
+    return Server(**{'locked': False, **given, **values})
+
+
+class TestValues(unittest.TestCase):
+    def test_an_order_says_what_it_lacks(self):
+        for name in ('vm', 'name', 'source', 'destination'):
+            with self.assertRaises(errors.InputError) as caught:
+                order(**{name: ''})
+            self.assertIn(f'{name}: is empty', str(caught.exception))
+        with self.assertRaises(errors.InputError) as caught:
+            order(deadline=0.0)
+        self.assertIn('deadline: is not above 0', str(caught.exception))
+        self.assertEqual(0.1, order(deadline=0.1).deadline)
+
+    def test_a_vm_has_arrived_where_it_goes_or_goes_on_to_and_nowhere(self):
+        wanted = order(goes_on_to='cmp-9')
+        for host, arrived in (
+            ('cmp-2', True), ('cmp-9', True), ('cmp-1', False), ('', False)
+        ):  # fmt: skip
+            self.assertIs(arrived, wanted.arrived(host), host)
+        self.assertIs(False, order().arrived(''))
+
+    def test_every_wait_of_a_pace_is_some_time(self):
+        for name in (field.name for field in dataclasses.fields(Pace)):
+            if name == 'abort_late':
+                self.assertFalse(Pace(abort_late=False).abort_late)
+                continue
+            with self.assertRaises(errors.InputError) as caught:
+                Pace(**{name: 0})
+            self.assertIn(f'{name}: is not above 0', str(caught.exception))
+            self.assertTrue(Pace(**{name: 0.5}))
+
+    def test_a_plan_that_is_cancelled_is_noticed_within_2_s(self):
+        self.assertEqual(2.0, Pace(poll=2.0).poll)
+        with self.assertRaises(errors.InputError) as caught:
+            Pace(poll=2.1)
+        self.assertIn('poll: is above 2 s', str(caught.exception))
+
+
+class TestObstacles(unittest.TestCase):
+    def test_of_two_reasons_the_first_to_be_solved_is_told(self):
+        for values, text in (
+            ({'host': 'cmp-9', 'locked': True}, 'is on cmp-9, not on cmp-1'),
+            ({'locked': True, 'vm_state': 'stopped'}, 'is locked'),
+            ({'vm_state': 'stopped', 'task': 'x'}, 'is stopped; move it cold'),
+            ({'vm_state': 'paused', 'task': 'x'}, 'is busy (x)'),
+            ({'vm_state': 'paused'}, 'is paused and cannot be post-copied'),
+            ({'vm_state': 'rescued'}, 'is rescued; only an active VM'),
+            ({}, ''),
+        ):
+            found = obstacle(order(mode=Mode.POST_COPY), server(**values))
+            self.assertTrue(found.startswith(text), (values, found))
+            self.assertEqual(bool(text), bool(found))
+
+    def test_a_paused_vm_may_be_pre_copied(self):
+        self.assertEqual('', obstacle(order(), server(vm_state='paused')))
+
+    def test_only_a_second_hop_waits_for_a_first(self):
+        for hop, text in ((1, 'not on cmp-1 any more'), (2, 'not brought to')):
+            found = obstacle(order(hop=hop), server(host='cmp-5'))
+            self.assertIn(text, found)
+
+
+class TestHealed(unittest.TestCase):
+    def healed(self, *refusals, remark=''):
+        """Destinations refuse for these reasons; the one after takes it."""
+        names = [f'cmp-{i + 2}' for i in range(len(refusals) + 1)]
+        why = dict(zip(names, refusals, strict=False))
+
+        def go(to):
+            if to in why:
+                raise errors.DestinationError(f'no: {why[to]}', why[to])
+            return Outcome(
+                vm='vm-1',
+                host=to,
+                seconds=1.0,
+                mode=Mode.PRE_COPY,
+                remark=remark,
+            )
+
+        with self.assertLogs('watcher_tsmig.execute.healing') as logs:
+            found = healed(go, names)
+        self.assertEqual(len(refusals), len(logs.output))
+        return found
+
+    def test_the_planned_one_and_its_reason_are_told_not_those_after(self):
+        found = self.healed('is down', 'is full', remark='cap enforced')
+        self.assertEqual('cmp-4', found.host)
+        self.assertEqual(
+            'instead of cmp-2: is down; cap enforced', found.remark
+        )
+
+    def test_a_long_reason_is_cut(self):
+        found = self.healed('x' * 200)
+        self.assertEqual(f'instead of cmp-2: {"x" * 80}', found.remark)
