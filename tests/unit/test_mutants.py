@@ -51,6 +51,12 @@ class TestConcerned(unittest.TestCase):
         self.assertIn('tests/unit/test_execute_healing.py', found)
         self.assertNotIn('tests/unit/test_pattern.py', found)
 
+    def test_nothing_of_ours_is_loaded_before_it_is_changed(self):
+        foreign = self.imports.foreign(self.imports.suites)
+        tops = {name.split('.')[0] for name in foreign}
+        self.assertIn('numpy', tops)
+        self.assertFalse(tops & {'watcher_tsmig', 'tests', 'benchmarks'})
+
     def test_a_line_belongs_to_the_function_whose_body_it_is_in(self):
         tree = ast.parse(CODE)
         self.assertEqual(

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 
-FOLDERS = ('watcher_tsmig', 'tests')
+FOLDERS = ('watcher_tsmig', 'tests', 'benchmarks')
 # Those that are fast; what starts a cloud or reads a disk is not.
 SUITES = ('tests/unit/test_', 'tests/property/test_')
 
@@ -72,7 +72,7 @@ class Imports:
             name
             for path in reached
             for name in _imported(self.trees[path])
-            if not name.startswith(FOLDERS)
+            if name.split('.')[0] not in FOLDERS
         }
 
     def reached(self, path: str) -> frozenset[str]:

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NoReturn
 
+from tools.mutants.concerned import FOLDERS
 from tools.mutants.concerned import Ran
 
 # Exit codes of a child.
@@ -197,7 +198,8 @@ def _settle(copy: pathlib.Path) -> None:
     os.chdir(copy)
     sys.path.insert(0, str(copy))
     os.environ['PYTHONPATH'] = str(copy)
-    for name in [n for n in sys.modules if n.split('.')[0] == 'tools']:
+    ours = {'tools', *FOLDERS}
+    for name in [n for n in sys.modules if n.split('.')[0] in ours]:
         del sys.modules[name]
 
 

@@ -59,6 +59,11 @@ def tried(
     count = sum(map(len, ran.values()))
     seconds = sum(test.seconds for tests in ran.values() for test in tests)
     print(f'{count} tests take {seconds:.0f} s without a slip', flush=True)
+    for path, verdict in running.together(
+        (broken(path, imports, ran) for path in {x.path for x in left}), copies
+    ):
+        if verdict is Verdict.SURVIVED:
+            print(f'{path} may as well not load: no test notices', flush=True)
     tasks = (task(slip, texts[slip.path], imports, ran) for slip in left)
     yield from running.together(tasks, copies)
 
@@ -98,6 +103,19 @@ def watched(
         if unfit:
             print(f'left out, skipped or failed: {", ".join(unfit)}')
     return ran
+
+
+def broken(
+    path: str, imports: Imports, ran: Mapping[str, list[Ran]]
+) -> running.Task:
+    """To try a module that does not load at all, which has to be noticed."""
+    names = [test.name for test in tests_of(path, 1, imports, ran)]
+    return running.Task(
+        key=path,
+        work=lambda _: running.verdict(names),
+        bound=PATIENCE,
+        change=(path, 'raise ImportError\n'),
+    )
 
 
 def task(
