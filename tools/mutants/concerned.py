@@ -39,11 +39,6 @@ class Ran:
     seconds: float
     functions: frozenset[Function]
 
-    @property
-    def suite(self) -> str:
-        """Its module, by its dotted name."""
-        return '.'.join(self.name.split('.')[:3])
-
 
 class Imports:
     """Who imports whom in a checkout; modules are paths below its root."""
@@ -97,8 +92,10 @@ class Imports:
         return [test for test in self.suites if path in self.reached(test)]
 
     def stamp(self, path: str) -> str:
-        """Another one where the module or what it imports is another."""
-        texts = (self._texts[p] for p in sorted(self.reached(path)))
+        """Another one where it, what it imports or who looks is another."""
+        texts = [self._texts[p] for p in sorted(self.reached(path))]
+        looks = sorted(pathlib.Path(__file__).parent.glob('*.py'))
+        texts += [look.read_text('utf-8') for look in looks]
         return hashlib.sha256('\n'.join((path, *texts)).encode()).hexdigest()
 
     def _ours(self, tree: ast.Module) -> Iterator[str]:
@@ -146,21 +143,20 @@ def tests_of(
     """
     begins = function_at(imports.trees[path], line)
     users = imports.users(path)
-    found: list[tuple[bool, float, list[Ran]]] = []
+    classes: dict[tuple[bool, str], list[Ran]] = {}
     for suite in imports.concerned(path):
-        chosen = [
-            test
-            for test in ran.get(suite, ())
+        for test in ran.get(suite, ()):
             if (
                 (path, begins) in test.functions
                 if begins
                 else suite in users
                 or any(module in users for module, _ in test.functions)
-            )
-        ]
-        seconds = sum(test.seconds for test in chosen)
-        found.append((suite not in users, seconds, chosen))
-    found.sort(key=lambda row: row[:2])
-    tests = [test for *_, chosen in found for test in chosen]
+            ):
+                kind = suite not in users, test.name.rpartition('.')[0]
+                classes.setdefault(kind, []).append(test)
+    ordered = sorted(
+        classes.items(), key=lambda c: (c[0][0], sum(t.seconds for t in c[1]))
+    )
+    tests = [test for _, members in ordered for test in members]
     took = itertools.accumulate(test.seconds for test in tests)
     return [t for t, s in zip(tests, took, strict=True) if s <= MOST]

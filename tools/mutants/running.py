@@ -213,7 +213,7 @@ def verdict(names: Iterable[str]) -> int:
 
 
 class _Watched(unittest.TestResult):
-    """Notes what each test runs, and how long it takes, s."""
+    """Notes what each test runs, and how long it computes, s."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,12 +229,12 @@ class _Watched(unittest.TestResult):
     def startTest(self, test: unittest.TestCase) -> None:
         """What runs from now on is this test's."""
         super().startTest(test)
-        self.ran, self.began = {}, time.monotonic()
+        self.ran, self.began = {}, time.process_time()
 
     def stopTest(self, test: unittest.TestCase) -> None:
         """What runs from now on is of the module, and so of all its tests."""
         super().stopTest(test)
-        seconds = time.monotonic() - self.began
+        seconds = time.process_time() - self.began
         self.tests[test.id()] = seconds, self.ran
         self.ran = self.around
 
