@@ -170,6 +170,26 @@ class TestBack(Domains):
         self.ask('clear_caps')
         self.assertEqual(1, self.one.set)
 
+    def test_one_that_was_set_in_flight_goes_back_in_flight_too(self):
+        self.one.begin(bandwidth=50)
+        self.cap(16)
+        self.ask('clear_caps')
+        self.assertEqual(50, self.one.now_in_force.pre)
+
+    def test_one_that_ends_in_flight_says_so_once(self):
+        self.cap(16, ttl=10)
+        until = self.time + 10
+        self.one.begin()
+        self.time = until
+        self.keeper.tick()
+        self.assertEqual(16, self.one.now_in_force.pre)
+        with self.assertLogs(KEEPER, 'WARNING') as logs:
+            for _ in range(3):
+                self.time += 1
+                self.keeper.tick()
+        self.assertEqual(1, len(logs.output))
+        self.assertEqual(FREE, self.one.now_in_force)
+
     def test_one_that_ends_says_so(self):
         self.cap(16, ttl=10)
         with self.assertLogs(KEEPER, 'WARNING') as logs:
@@ -198,6 +218,13 @@ class TestDisks(Domains):
         self.assertEqual(15, self.flows(0.0, iteration=0))
         self.assertEqual(30, self.flows(0.0))
         self.assertEqual(26, self.flows(4 * MIB))
+        # a byte more is a MiB/s less
+        self.one.fail()
+        self.one.begin(iteration=0)
+        self.flows(0.0, iteration=0)
+        self.flows(0.0)
+        self.assertEqual(25, self.flows(4 * MIB + 1))
+        self.flows(4 * MIB)
         # in twice the time
         self.assertEqual(26, self.flows(12 * MIB, after=2.0))
         # whatever disks take, memory keeps its share
