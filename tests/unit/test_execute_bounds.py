@@ -111,7 +111,8 @@ class TestStops(unittest.TestCase):
 
     def test_one_that_may_be_late_is_given_up_in_the_end(self):
         found = watch(mode=Mode.PRE_COPY, abort_late=False)
-        end = 60.0 * FOLLOWED
+        order = found.order
+        end = (order.deadline + order.disk_deadline) * FOLLOWED
         self.assertEqual(
             [WAIT, WAIT, STUCK],
             steps(found, 'running', (0.0, end, end + 1.0)),

@@ -29,6 +29,7 @@ NUMBERS = (
     'cap_mbit_s', 'lcb_mbit_s', 'room_mbit_s', 'settles_s',
     'planned_start_s', 'planned_duration_s', 'planned_low_s',
     'planned_high_s', 'planned_downtime_ms', 'planned_data_mib',
+    'disk_deadline_s',
 )  # fmt: skip
 TEXTS = (
     'goes_on_to', 'alternatives', 'because', 'runner_up', 'binding',
