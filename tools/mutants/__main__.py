@@ -43,6 +43,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
         '--jobs', type=int, default=1, help='tried at a time (default 1)'
     )
     parser.add_argument(
+        '--near',
+        action='store_true',
+        help='only with test modules that import a module themselves: '
+        'faster, and what others notice counts as survived',
+    )
+    parser.add_argument(
         '--out', type=pathlib.Path, default=OUT,
         help='where the survivors go (default build/mutants.txt)',
     )  # fmt: skip
@@ -63,7 +69,7 @@ def main(words: list[str]) -> int:
     ]
     drawn = trial.drawn(every, asked.sample, asked.seed)
     print(f'{len(drawn)} of {len(every)} slips, seed {asked.seed}', flush=True)
-    found = followed(drawn, texts, asked.jobs)
+    found = followed(drawn, texts, asked)
     survivors = [slip for slip, v in found if v == Verdict.SURVIVED]
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(
@@ -79,7 +85,7 @@ def main(words: list[str]) -> int:
 
 
 def followed(
-    drawn: list[Slip], texts: dict[str, str], jobs: int
+    drawn: list[Slip], texts: dict[str, str], asked: argparse.Namespace
 ) -> list[tuple[Slip, str]]:
     """What came of each; of those that were tried, where interrupted."""
     # told to end, as by Ctrl-C
@@ -90,9 +96,11 @@ def followed(
         try:
             copies = [
                 running.copied(ROOT, pathlib.Path(folder) / str(i))
-                for i in range(jobs)
+                for i in range(asked.jobs)
             ]
-            for slip, v in trial.tried(drawn, texts, known, copies, SEEN):
+            for slip, v in trial.tried(
+                drawn, texts, known, copies, SEEN, near=asked.near
+            ):
                 found.append((slip, v))
                 if v == Verdict.SURVIVED:
                     print(f'{len(found)}: {slip.path}:{slip.line}', flush=True)

@@ -87,9 +87,13 @@ class Imports:
             names.add(package)
         return names | {p for p, of in self.direct.items() if names & of}
 
-    def concerned(self, path: str) -> list[str]:
-        """The test modules that reach it."""
-        return [test for test in self.suites if path in self.reached(test)]
+    def concerned(self, path: str, *, near: bool = False) -> list[str]:
+        """The test modules that reach it.
+
+        :param near: only those that import it themselves
+        """
+        found = self.direct.get if near else self.reached
+        return [test for test in self.suites if path in found(test)]
 
     def stamp(self, path: str) -> str:
         """Another one where it, what it imports or who looks is another."""

@@ -33,6 +33,8 @@ def tried(
     known: set[telling.Known],
     copies: list[pathlib.Path],
     seen: pathlib.Path,
+    *,
+    near: bool,
 ) -> Iterator[tuple[Slip, str]]:
     """Each slip and what came of it, as they end.
 
@@ -40,6 +42,7 @@ def tried(
     :param known: to be equivalent
     :param copies: of the checkout; a slip is tried in each at a time
     :param seen: folder in which is kept what tests run without a slip
+    :param near: only test modules that import a module themselves count
     """
     left = []
     some = {path for path, *_ in known}
@@ -51,8 +54,9 @@ def tried(
         else:
             left.append(slip)
     imports = Imports(copies[0])
+    paths = {slip.path for slip in left}
     suites = sorted(
-        {s for path in {x.path for x in left} for s in imports.concerned(path)}
+        {s for path in paths for s in imports.concerned(path, near=near)}
     )
     running.preload(imports.foreign(suites))
     ran = watched(imports, suites, copies, seen)
@@ -60,7 +64,7 @@ def tried(
     seconds = sum(test.seconds for tests in ran.values() for test in tests)
     print(f'{count} tests take {seconds:.0f} s without a slip', flush=True)
     for path, verdict in running.together(
-        (broken(path, imports, ran) for path in {x.path for x in left}), copies
+        (broken(path, imports, ran) for path in sorted(paths)), copies
     ):
         if verdict is Verdict.SURVIVED:
             print(f'{path} may as well not load: no test notices', flush=True)
