@@ -172,6 +172,21 @@ class TestRounds(unittest.TestCase):
             )
             self.assertEqual((rounds, level), (gauge.rounds, gauge.level))
 
+    def test_rounds_that_pass_unseen_are_judged_by_the_highest_looks(self):
+        # between two looks two rounds of 800 pass: what is left is at some
+        # point of a round, and only once three looks are well below the
+        # three before them does it get less
+        at, sent, last = 0.0, 0.0, 1000.0
+        gauge = fed((at, sent, last))
+        strikes = []
+        for left in (800.0, 780.0, 700.0, 500.0, 480.0, 400.0, 599.0):
+            at += 10.0
+            sent += (800.0 if left == 800.0 else 1600.0) - left + last
+            gauge.look(at, counters(sent, left))
+            strikes.append(gauge.strikes)
+            last = left
+        self.assertEqual([0, 1, 2, 3, 3, 3, 4], strikes)
+
     def test_headers_that_are_sent_beside_pages_are_no_round(self):
         for back, rounds in ((2.0, 1), (2.1, 2)):
             gauge = fed((0.0, 0.0, 1000.0), (1.0, 100.0, 900.0 + back))
@@ -232,6 +247,8 @@ class TestWrites(unittest.TestCase):
         # at 4 s 400 were sent: it began at 0 s
         gauge = fed((4.0, 400.0, 600.0, 1), (10.0, 1000.0, 300.0, 2))
         self.assertAlmostEqual(30.0, gauge.dirty)
+        gauge.look(13.0, counters(1300.0, 150.0, 3))
+        self.assertAlmostEqual(150.0 / 3.0, gauge.dirty)
 
     def test_where_nothing_was_sent_nothing_is_known_of_what_is_written(self):
         gauge = fed((0.0, 500.0, 500.0, 1), (1.0, 500.0, 600.0, 2))
