@@ -25,7 +25,7 @@ class TestStanding(unittest.TestCase):
             raise self.refusal
 
     def found(self, *looks, to=('b', 'c'), **values):
-        given = {'planned': frozenset(), 'stays': {}, 'patience': 60.0}
+        given = {'planned': {}, 'stays': {}, 'patience': 60.0}
         return empty(
             Hosts(*looks),
             Errand(host=HOST, destinations=to, **{**given, **values}),
@@ -42,7 +42,7 @@ class TestStanding(unittest.TestCase):
 
     def test_who_was_to_leave_and_is_busy_is_awaited(self):
         busy = ([resident('one', task='migrating')], [])
-        found = self.found(busy, ([], []), planned=frozenset({'id-one'}))
+        found = self.found(busy, ([], []), planned={'id-one': ('b',)})
         self.assertTrue(found.empty)
 
     def test_who_came_late_goes_where_there_is_only_one_place(self):

@@ -10,6 +10,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.plugin import acting
+from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import migrate
 from watcher_tsmig.telemetry.permission import Permission
 
@@ -22,9 +23,12 @@ class Rows:
         self.fields = {'status_message': None}
         self.state = 'ONGOING'
 
+    def list(self, context, **how):
+        return []
+
     def get_by_uuid(self, context, uuid):
         row = types.SimpleNamespace(
-            status_message=self.saved.get(uuid), state=self.state
+            id=1, status_message=self.saved.get(uuid), state=self.state
         )
 
         def save():
@@ -174,7 +178,7 @@ class TestPermission(Told):
         super().setUp()
         self.asked, self.now = [], 1000.0
         self.found = Permission(post_copy=True, disks=True, balloon=True)
-        self.replace(migrate, 'permission', self.permission)
+        self.replace(asking, 'permission', self.permission)
         self.replace(
             migrate, 'time', types.SimpleNamespace(monotonic=lambda: self.now)
         )

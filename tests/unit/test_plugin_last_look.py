@@ -79,7 +79,9 @@ class TestLastLook(Told):
         self.assertEqual([], self.orders)
 
     def test_who_has_not_left_fails_it_and_is_told_with_the_plan(self):
-        text = self.refused(self.look(planned=['vm-1']).execute)
+        text = self.refused(
+            self.look(planned=['vm-1'], destinations=[]).execute
+        )
         self.assertIn('cmp-1 is not empty, 1 VM: late (has not left).', text)
         self.assertIn('late (has not left)', self.plans.saved['p-1'])
         self.assertEqual({}, self.actions.saved)
@@ -92,7 +94,7 @@ class TestLastLook(Told):
             self.orders.clear()
             with self.assertLogs(verify.LOG.logger, 'WARNING') as logs:
                 self.assertIs(True, self.look().execute())
-            self.assertIn('late came late to cmp-1', logs.output[0])
+            self.assertIn('late goes to cmp-2', logs.output[0])
             ((order, _),) = self.orders
             self.assertEqual(deadline, order.deadline)
             self.assertIs(Mode.PRE_COPY, order.mode)
