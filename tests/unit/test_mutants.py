@@ -233,4 +233,4 @@ class TestTelling(unittest.TestCase):
             }
             for line in diff:
                 if line[0] == '-':
-                    self.assertIn(line[1:], lines, path)
+                    self.assertTrue(line[1:] in lines, (path, line))

@@ -51,6 +51,9 @@ class TestForm(unittest.TestCase):
 
     def test_the_least_is_where_from_where_to_how_and_how_long(self):
         self.assertTrue(fits(LEAST))
+        # a newer plugin may say more
+        self.assertTrue(fits({**LEAST, 'newer': 1}))
+        self.assertFalse(fits([]))
         for name in LEAST:
             given = {k: v for k, v in LEAST.items() if k != name}
             self.assertFalse(fits(given), name)
@@ -89,6 +92,7 @@ class TestForm(unittest.TestCase):
 
     def test_a_last_look_needs_its_host_and_what_the_plan_had(self):
         self.assertTrue(fits({**LOOK, 'newer': 1}, parameters.VERIFY))
+        self.assertFalse(fits([], parameters.VERIFY))
         for name in LOOK:
             given = {k: v for k, v in LOOK.items() if k != name}
             self.assertFalse(fits(given, parameters.VERIFY), name)
@@ -209,6 +213,13 @@ class TestPlanned(unittest.TestCase):
             ),
         )  # fmt: skip
         self.assertEqual(self.migration.slot, given['slot'])
+
+    def test_its_reasons_are_those_of_the_plan(self):
+        given = self.given(runner_up='pre-copy: 9 s more', binding='nic a')
+        self.assertEqual('pre-copy: 9 s more', given['runner_up'])
+        self.assertEqual('nic a', given['binding'])
+        for name in ('because', 'mode', 'cap_enforcement', 'mode_enforcement'):
+            self.assertEqual(str(getattr(self.migration, name)), given[name])
 
     def test_its_cap_may_be_raised_to_itself_where_there_is_no_more(self):
         given = self.given(room=None)
