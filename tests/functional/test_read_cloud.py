@@ -55,10 +55,11 @@ def group(name, policy, *members, **values):
     return Group(id=name, policy=policy, members=ids, **values)
 
 
+DISK = 40.0 * units.GIB
 CLOUD = Cloud(
     hosts=tuple(map(host, HOSTS)),
     vms=(
-        vm('big', 'east-1', disk=40 * units.GIB, sla='gold'),
+        vm('big', 'east-1', disk=DISK, disks=(DISK,), sla='gold'),
         vm('bound', 'east-1', zone='east'),
         vm('marked', 'east-1', allowed=('east-1', 'west-1')),
         vm('traited', 'east-1', allowed=('east-1', 'east-2', 'west-2')),

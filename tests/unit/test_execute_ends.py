@@ -147,8 +147,20 @@ class TestDeadComputes(Ends):
         self.assertNotIsInstance(caught.exception, errors.DestinationError)
         self.assertIn('whose nova-compute is down', str(caught.exception))
 
-    def test_while_counters_move_nobody_is_suspected(self):
+    def test_while_nova_writes_its_record_nobody_is_suspected(self):
         self.dies('cmp-1', ((90, 'running'), (None, 'completed')))
+        real = self.nova.migrations
+
+        def written(**query):
+            for record in real(**query):
+                began = self.nova.began or self.clock.now()
+                passed = int(self.clock.now() - began)
+                record.updated_at = (
+                    f'2026-01-01T00:{passed // 60:02}:{passed % 60:02}.0'
+                )
+                yield record
+
+        self.nova.migrations = written
 
         def moving(record, vm, ignore_missing):
             if self.nova.status() != 'running':

@@ -61,6 +61,40 @@ class TestSwitch(unittest.TestCase):
         self.assertEqual([Step.WAIT, Step.WAIT, Step.SWITCH], steps)
 
 
+class TestLook(unittest.TestCase):
+    def looks(self, saved):
+        """The steps of a minute in which memory goes.
+
+        :param saved: age of the record's last change, by the time
+        """
+        found = watch(mode=Mode.PRE_COPY, quiet=15.0)
+        return [
+            found.look(
+                float(now),
+                'running',
+                counters=Counters(
+                    total=1e3, processed=float(now), remaining=1e3 - now
+                ),
+                saved=saved(now),
+            )
+            for now in range(60)
+        ]
+
+    def test_a_record_that_stands_still_is_a_reason_to_look_whatever_goes(
+        self,
+    ):
+        steps = self.looks(lambda now: 7.5)
+        self.assertEqual(3, steps.count(Step.LOOK))
+        self.assertIs(Step.LOOK, steps[16])
+
+    def test_one_that_nova_writes_is_none(self):
+        steps = self.looks(lambda now: now - now % 5.0)
+        self.assertEqual({Step.WAIT}, set(steps))
+
+    def test_where_nova_does_not_tell_counters_do(self):
+        self.assertEqual({Step.WAIT}, set(self.looks(lambda now: None)))
+
+
 class TestLate(unittest.TestCase):
     def late(self, *, mode=Mode.PRE_COPY, moves=0.0, **counters):
         """Why it is stopped after 60 s.

@@ -66,7 +66,7 @@ class Step(enum.Enum):
     FAIL = 'fail'  # Nova says that it failed
     ABSENT = 'absent'  # Nova never made a record
     GONE = 'gone'  # the VM does not exist any more
-    LOOK = 'look'  # nothing moves: is there anybody who moves it?
+    LOOK = 'look'  # is there anybody who moves it?
     STUCK = 'stuck'  # a bound has passed and nothing can be done
 
 
@@ -100,6 +100,7 @@ class Watch:
     :ivar stopped_at: when it was first asked to
     :ivar aborted_at: when it was last asked to
     :ivar moved_at: when its status or its counters were last seen to change
+    :ivar saved_at: when Nova's record was last seen to change
     :ivar looked_at: when it was last asked who moves it
     """
 
@@ -120,13 +121,15 @@ class Watch:
     stopped_at: float | None = None
     aborted_at: float | None = None
     moved_at: float = 0.0
+    saved_at: float = 0.0
+    saved: object = None
     looked_at: float = float('-inf')
     seen: tuple[str | None, Counters | None] = (None, None)
 
     def __post_init__(self) -> None:
         self.since = self.began
         self.now = self.began
-        self.moved_at = self.began
+        self.moved_at = self.saved_at = self.began
 
     def look(
         self,
@@ -134,12 +137,15 @@ class Watch:
         status: str | None,
         *,
         counters: Counters | None = None,
+        saved: float | None = None,
         cancelled: bool = False,
     ) -> Step:
         """The step that follows from what is seen now.
 
         :param status: of Nova's record; None while there is none
         :param counters: of the memory that is sent; None: nobody tells
+        :param saved: s from the record's creation to its last change; None:
+            Nova does not tell, and only the counters do
         :param cancelled: the action plan is
         """
         phase = PHASES.get(status, Phase.LANDING)
@@ -150,6 +156,9 @@ class Watch:
         if (status, counters) != self.seen:
             self.seen = (status, counters)
             self.moved_at = now
+        trace = status, counters if saved is None else saved
+        if trace != self.saved:
+            self.saved, self.saved_at = trace, now
         if counters is not None:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
@@ -265,8 +274,12 @@ def _switchable(watch: Watch) -> bool:
 
 
 def _quiet(watch: Watch) -> bool:
-    """Somebody should move it, and nothing moves."""
-    last = max(watch.moved_at, watch.looked_at)
+    """Nova's record stands still, and somebody should move it.
+
+    Counters tell nothing here: a hypervisor sends memory without its
+    nova-compute, too, and for nothing.
+    """
+    last = max(watch.saved_at, watch.looked_at)
     return (
         watch.phase is not Phase.ABSENT and watch.now - last > watch.pace.quiet
     )

@@ -229,6 +229,7 @@ class _Run:
             self.clock.now(),
             status,
             counters=memory,
+            saved=self.record.took if self.record else None,
             cancelled=self.cancelled(),
         )
 

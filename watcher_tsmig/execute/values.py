@@ -113,8 +113,8 @@ class Pace:
     :ivar stop: for an abort to take effect
     :ivar settle: for the server to be at its destination and at rest once
         the migration's record is completed
-    :ivar quiet: nothing of a migration moves for so long before both hosts'
-        services are looked at
+    :ivar quiet: Nova's record of a migration stands still for so long before
+        both hosts' services are looked at; it writes every 5 s while it can
     :ivar outage: for a compute API that does not answer while a migration
         runs, which it outlives
     :ivar abort_late: a pre-copy that runs past its deadline is aborted;
@@ -133,7 +133,7 @@ class Pace:
     switch_tries: int = 20
     stop: float = 60.0
     settle: float = 60.0
-    quiet: float = 20.0
+    quiet: float = 15.0
     outage: float = 300.0
     cap_life: float = 120.0
     abort_late: bool = True

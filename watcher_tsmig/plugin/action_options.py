@@ -189,8 +189,9 @@ completed.
         default=PACE.quiet,
         min=1.0,
         help="""
-Seconds for which neither the status nor the counters of a migration change
-before the compute services of both its hosts are looked at. Where the
+Seconds for which Nova's record of a migration stands still before the compute
+services of both its hosts are looked at. Nova writes it every 5 s while its
+nova-compute lives, whatever the hypervisor goes on sending. Where the
 destination's is down, the migration is aborted while it can be; where the
 source's is down, it is no longer followed, and the action says so.
 """,

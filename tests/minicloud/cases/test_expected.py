@@ -81,21 +81,6 @@ class TestExpected(Base):
         self.assertIn('no-destination', audit['status_message'])
 
     @unittest.expectedFailure
-    def test_f26_a_source_that_is_dead_is_noticed(self):
-        plan, _ = self.running()
-        bed = self.operator.bed
-        bed.stop('compute1', signal.SIGKILL)
-        self.addCleanup(self.operator.ended, plan, within=300)
-        self.addCleanup(
-            eventually,
-            'compute1 up',
-            lambda: self.operator.service('compute1')['state'] == 'up',
-        )
-        self.addCleanup(stages.start_service, bed, 'compute1')
-        # Nova takes a host for dead after 30 s
-        self.operator.ended(plan, within=60)
-
-    @unittest.expectedFailure
     def test_f27_what_runs_is_found_again_by_a_new_applier(self):
         plan, server = self.running()
         bed = self.operator.bed
