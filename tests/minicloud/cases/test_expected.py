@@ -13,7 +13,6 @@ import unittest
 
 from tests.minicloud import stages
 from tests.minicloud.cases.test_states import Base
-from tests.minicloud.operators import eventually
 
 MBIT_S = 1e6 / 8
 
@@ -94,24 +93,6 @@ class TestExpected(Base):
         # now it ends, and who follows it sees that
         self.operator.hypervisors('shape', uuid=server, writes=1e3, hot=1e6)
         self.operator.succeeds(plan)
-
-    def running(self):
-        """A plan, and the VM whose migration does not end by itself."""
-        server = self.boot(
-            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
-        )
-        self.operator.hypervisors(
-            'shape', uuid=server, writes=300e6, hot=900e6
-        )
-        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
-        self.operator.start(plan)
-
-        def look():
-            records = self.operator.migrations(server)
-            return 'running' in [record['status'] for record in records]
-
-        eventually('running', look)
-        return plan, server
 
 
 def package():

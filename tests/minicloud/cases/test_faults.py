@@ -52,64 +52,6 @@ class TestCompute(Base):
         # Nova takes a host for dead after 30 s
         self.operator.ended(plan, within=60)
 
-    def running(self):
-        """A plan, and the VM whose migration does not end by itself."""
-        server = self.boot(
-            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
-        )
-        self.operator.hypervisors(
-            'shape', uuid=server, writes=300e6, hot=900e6
-        )
-        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
-        self.operator.start(plan)
-
-        def look():
-            records = self.operator.migrations(server)
-            return 'running' in [record['status'] for record in records]
-
-        eventually('running', look)
-        return plan, server
-
-
-def package():
-    """Where the plugin is."""
-    return importlib.util.find_spec('watcher_tsmig')
-
-
-def reached():
-    """The modules of the plugin that its entry points import, in the end."""
-    names = {
-        point.value.partition(':')[0]
-        for point in importlib.metadata.distribution(
-            'watcher-tsmig'
-        ).entry_points
-    }
-    found = set()
-    while names - found:
-        name = (names - found).pop()
-        found.add(name)
-        spec = importlib.util.find_spec(name)
-        tree = ast.parse(pathlib.Path(spec.origin).read_text())
-        for part in ast.walk(tree):
-            if isinstance(part, ast.ImportFrom) and part.module:
-                names |= {
-                    whole
-                    for whole in (
-                        part.module,
-                        *(f'{part.module}.{a.name}' for a in part.names),
-                    )
-                    if whole.startswith('watcher_tsmig') and is_module(whole)
-                }
-    return found
-
-
-def is_module(name):
-    """Whether it is a module, and not what one holds."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
 
 class TestApplier(Base):
     def test_an_applier_that_dies_loses_no_vm_and_starts_none_twice(self):

@@ -26,6 +26,24 @@ class Base(unittest.TestCase):
             'able', list(COMPUTES), **{'tsmig:post_copy': 'true'}
         )
 
+    def running(self):
+        """A plan, and the VM whose migration does not end by itself."""
+        server = self.boot(
+            'busy', flavor='big', metadata={'tsmig:post_copy': 'false'}
+        )
+        self.operator.hypervisors(
+            'shape', uuid=server, writes=300e6, hot=900e6
+        )
+        plan = self.operator.plan_of(self.operator.audit(vms=[server]))
+        self.operator.start(plan)
+
+        def look():
+            records = self.operator.migrations(server)
+            return 'running' in [record['status'] for record in records]
+
+        eventually('running', look)
+        return plan, server
+
     def without_agents(self):
         """Nobody caps anything until the test has ended."""
         self.operator.bed.stop('agents')
