@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from keystoneauth1 import session as ksa_session
-from keystoneauth1.identity import v3
 from watcherclient import client as watcher_client
 
 from benchmarks.fault_cells import Cell
@@ -30,6 +28,7 @@ from benchmarks.fault_values import Fault
 from benchmarks.fault_values import OnWatcher
 from watcher_tsmig.model import snapshot
 from watcher_tsmig.playground import launch
+from watcher_tsmig.playground.clients import session
 
 GOAL = 'traffic_sensitive_migration'
 STRATEGY = 'traffic_sensitive_drain'
@@ -83,16 +82,7 @@ class Bed:
         self.facts = facts
         self.process = process
         self._control = facts['control']
-        self._session = ksa_session.Session(
-            auth=v3.Password(
-                auth_url=env['OS_AUTH_URL'],
-                username=env['OS_USERNAME'],
-                password=env['OS_PASSWORD'],
-                project_name=env['OS_PROJECT_NAME'],
-                user_domain_id=env['OS_USER_DOMAIN_ID'],
-                project_domain_id=env['OS_PROJECT_DOMAIN_ID'],
-            )
-        )
+        self._session = session(env)
         self._watcher: Any = None
         self.reach()
         self.cells = list(cells)

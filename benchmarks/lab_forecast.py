@@ -100,6 +100,11 @@ def terms(recorded: Recorded) -> Terms:
         link=recorded.link or recorded.reach,
         zero=recorded.zero,
         memory=recorded.memory,
+        # its disk has the cap, and then the memory has it
+        disks=float(bool(recorded.disk)),
+        disk=recorded.disk,
+        uncapped=True,
+        raised=True,
     )
 
 
@@ -109,7 +114,7 @@ def ours(recorded: Recorded, source: str = 'logged') -> Told:
     rate = bandwidth(recorded, recorded.cap)
     if recorded.mode == 'pre-copy':
         found = pre_copy(curves, rate, rules(recorded), terms=terms(recorded))
-        return _told(recorded, found)
+        return _told(found)
     switched = hybrid(
         curves,
         rate,
@@ -118,20 +123,18 @@ def ours(recorded: Recorded, source: str = 'logged') -> Told:
         bandwidth(recorded, recorded.post_cap),
         terms(recorded),
     )
-    told = _told(recorded, switched.forecasts)
+    told = _told(switched.forecasts)
     if not switched.switched[0]:
         return told
     return dataclasses.replace(told, downtime=rules(recorded).switchover)
 
 
-def _told(recorded: Recorded, found: Forecasts) -> Told:
-    """With the disk, which goes before the memory under the same cap."""
-    disk = recorded.disk / (recorded.cap or recorded.reach)
+def _told(found: Forecasts) -> Told:
     return Told(
-        total=float(found.t_sum[0]) + disk,
+        total=float(found.t_sum[0]),
         downtime=float(found.t_downtime[0]),
         outage=float(found.t_downtime[0]),
-        data=float(found.data[0]) + recorded.disk,
+        data=float(found.data[0]),
     )
 
 
@@ -163,4 +166,4 @@ def seed(recorded: Recorded) -> Told:
         plain,
         terms=terms(recorded),
     )
-    return _told(recorded, found)
+    return _told(found)

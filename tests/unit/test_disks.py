@@ -1,7 +1,10 @@
 """Local disks that go along: foretold, simulated, and bounded apart."""
 
+import pathlib
 import unittest
 
+from benchmarks import lab_forecast
+from benchmarks import lab_records
 from tests.unit.builders import GIGABIT
 from tests.unit.builders import cloud
 from tests.unit.builders import host
@@ -190,3 +193,15 @@ class TestLinks(PlanCase):
         some = vm('v', 'a', disk=20.0 * GIB, disks=(20 * GIB,))
         found = self.only(self.plan(cloud('a b', some)))
         self.assertLess(20 * GIB / GIGABIT, found.copies)
+
+
+class TestRecorded(unittest.TestCase):
+    def test_real_block_migrations_take_what_is_foretold(self):
+        folder = pathlib.Path(lab_records.__file__).parent
+        found = lab_records.load(folder / 'recorded/migrations')
+        copied = [one for one in found if one.disk]
+        self.assertNotEqual([], copied)
+        for one in copied:
+            told = lab_forecast.ours(one)
+            self.assertLess(abs(told.total / one.total - 1), 0.05, one.name)
+            self.assertAlmostEqual(1, told.data / one.data, places=2)

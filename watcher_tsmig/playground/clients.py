@@ -68,6 +68,20 @@ def wait_for(what: str, look: Callable[[], T | None], within: float) -> T:
     return found
 
 
+def session(env: Mapping[str, str]) -> ksa_session.Session:
+    """A session of the user that the environment names."""
+    return ksa_session.Session(
+        auth=v3.Password(
+            auth_url=env['OS_AUTH_URL'],
+            username=env['OS_USERNAME'],
+            password=env['OS_PASSWORD'],
+            project_name=env['OS_PROJECT_NAME'],
+            user_domain_id=env['OS_USER_DOMAIN_ID'],
+            project_domain_id=env['OS_PROJECT_DOMAIN_ID'],
+        )
+    )
+
+
 class Clients:
     """Watcher's client and the playground's control, for one playground."""
 
@@ -75,16 +89,7 @@ class Clients:
         env = facts['env']
         self.env: dict[str, str] = env
         self._control = facts['control']
-        self._session = ksa_session.Session(
-            auth=v3.Password(
-                auth_url=env['OS_AUTH_URL'],
-                username=env['OS_USERNAME'],
-                password=env['OS_PASSWORD'],
-                project_name=env['OS_PROJECT_NAME'],
-                user_domain_id=env['OS_USER_DOMAIN_ID'],
-                project_domain_id=env['OS_PROJECT_DOMAIN_ID'],
-            )
-        )
+        self._session = session(env)
         self.watcher = watcher_client.get_client(
             '1', session=self._session, os_infra_optim_api_version='1.7'
         )
