@@ -121,6 +121,14 @@ class TestDrain(Base):
             look['input_parameters'],
         )
 
+    def test_when_the_plan_stops_is_told_to_every_action(self):
+        actions = self.run_it(hosts=['a'], stop_after_failures=3)
+        told = [
+            a['input_parameters'].get('stop_after_failures')
+            for a in actions.solution.actions
+        ]
+        self.assertEqual([None, 3, 3, 3], told)
+
     def test_who_stays_is_told_to_the_last_look(self):
         self.compute._servers[0].is_locked = True
         look = self.run_it(hosts=['a']).solution.actions[-1]

@@ -97,6 +97,16 @@ class TestPreCondition(Base):
         with self.assertRaisesRegex(Skipped, 'is on cmp-2 already'):
             self.action().pre_condition()
 
+    def test_one_of_a_plan_that_stops_is_skipped(self):
+        failed = [('FAILED', {}), ('PENDING', {})]
+        self.replace(acting, 'of_plan', lambda plan, kind: failed)
+        with self.assertRaisesRegex(Skipped, 'db-1 stays: 1 migrations'):
+            self.action(stop_after_failures=1).pre_condition()
+        self.assertIsNone(self.action(stop_after_failures=2).pre_condition())
+        self.replace(migrate, 'SKIPPED', None)
+        text = self.refused(self.action(stop_after_failures=1).pre_condition)
+        self.assertIn('db-1 stays', text)
+
     def test_a_destination_that_is_down_matters_where_it_is_the_only_one(self):
         self.nova.service.state = 'down'
         text = self.refused(self.action().pre_condition)

@@ -1,10 +1,13 @@
 """What the last look of a drain takes from the plan's other actions."""
 
 from watcher import objects
+from watcher.common import utils
 
 from tests.unit import test_plugin_planner as planned
+from watcher_tsmig import errors
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import verify
 from watcher_tsmig.units import GIB
@@ -92,3 +95,37 @@ class TestTheOthers(planned.Base):
         )
         order = verify.late(late, 'cmp-1', 'cmp-2')
         self.assertEqual((Mode.PRE_COPY, 480.0), (order.mode, order.deadline))
+
+
+class TestStop(planned.Base):
+    def given(self, most, *states):
+        plan = self.schedule(
+            [planned.migrate(i + 1) for i in range(len(states))], {}
+        )
+        for state, found in zip(states, self.rows(plan).values(), strict=True):
+            row = objects.Action.get_by_uuid(
+                self.context, found.uuid, eager=True
+            )
+            row.state = state
+            row.save()
+        return {'stop_after_failures': most, 'action_plan_uuid': plan.uuid}
+
+    def test_a_plan_stops_after_so_many_failures_and_not_before(self):
+        for most, states, stops in (
+            (2, ('FAILED', 'FAILED', 'PENDING'), True),
+            (2, ('FAILED', 'SUCCEEDED', 'SKIPPED'), False),
+            (1, ('FAILED', 'ONGOING'), True),
+            (0, ('FAILED', 'FAILED'), False),
+        ):
+            given = self.given(most, *states)
+            said = acting.stopped(given, verify.MIGRATE)
+            self.assertEqual(stops, bool(said), (most, states))
+            if stops:
+                self.assertIn(f'to stop after {most}', said)
+
+    def test_the_last_look_then_moves_nobody(self):
+        look = verify.TrafficSensitiveVerify(utils.Struct({}), osc=object())
+        look.input_parameters = self.given(1, 'FAILED')
+        late = Resident(vm='x', name='x', vm_state='active', task=None)
+        with self.assertRaisesRegex(errors.MigrationError, 'not tried: 1 mig'):
+            look._move(None, {}, 'cmp-1', lambda: False, late, 'cmp-2')

@@ -21,6 +21,8 @@ LOG = log.getLogger(__name__)
 
 # Several actions of a plan may end at once, each with something to tell.
 REMARKS = threading.Lock()
+# Watcher's State of an action, which is there only once it is registered.
+FAILED = 'FAILED'
 # Between two looks at the action plan's state, s
 CANCEL_INTERVAL = 1.0
 
@@ -122,3 +124,22 @@ def tell(given: Mapping[str, Any], text: str) -> None:
     except Exception:
         # it has succeeded, whether it can be told or not
         LOG.exception('Action %s could not be told: %s', uuid, text)
+
+
+def stopped(given: Mapping[str, Any], kind: str) -> str:
+    """Why no more of a plan's actions are started; empty: they may be.
+
+    :param given: input parameters of one of them
+    :param kind: of those that count
+    """
+    most = int(given.get('stop_after_failures') or 0)
+    if not most:
+        return ''
+    states = [s for s, _ in of_plan(given.get('action_plan_uuid') or '', kind)]
+    failed = states.count(FAILED)
+    if failed < most:
+        return ''
+    return (
+        f'{failed} migrations of the plan have failed, and it is to stop '
+        f'after {most}'
+    )

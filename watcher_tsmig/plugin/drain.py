@@ -194,9 +194,12 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             self.solution.add_action(
                 action_type=VERIFY,
                 resource_id=name,
-                input_parameters=parameters.of_host(
-                    name, plan, self._offered(plan, reading), self._cold
-                ),
+                input_parameters={
+                    **parameters.of_host(
+                        name, plan, self._offered(plan, reading), self._cold
+                    ),
+                    **self.stops(),
+                },
             )
             self.after[name] = tuple(before)
 

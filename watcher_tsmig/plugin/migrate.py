@@ -41,6 +41,7 @@ from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
 
 LOG = log.getLogger(__name__)
+MIGRATE = 'traffic_sensitive_migrate'
 
 # Watcher 14 cannot skip an action
 SKIPPED = getattr(exception, 'ActionSkipped', None)
@@ -83,6 +84,11 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     def pre_condition(self) -> None:
         """Skip what needs no move any more; refuse what cannot move."""
+        why = acting.stopped(self.input_parameters, MIGRATE)
+        if why:
+            if SKIPPED is None:
+                raise acting.ActionFailed(f'{self._name()} stays: {why}')
+            self._skip(f'{self._name()} stays: {why}')
         with self._compute() as compute:
             nova = self._nova(compute)
             try:

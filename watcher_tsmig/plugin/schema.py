@@ -144,6 +144,13 @@ PROPERTIES = {
         '[watcher_workflow_engines.taskflow]max_workers is a further limit.',
         1000,
     ),
+    'stop_after_failures': count(
+        'After so many migrations of the plan have failed no other of it is '
+        'started, nor tried again: those are skipped, with the reason, and '
+        'the last look only looks. 0 (default): whatever fails, the others '
+        'go on.',
+        1000,
+    ),
     'max_per_group': count(
         'How many VMs of one server group may move at once. 0 (default): 1, '
         "because Nova checks the group's policy once more when a VM arrives, "

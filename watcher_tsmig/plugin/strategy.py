@@ -43,6 +43,7 @@ from watcher_tsmig.telemetry.clients import Model
 LOG = log.getLogger(__name__)
 
 MIGRATE = 'traffic_sensitive_migrate'
+STOP = 'stop_after_failures'
 
 
 class TrafficSensitiveStrategy(base.BaseStrategy):
@@ -253,6 +254,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                         slack=self.config.deadline_slack,
                     ),
                     **parameters.of_request(plan.request),
+                    **self.stops(),
                 },
             )
             before = first.get(migration.source)
@@ -260,6 +262,11 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 *((before,) if before else ()),
                 *migration.after,
             )
+
+    def stops(self) -> dict[str, int]:
+        """The parameter of actions that says when no more are started."""
+        most = int(self.input_parameters.get(STOP) or 0)
+        return {STOP: most} if most else {}
 
     def tell(self, text: str) -> None:
         """Put the text into the audit's status message, and the log."""

@@ -181,6 +181,9 @@ class TrafficSensitiveVerify(base.BaseAction):
 
         :raises errors.MigrationError: it is not there
         """
+        why = acting.stopped(self.input_parameters, MIGRATE)
+        if why:
+            raise errors.MigrationError(f'not tried: {why}')
         LOG.warning('%s goes to %s', resident.name, destination)
         options = self._migrations
         caps = agents.cap_driver(options)
