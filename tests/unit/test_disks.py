@@ -155,6 +155,17 @@ class TestBounds(unittest.TestCase):
         self.assertIs(Step.ABORT, steps[-1])
         self.assertIs(Stop.MEMORY, watch.stop)
 
+    def test_disks_that_were_planned_have_their_bound_whoever_tells_of_them(
+        self,
+    ):
+        watch = self.watch(disks=False)
+        steps = self.looks(
+            watch, (1.0, self.copying(3e9)), (590.0, self.copying(2e9)),
+            (640.0, self.SENDING), (699.0, Counters(
+                total=1e9, processed=2e8, remaining=8e8)),
+        )  # fmt: skip
+        self.assertNotIn(Step.ABORT, steps)
+
     def test_disks_that_take_too_long_are_named(self):
         watch = self.watch()
         steps = self.looks(

@@ -14,12 +14,19 @@ from watcher_tsmig.plan.values import Mode
 SENT = Counters(total=1024.0)
 
 
-def watch(*, permitted=True, mode=Mode.POST_COPY, takes=math.inf, **pace):
+def watch(
+    *,
+    permitted=True,
+    mode=Mode.POST_COPY,
+    takes=math.inf,
+    disks=0.0,
+    **pace,
+):
     wanted = order(
         mode=mode,
         post_copy_permitted=permitted,
         deadline=60.0,
-        disk_deadline=60.0,
+        disk_deadline=disks,
         takes=takes,
     )
     # who looks when nothing moves is another matter
@@ -101,7 +108,8 @@ class TestLate(unittest.TestCase):
 
         :param moves: bytes/s
         """
-        found = watch(mode=mode, quiet=20.0, switch_again=3.0)
+        disks = 60.0 if 'disk' in counters else 0.0
+        found = watch(mode=mode, disks=disks, quiet=20.0, switch_again=3.0)
         for now in range(0, 64, 2):
             given = {'total': 1e3, 'remaining': 500.0, **counters}
             if moves:

@@ -163,7 +163,7 @@ class Watch:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
         self.copying = counters is not None and (
-            not self.total and bool(counters.disk or self.order.disks)
+            not self.total and bool(counters.disk or self.order.copies_disks)
         )
         if self.total and self.memory_at is None:
             self.memory_at = now
@@ -220,7 +220,8 @@ def _overdue(watch: Watch) -> bool:
     disks, memory = watch.order.disk_deadline, watch.order.deadline
     if watch.copying:
         return watch.lasted > (disks or memory * FOLLOWED)
-    began = watch.memory_at if watch.order.disks else watch.since
+    apart = watch.order.copies_disks
+    began = watch.memory_at if apart else watch.since
     if began is None:  # nobody tells how far it is
         began = watch.since + disks
     return watch.now - began > memory

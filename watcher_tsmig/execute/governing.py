@@ -35,7 +35,7 @@ class Governing:
         """What it decides now, while Nova says `running`."""
         if self.order.mode is not Mode.PRE_COPY:
             return None
-        if self.order.disks and not counters.total:
+        if self.order.copies_disks and not counters.total:
             return None  # which go before its memory
         if self.governor is None:
             self.governor = Governor(self.policy, self._prospect(), now)

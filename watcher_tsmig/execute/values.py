@@ -87,6 +87,11 @@ class Order:
     hop: int = 1
     goes_on_to: str = ''
 
+    @property
+    def copies_disks(self) -> bool:
+        """Its disks go before its memory, as now found or as planned."""
+        return self.disks or self.disk_deadline > 0
+
     def arrived(self, host: str) -> bool:
         """Whether a VM on that host needs no move by this order."""
         return bool(host) and host in (self.destination, self.goes_on_to)
