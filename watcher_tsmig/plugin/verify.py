@@ -72,6 +72,8 @@ def late(resident: Resident, host: str, destination: str) -> Order:
         destination=destination,
         mode=Mode.PRE_COPY,
         deadline=PER_GIB * max(resident.memory / GIB, LEAST_GIB),
+        # whether it has any nobody asked; the bound is the memory's alone
+        disks=True,
     )
 
 
