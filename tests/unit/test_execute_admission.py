@@ -1,7 +1,9 @@
 """Who may start now, by what everybody has in flight."""
 
 import contextlib
+import sys
 import unittest
+from unittest import mock
 
 from tests.unit.test_execute_migration import Clock
 from tests.unit.test_execute_migration import order
@@ -11,6 +13,7 @@ from watcher_tsmig.execute.admission import Gate
 from watcher_tsmig.execute.admission import Limits
 from watcher_tsmig.execute.admission import full
 from watcher_tsmig.execute.compute import Passage
+from watcher_tsmig.execute.sharing import lock_of
 
 
 def passage(vm, source, destination):
@@ -42,11 +45,11 @@ class TestFull(unittest.TestCase):
         seen = [ONE_OUT, ONE_IN, ELSEWHERE]
         for limits, why in (
             ({}, ''),
-            ({'per_source': 1}, 'migrations leave cmp-1, 1 may'),
+            ({'per_source': 1}, '1 of 1 migrations leave cmp-1 already'),
             ({'per_source': 2}, ''),
-            ({'per_destination': 1}, 'migrations enter cmp-2, 1 may'),
+            ({'per_destination': 1}, '1 of 1 migrations enter cmp-2 already'),
             ({'per_destination': 2}, ''),
-            ({'in_cluster': 3}, '3 migrations are under way, 3 may'),
+            ({'in_cluster': 3}, '3 of 3 migrations are under way already'),
             ({'in_cluster': 4}, ''),
         ):
             found = full(order(), Limits(**limits), seen)
@@ -93,7 +96,7 @@ class TestGate(unittest.TestCase):
         self.assertTrue(gate.enter())
         self.assertEqual(20.0, gate.waited)
         self.assertIn('waited 20 s', gate.told())
-        self.assertIn('1 migrations leave cmp-1, 1 may', gate.told())
+        self.assertIn('1 of 1 migrations leave cmp-1 already', gate.told())
 
     def test_it_asks_nova_once_for_each_look_and_not_too_often(self):
         gate = self.gate(*[[ONE_OUT]] * 12, [])
@@ -139,3 +142,16 @@ class TestGate(unittest.TestCase):
             errors.MigrationError, 'was not moved: the coordinator'
         ):
             self.gate([], shared=away).enter()
+
+
+class TestLock(unittest.TestCase):
+    def test_without_a_coordinator_there_is_none(self):
+        self.assertIsNone(lock_of(''))
+
+    def test_a_coordinator_without_tooz_says_what_to_install(self):
+        missing = mock.patch.dict(sys.modules, {'tooz.coordination': None})
+        with (
+            missing,
+            self.assertRaisesRegex(errors.CloudError, 'tooz is not installed'),
+        ):
+            lock_of('file:///nowhere')().__enter__()

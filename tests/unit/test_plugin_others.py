@@ -42,6 +42,22 @@ class TestBound(planned.Base):
             others.bound(self.mine),
         )
 
+    def test_a_stopped_vm_that_will_follow_has_its_place_too(self):
+        def follows(number, **where):
+            return {
+                'action_type': 'migrate',
+                'resource_id': VM.format(number),
+                'input_parameters': {
+                    'resource_id': VM.format(number),
+                    'migration_type': 'cold',
+                    'source_node': 'cmp-1',
+                    **where,
+                },
+            }
+
+        self.plan('ONGOING', follows(1, destination_node='cmp-4'), follows(2))
+        self.assertEqual({VM.format(1): 'cmp-4'}, others.bound(self.mine))
+
     def test_one_that_is_only_recommended_does_not(self):
         self.plan('RECOMMENDED', planned.migrate(1))
         self.assertEqual({}, others.bound(self.mine))

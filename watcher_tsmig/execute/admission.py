@@ -64,7 +64,7 @@ def full(order: Order, limits: Limits, seen: Sequence[Passage]) -> str:
     )
     return next(
         (
-            f'{count} migrations {what}, {most} may'
+            f'{count} of {most} migrations {what} already'
             for most, count, what in rows
             if most and count >= most
         ),

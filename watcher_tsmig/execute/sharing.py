@@ -5,12 +5,15 @@ tooz is asked for only where an operator names a coordinator.
 
 import contextlib
 import importlib
+import logging
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from watcher_tsmig import errors
+
+LOG = logging.getLogger(__name__)
 
 NAME = b'watcher-tsmig-admission'
 # Of others no holder keeps it for longer than Nova takes to make a record.
@@ -58,8 +61,10 @@ def _held(url: str) -> Iterator[None]:
 
 def _quietly(call: Callable[[], object]) -> None:
     # the lock ends with its session, and what it guarded has happened
-    with contextlib.suppress(Exception):
+    try:
         call()
+    except Exception as error:  # noqa: BLE001 - whatever the backend has
+        LOG.info('The lock was not given back: %s', type(error).__name__)
 
 
 def _away(url: str, error: Exception) -> errors.CloudError:

@@ -27,7 +27,8 @@ LOG = log.getLogger(__name__)
 STATES = ('ONGOING', 'PENDING', 'RECOMMENDED')
 # Of plans that are started, and of their actions that are not over.
 APPROVED = ('ONGOING', 'PENDING')
-MIGRATE = 'traffic_sensitive_migrate'
+# Live, and Watcher's own, by which stopped VMs follow.
+MOVES = ('traffic_sensitive_migrate', 'migrate')
 # Of each state so many plans are looked at, the newest first.
 MOST = 50
 
@@ -60,7 +61,9 @@ def bound(audit: Any) -> dict[str, str]:  # noqa: ANN401 - Watcher's
         )
         for _, actions in _plans(audit, APPROVED)
         for action in actions
-        if action.action_type == MIGRATE and action.state in APPROVED
+        if action.action_type in MOVES and action.state in APPROVED
+        # to where Nova chooses is nobody's knowledge
+        if action.input_parameters.get('destination_node')
     }
 
 
