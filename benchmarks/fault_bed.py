@@ -43,6 +43,7 @@ CAP_LIFE = 20.0
 ACTION = 'watcher_actions.traffic_sensitive_migrate'
 OPTIONS = {
     f'{ACTION}/poll_interval': 0.2,
+    f'{ACTION}/nova_requests': 600,
     f'{ACTION}/force_complete_interval': 0.4,
     f'{ACTION}/force_complete_tries': 5,
     f'{ACTION}/record_timeout': 3,

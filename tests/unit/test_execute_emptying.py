@@ -38,6 +38,9 @@ class Hosts:
     def residents(self, host):
         return (self.looks.pop(0) if self.looks[1:] else self.looks[0])[0]
 
+    def pause(self, wanted):
+        return wanted
+
 
 class Clock:
     def __init__(self):

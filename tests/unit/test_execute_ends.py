@@ -10,6 +10,7 @@ from openstack import exceptions as sdk_errors
 
 from tests.unit.test_execute_migration import Base
 from tests.unit.test_execute_migration import order
+from tests.unit.test_execute_migration import statistics
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Job
@@ -166,12 +167,8 @@ class TestDeadComputes(Ends):
             if self.nova.status() != 'running':
                 raise sdk_errors.NotFoundException('not in progress')
             sent = self.clock.now() - self.nova.began
-            return types.SimpleNamespace(
-                memory_total_bytes=1e3,
-                memory_processed_bytes=sent,
-                memory_remaining_bytes=1e3 - sent,
-                disk_remaining_bytes=None,
-            )
+            # it writes every 5 s
+            return statistics(1e3, sent, 1e3 - sent, sent // 5 * 5 % 60)
 
         self.nova.get_server_migration = moving
         self.assertEqual('cmp-2', self.go(order(deadline=3600.0)).host)

@@ -1,6 +1,5 @@
 """A running pre-copy under the governor: what is done, told, and left."""
 
-import types
 import unittest
 
 from openstack import exceptions as sdk_errors
@@ -8,6 +7,7 @@ from openstack import exceptions as sdk_errors
 from tests.unit.test_execute_migration import Clock
 from tests.unit.test_execute_migration import SmallNova
 from tests.unit.test_execute_migration import order
+from tests.unit.test_execute_migration import statistics
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import Held
@@ -39,12 +39,7 @@ class Stalled(SmallNova):
         if self.status() != 'running':
             raise sdk_errors.NotFoundException('not in progress')
         sent, left = self.counters()
-        return types.SimpleNamespace(
-            memory_total_bytes=MEMORY,
-            memory_processed_bytes=sent,
-            memory_remaining_bytes=left,
-            disk_remaining_bytes=None,
-        )
+        return statistics(MEMORY, sent, left)
 
 
 class Agents:
@@ -131,8 +126,8 @@ class TestStall(Base):
         outcome = self.go(Does.ACT)
         self.assertEqual(1, len(self.forced()))
         self.assertIs(Mode.HYBRID, outcome.mode)
-        # the first pass and a few rounds of 5 s
-        self.assertLess(self.clock.now() - began, 60)
+        # the first pass and a few looks of Nova's budget
+        self.assertLess(self.clock.now() - began, 100)
         self.assertIn('post-copy', outcome.remark)
 
     def test_it_is_only_told_where_the_governor_observes(self):
@@ -307,6 +302,15 @@ class TestDeleted(Base):
             return []
 
         self.nova.migrations = later
+        counted = self.nova.get_server_migration
+
+        def there(*args, **query):
+            later()
+            if self.nova.gone:
+                raise sdk_errors.NotFoundException('no such server')
+            return counted(*args, **query)
+
+        self.nova.get_server_migration = there
         outcome = self.go(Does.OFF)
         self.assertEqual('', outcome.host)
         self.assertIsNone(outcome.took)
@@ -314,4 +318,4 @@ class TestDeleted(Base):
             'db-1 was deleted while it moved.',
             story.of_outcome('db-1', outcome, 15.0),
         )
-        self.assertLess(self.clock.now() - began, 15)
+        self.assertLess(self.clock.now() - began, 20)

@@ -29,7 +29,22 @@ PRE_COPY = (
 )
 
 
+# by Nova since 2.65
+ABORTED_IN = ('running', 'queued', 'preparing')
 ENDED = ('failed', 'error', 'cancelled')
+
+
+def statistics(total, processed, remaining, took=7.5):
+    """A migration in progress, as openstacksdk has it."""
+    return types.SimpleNamespace(
+        memory_total_bytes=total,
+        memory_processed_bytes=processed,
+        memory_remaining_bytes=remaining,
+        disk_remaining_bytes=None,
+        status='running',
+        created_at='2026-01-01T00:00:00.000000',
+        updated_at=f'2026-01-01T00:00:{took:09.6f}',
+    )
 
 
 class Clock:
@@ -149,12 +164,7 @@ class SmallNova:
     def get_server_migration(self, record, vm, ignore_missing):
         if self.status() != 'running':
             raise sdk_errors.NotFoundException('not in progress')
-        return types.SimpleNamespace(
-            memory_total_bytes=self.memory_total,
-            memory_processed_bytes=512.0,
-            memory_remaining_bytes=512.0,
-            disk_remaining_bytes=None,
-        )
+        return statistics(self.memory_total, 512.0, 512.0)
 
     def get_endpoint_data(self):
         return types.SimpleNamespace(
@@ -190,7 +200,7 @@ class SmallNova:
 
     def abort_server_migration(self, record, vm, ignore_missing):
         self.calls.append(('abort', record))
-        if self.abort_refused:
+        if self.abort_refused or self.status() not in ABORTED_IN:
             raise sdk_errors.BadRequestException('not running')
         self.story = [(None, 'cancelled')]
 

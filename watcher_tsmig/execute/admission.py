@@ -141,7 +141,7 @@ class Gate:
                         f'{why}; plan again when these have ended',
                     )
                 )
-            self.clock.sleep(EVERY)
+            self.clock.sleep(self.nova.pause(EVERY))
 
     def _take(self) -> None:
         if self.shared is None:

@@ -91,15 +91,18 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Memory of a running migration in bytes, up to 5 s old.
+    """A migration in progress, its memory in bytes, up to 5 s old.
 
     :ivar disk_remaining: of its local disks, where they go along
+    :ivar status: and `took` as its record has them
     """
 
     total: float | None
     processed: float | None
     remaining: float | None
     disk_remaining: float | None = None
+    status: str = 'running'
+    took: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

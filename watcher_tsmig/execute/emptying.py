@@ -162,8 +162,9 @@ def empty(
             # who is hardest to place comes first
             look.send(max(goes, key=lambda s: s.resident.memory), move)
         else:
-            clock.sleep(EVERY)
-            waited += EVERY
+            pause = nova.pause(EVERY)
+            clock.sleep(pause)
+            waited += pause
 
 
 @dataclasses.dataclass(slots=True)

@@ -66,7 +66,7 @@ class Ends:
                     + (dead if self._down(to) else ''),
                     look=True,
                 )
-            self.clock.sleep(self.pace.poll)
+            self.clock.sleep(self.nova.pause(self.pace.poll))
         if server.vm_state == 'error':
             self.fail('Nova reports completed')
 

@@ -101,6 +101,7 @@ class Watch:
     :ivar aborted_at: when it was last asked to
     :ivar moved_at: when its status or its counters were last seen to change
     :ivar saved_at: when Nova's record was last seen to change
+    :ivar read: when its status was
     :ivar looked_at: when it was last asked who moves it
     """
 
@@ -123,6 +124,7 @@ class Watch:
     moved_at: float = 0.0
     saved_at: float = 0.0
     saved: object = None
+    read: float = 0.0
     looked_at: float = float('-inf')
     seen: tuple[str | None, Counters | None] = (None, None)
 
@@ -138,6 +140,7 @@ class Watch:
         *,
         counters: Counters | None = None,
         saved: float | None = None,
+        read: float | None = None,
         cancelled: bool = False,
     ) -> Step:
         """The step that follows from what is seen now.
@@ -146,8 +149,10 @@ class Watch:
         :param counters: of the memory that is sent; None: nobody tells
         :param saved: s from the record's creation to its last change; None:
             Nova does not tell, and only the counters do
+        :param read: when the status was; None: now
         :param cancelled: the action plan is
         """
+        self.read = now if read is None else read
         phase = PHASES.get(status, Phase.LANDING)
         if phase is not self.phase:
             self.phase = phase
@@ -158,7 +163,7 @@ class Watch:
             self.moved_at = now
         trace = status, counters if saved is None else saved
         if trace != self.saved:
-            self.saved, self.saved_at = trace, now
+            self.saved, self.saved_at = trace, self.read
         if counters is not None:
             self.gauge.look(now, counters)
         self.total = counters.total if counters else None
@@ -249,10 +254,13 @@ def _abortable(watch: Watch) -> bool:
         return False
     # Nova answers 202 and may still lose the request, as it does with a
     # forced completion that comes too early, so it is repeated.
-    return (
-        watch.aborted_at is None
-        or watch.now - watch.aborted_at >= watch.pace.switch_again
-    )
+    return watch.aborted_at is None or _again(watch, watch.aborted_at)
+
+
+def _again(watch: Watch, asked_at: float) -> bool:
+    """What was asked then may be asked again: it had no effect."""
+    again = watch.now - asked_at >= watch.pace.switch_again
+    return again and watch.read > asked_at
 
 
 def _passed(watch: Watch) -> bool:
@@ -270,7 +278,7 @@ def _switchable(watch: Watch) -> bool:
         and watch.phase is Phase.RUNNING
         and bool(watch.total)
         and watch.tries < watch.pace.switch_tries
-        and watch.now - watch.tried_at >= watch.pace.switch_again
+        and _again(watch, watch.tried_at)
     )
 
 
@@ -281,9 +289,9 @@ def _quiet(watch: Watch) -> bool:
     nova-compute, too, and for nothing.
     """
     last = max(watch.saved_at, watch.looked_at)
-    return (
-        watch.phase is not Phase.ABSENT and watch.now - last > watch.pace.quiet
-    )
+    # at the look that finds it so, for what was read before may be over
+    still = watch.read - last > watch.pace.quiet
+    return watch.phase is not Phase.ABSENT and still
 
 
 def _counted(watch: Watch) -> Counters:

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable
 
 from watcher_tsmig import errors
-from watcher_tsmig.agent.values import Direction
-from watcher_tsmig.agent.values import Job
 from watcher_tsmig.execute import words
 from watcher_tsmig.execute.admission import Gate
 from watcher_tsmig.execute.admission import Limits
@@ -25,10 +23,7 @@ from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Refused
 from watcher_tsmig.execute.compute import Server
-from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.ends import Ends
-from watcher_tsmig.execute.follow import PHASES
-from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.gauge import Counters
@@ -38,6 +33,8 @@ from watcher_tsmig.execute.governing import Governing
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import check
 from watcher_tsmig.execute.obstacle import under_way
+from watcher_tsmig.execute.reading import COUNTED
+from watcher_tsmig.execute.reading import Reading
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
@@ -47,9 +44,6 @@ from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.units import human_time
 
 LOG = logging.getLogger(__name__)
-
-# Nova's statuses in which a hypervisor sends memory.
-SENDING = ('running', 'running (post-copy)')
 
 Report = Callable[[Progress], None]
 
@@ -92,10 +86,13 @@ def carry_out(
     giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
     with contextlib.closing(gate):
         server, going, known = _ready(nova, order, gate)
-        if server is not None and order.arrived(server.host):
+        if server is None:
+            return words.gone(order, gate.waited, moved=False)
+        if order.arrived(server.host):
             return words.already_there(order, server.host)
+        reading = Reading(nova, order, clock, keeping, known, pace.poll)
         run = _Run(
-            nova, order, pace, clock, cancelled, report, known, keeping,
+            nova, order, pace, clock, cancelled, report, reading, keeping,
             governing, ends, gate,
         )  # fmt: skip
         with giving.lent(), keeping.kept():
@@ -112,13 +109,15 @@ def _ready(
     """
     try:
         server = nova.server(order.vm)
-        if server is not None and order.arrived(server.host):
+        if server is None or order.arrived(server.host):
             return server, None, frozenset()
         going = under_way(nova, order, server)
         if going is None:
             check(nova, order, server)
             if gate.enter():  # what was seen before the wait is old
                 server = nova.server(order.vm)
+                if server is None:
+                    return None, None, frozenset()
                 check(nova, order, server)
         known = frozenset(record.id for record in nova.records(order.vm))
     except errors.MigrationError:
@@ -142,16 +141,13 @@ class _Run:
     clock: Clock
     cancelled: Callable[[], bool]
     report: Report
-    known: frozenset[str]
+    reading: Reading
     keeping: Keeping
     governing: Governing
     ends: Ends
     gate: Gate
     doubt: str = ''
     remark: str = ''
-    data: float | None = None
-    ran: bool = False
-    record: Record | None = None
     told: Progress | None = None
 
     def follow(self, going: Record | None) -> Outcome:
@@ -164,7 +160,7 @@ class _Run:
             self._start()
         else:
             LOG.warning('%s is under way already', self.order.name)
-            self.known -= {going.id}
+            self.reading.known -= {going.id}
             self.remark = 'was under way already'
         return self._watched(watch)
 
@@ -205,31 +201,23 @@ class _Run:
             self.clock.sleep(self.pace.poll)
 
     def _look(self, watch: Watch) -> Step:
-        vm = self.order.vm
-        fresh = [r for r in self.nova.records(vm) if r.id not in self.known]
-        # a VM that is deleted takes its records along
-        if self.record and not fresh and self.nova.server(vm) is None:
+        seen = self.reading
+        seen.look(watch)
+        if seen.gone:
             return Step.GONE
-        self.record = fresh[0] if fresh else None
-        if self.record is not None:
+        if seen.record is not None:
             self.gate.close()  # everybody sees it from now on
-        status = self.record.status if self.record else None
-        memory = None
-        if self.record and status in SENDING:
-            self.ran = True
-            memory = self._counters(status)
-        elif PHASES.get(status) in (Phase.ABSENT, Phase.WAITING):
-            self.keeping.wait()
-        if memory and memory.processed is not None:
-            self.data = max(self.data or 0.0, memory.processed)
-        if memory and status == 'running' and watch.stop is None:
+        memory = seen.memory
+        counted = seen.fresh and seen.status == COUNTED
+        if memory and counted and watch.stop is None:
             self._govern(watch, memory)
-        self._tell(watch, status, memory)
+        self._tell(watch)
         return watch.look(
             self.clock.now(),
-            status,
+            seen.status,
             counters=memory,
-            saved=self.record.took if self.record else None,
+            saved=seen.record.took if seen.record else None,
+            read=seen.read,
             cancelled=self.cancelled(),
         )
 
@@ -238,46 +226,25 @@ class _Run:
         if decision is None:
             return
         LOG.warning('%s: %s', self.order.name, decision.text)
-        if not decision.act or self.record is None:
+        record = self.reading.record
+        if not decision.act or record is None:
             return
         if decision.kind is Kind.CAP and decision.cap is not None:
             self.keeping.change(decision.cap)
         elif decision.kind is Kind.SWITCH:
-            refusal = self.nova.switch(self.order.vm, self.record.id)
+            refusal = self.nova.switch(self.order.vm, record.id)
+            self.reading.hurry()
             if refusal:
                 LOG.info('%s: no switch: %s', self.order.name, refusal)
         elif decision.kind is Kind.ABORT:
             watch.stop = watch.late()
 
-    def _counters(self, status: str) -> Counters | None:
-        """The agent's, which are of now, or Nova's, of up to 5 s ago."""
-        held = self.keeping.tend()
-        job = held.job if held is not None else Job()
-        source: Statistics | Job | None = job
-        if job.direction is not Direction.OUTGOING:
-            if status != 'running' or self.record is None:
-                return None
-            source = self.nova.statistics(self.order.vm, self.record.id)
-        if source is None:
-            return None
-        return Counters(
-            total=source.total,
-            processed=source.processed,
-            remaining=source.remaining,
-            disk=source.disk_remaining,
-            iteration=job.iteration,
-            dirty_rate=job.dirty_rate,
-            bandwidth=job.rate,
-            cap=self.keeping.in_force,
-        )
-
-    def _tell(
-        self, watch: Watch, status: str | None, memory: Counters | None
-    ) -> None:
+    def _tell(self, watch: Watch) -> None:
+        memory = self.reading.memory
         progress = Progress(
             vm=self.order.vm,
             name=self.order.name,
-            status=status or 'requested',
+            status=self.reading.status or 'requested',
             elapsed=self.clock.now() - watch.began,
             processed=memory.processed if memory else None,
             remaining=memory.remaining if memory else None,
@@ -295,10 +262,11 @@ class _Run:
             self.report(progress)
 
     def _act(self, step: Step, watch: Watch) -> None:
-        name = self.order.name
-        if step in (Step.SWITCH, Step.ABORT) and self.record:
+        name, record = self.order.name, self.reading.record
+        if step in (Step.SWITCH, Step.ABORT) and record:
             call = self.nova.switch if step is Step.SWITCH else self.nova.abort
-            refusal = call(self.order.vm, self.record.id)
+            refusal = call(self.order.vm, record.id)
+            self.reading.hurry()
             if refusal:
                 LOG.info('%s: %s was refused: %s', name, step.value, refusal)
             if watch.tries == self.pace.switch_tries:
@@ -308,16 +276,17 @@ class _Run:
                 )
                 LOG.warning('%s %s', name, self.remark)
         elif step is Step.FAIL:
-            self.ends.failed(watch, self.record, ran=self.ran)
+            self.ends.failed(watch, record, ran=self.reading.ran)
         elif step is Step.ABSENT:
             self.ends.absent(self.doubt)
         elif step is Step.LOOK:
-            watch.stop = watch.stop or self.ends.quiet(watch, self.record)
+            watch.stop = watch.stop or self.ends.quiet(watch, record)
         elif step is Step.STUCK:
-            self.ends.stuck(watch, self.record)
+            self.ends.stuck(watch, record)
 
     def _finish(self, watch: Watch) -> Outcome:
         self.ends.landed()
+        seen = self.reading
         said = (
             self.gate.told(),
             self.keeping.told(),
@@ -328,9 +297,9 @@ class _Run:
             vm=self.order.vm,
             host=self.order.destination,
             seconds=self.clock.now() - watch.began,
-            took=self.record.took if self.record else None,
+            took=seen.record.took if seen.record else None,
             mode=watch.mode,
-            data=self.data,
+            data=seen.data,
             cap=self.keeping.enforcement,
             cap_rate=self.keeping.in_force,
             remark='; '.join(filter(None, said)),

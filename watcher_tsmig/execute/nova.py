@@ -12,6 +12,7 @@ from typing import TypeVar
 import tenacity
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.budget import Budget
 from watcher_tsmig.execute.compute import Bond
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Missing
@@ -58,6 +59,14 @@ class Nova:
         self._driver = driver
         self._pace = pace
         self._clock = clock
+        self._budget = Budget(pace.requests)
+
+    def pause(self, wanted: float, *, urgent: bool = False) -> float:
+        """How long to wait before the next look, s; at least `wanted`.
+
+        :param urgent: it is to see what came of a request
+        """
+        return self._budget.pause(self._clock.now(), wanted, urgent=urgent)
 
     def server(self, vm: str) -> Server | None:
         """The VM, or None where it does not exist any more."""
@@ -139,6 +148,9 @@ class Nova:
             did (the answer was lost), so that its records must tell
         :raises Refused: Nova did not accept
         """
+        # what was asked to find out whether it may be is not of its minutes
+        self._budget = Budget(self._pace.requests)
+        self._budget.spend(self._clock.now())
         try:
             self._driver.start(order.vm, order.destination)
         except Unanswered as error:
@@ -166,6 +178,7 @@ class Nova:
     def _try(self, call: Callable[[], object]) -> str:
         # Both requests race with the end of the migration, so a refusal is
         # news for the log, and the record tells what really happened.
+        self._budget.spend(self._clock.now())
         try:
             call()
         except errors.CloudError as error:
@@ -182,4 +195,8 @@ class Nova:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(call)
+        return retrying(self._counted, call)
+
+    def _counted(self, call: Callable[[], T]) -> T:
+        self._budget.spend(self._clock.now())
+        return call()

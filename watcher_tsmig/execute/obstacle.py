@@ -28,16 +28,14 @@ REMEDIES = {
 }
 
 
-def under_way(
-    nova: Nova, order: Order, server: Server | None
-) -> Record | None:
+def under_way(nova: Nova, order: Order, server: Server) -> Record | None:
     """The VM's migration that does already what is ordered; None: none does.
 
     Whoever asked for it may have been killed, and nobody minds it now.
 
     :raises errors.CloudError: Nova does not answer
     """
-    if server is None or server.task != MIGRATING:
+    if server.task != MIGRATING:
         return None
     newest = next(iter(nova.records(order.vm)), None)
     if newest is None or PHASES.get(newest.status) not in GOING:
@@ -46,14 +44,12 @@ def under_way(
     return newest if (newest.source, newest.destination) == wanted else None
 
 
-def obstacle(order: Order, server: Server | None) -> str:
+def obstacle(order: Order, server: Server) -> str:
     """Why the VM cannot be moved now, wherever to; empty if it can.
 
     The plan may be a day old, so that each thing it relied on is looked at
     again. First match wins.
     """
-    if server is None:
-        return 'no longer exists; nothing was done'
     checks = (
         (
             server.host != order.source,
@@ -98,7 +94,7 @@ def refused(why: str) -> str:
     return f'was not moved, {why}; plan again'
 
 
-def check(nova: Nova, order: Order, server: Server | None) -> None:
+def check(nova: Nova, order: Order, server: Server) -> None:
     """Nothing stands in its way.
 
     :raises errors.DestinationError: its destination does

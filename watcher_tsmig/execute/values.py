@@ -108,8 +108,8 @@ class Order:
 class Pace:
     """Every wait of an execution and its bound, s.
 
-    :ivar poll: between two looks at a migration; at most 2, so that a
-        cancelled plan is noticed within 2 s
+    :ivar poll: between two looks at the plan and at the agent; at most 2, so
+        that a cancelled plan is noticed within 2 s
     :ivar appear: for Nova's record of an accepted migration (1 to 5 s)
     :ivar queue: for Nova to start it, behind others on the same host
     :ivar switch_again: between two forced completions; Nova loses those
@@ -127,6 +127,7 @@ class Pace:
     :ivar cap_life: after which a cap ends that nobody renews
     :ivar balloon_keep: no time but bytes: what stays available to a guest
         whose caches are given back
+    :ivar requests: to Nova about one migration, no seconds but in a minute
     :ivar http_tries: attempts at one read of the compute API
     :ivar http_wait: before the second attempt; doubles each time
     """
@@ -143,6 +144,7 @@ class Pace:
     cap_life: float = 120.0
     abort_late: bool = True
     balloon_keep: float = 256.0 * MIB
+    requests: int = 15
     http_tries: int = 3
     http_wait: float = 0.5
 

@@ -31,14 +31,17 @@ def already_there(order: Order, host: str) -> Outcome:
     )
 
 
-def gone(order: Order, seconds: float) -> Outcome:
-    """The outcome of a migration whose VM was deleted meanwhile."""
+def gone(order: Order, seconds: float, *, moved: bool = True) -> Outcome:
+    """The outcome of a migration whose VM was deleted meanwhile.
+
+    :param moved: it was under way then
+    """
     return Outcome(
         vm=order.vm,
         host='',
         seconds=seconds,
         mode=order.mode,
-        remark='was deleted while it moved',
+        remark=f'was deleted {"while" if moved else "before"} it moved',
     )
 
 

@@ -126,9 +126,9 @@ Nova. What is read of the cloud to plan always comes through openstacksdk.
         min=0.01,
         max=2.0,
         help="""
-Seconds between two looks at a running migration. Each costs Nova two GET
-requests a migration. At most 2, so that a cancelled action plan stops its
-running pre-copies within 2 s.
+Seconds between two looks at the action plan and at the agent of a running
+migration. At most 2, so that a cancelled action plan stops its running
+pre-copies within 2 s. Nova is asked more seldom. Related: nova_requests.
 """,
     ),
     cfg.FloatOpt(
@@ -206,6 +206,19 @@ no longer followed. The migration itself goes on.
 """,
     ),
     cfg.IntOpt(
+        'nova_requests',
+        default=PACE.requests,
+        min=8,
+        help="""
+Requests to Nova about one migration in a minute from its start, at most; some
+seven find out before whether it may begin, and a few why it failed. Where an
+agent tells when a migration has begun and ended Nova is asked then, so that
+few are enough; without one a larger value shows sooner that a migration has
+ended, and the next one starts sooner. Aborts and forced completions are never
+held back by it.
+""",
+    ),
+    cfg.IntOpt(
         'http_tries',
         default=PACE.http_tries,
         min=1,
@@ -278,6 +291,7 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         cap_life=config.cap_life,
         abort_late=config.governor != Does.ACT or config.governor_abort,
         balloon_keep=config.balloon_keep_mib * units.MIB,
+        requests=config.nova_requests,
         http_tries=config.http_tries,
         http_wait=min(0.5, config.poll_interval),
     )

@@ -6,8 +6,6 @@ stores with the action. How a migration is carried out is not decided here.
 """
 
 import functools
-import time
-from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log
@@ -26,8 +24,6 @@ from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
-from watcher_tsmig.execute.obstacle import refusal
-from watcher_tsmig.execute.obstacle import refused
 from watcher_tsmig.execute.obstacle import under_way
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
@@ -45,8 +41,6 @@ MIGRATE = 'traffic_sensitive_migrate'
 
 # Watcher 14 cannot skip an action
 SKIPPED = getattr(exception, 'ActionSkipped', None)
-# What was found out about permissions is good for so many s.
-FRESH = 5.0
 
 
 class TrafficSensitiveMigrate(base.BaseAction):
@@ -54,8 +48,6 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     # what the governor said last
     _noted = ''
-    # what was found out before the start, and when
-    _known: tuple[float, Order] | None = None
 
     @classmethod
     def get_config_opts(cls) -> list[Any]:
@@ -96,7 +88,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 if server is None:
                     self._skip(f'{self._name()} no longer exists')
                     return
-                order = self._order(compute)
+                # what is permitted and where it may go is asked at the start
+                order = parameters.to_order(
+                    self.input_parameters, permitted=False
+                )
                 if order.arrived(server.host):
                     self._skip(f'{order.name} is on {server.host} already')
                     return
@@ -104,9 +99,6 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     # whoever asked for it may be gone; it is followed
                     return
                 trouble = obstacle(order, server)
-                if not trouble and len(self._destinations) == 1:
-                    why = refusal(nova, order)
-                    trouble = refused(why) if why else ''
             except errors.CloudError as error:
                 raise acting.ActionFailed(error) from error
             if trouble:
@@ -123,10 +115,6 @@ class TrafficSensitiveMigrate(base.BaseAction):
         try:
             with self._compute() as compute:
                 nova = self._nova(compute)
-                if nova.server(self.input_parameters['resource_id']) is None:
-                    # Watcher 14 comes here although it should be skipped
-                    LOG.info('%s no longer exists', self._name())
-                    return True
                 try:
                     outcome = healed(
                         functools.partial(self._go, compute),
@@ -218,26 +206,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
         except errors.InputError as error:
             raise acting.ActionFailed(error) from error
 
-    def _order(self, compute: Compute, destination: str = '') -> Order:
-        """The order with what is permitted now.
-
-        Watcher starts what it has checked at once. So what a check found out
-        holds for the start, unless something held that up.
-
-        :param destination: instead of the planned one
-        """
-        given = self.input_parameters
-        destination = destination or given['destination_node']
-        now, known = time.monotonic(), self._known
-        fresh = known is not None and now - known[0] <= FRESH
-        if not fresh or known[1].destination != destination:
-            order = self._asked(
-                compute, {**given, 'destination_node': destination}
-            )
-            self._known = known = now, order
-        return known[1]
-
-    def _asked(self, compute: Compute, given: Mapping[str, Any]) -> Order:
+    def _order(self, compute: Compute, destination: str) -> Order:
+        """The order to that destination with what is permitted now."""
+        given = {**self.input_parameters, 'destination_node': destination}
         try:
             return asking.order(compute, agents.cap_driver(self.config), given)
         except errors.TsmigError as error:

@@ -193,7 +193,7 @@ class TrafficSensitiveVerify(base.BaseAction):
         order = late(resident, host, destination)
         if given is not None:
             order = asking.order(compute, caps, again(given, destination))
-        carry_out(
+        outcome = carry_out(
             drivers.load(options.compute_driver, compute),
             order,
             cancelled=cancelled,
@@ -201,3 +201,5 @@ class TrafficSensitiveVerify(base.BaseAction):
             governor=action_options.policy(options),
             pace=action_options.pace(options),
         )
+        if not outcome.host:
+            raise errors.MigrationError(f'{resident.name} {outcome.remark}')

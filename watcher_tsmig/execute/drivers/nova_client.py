@@ -158,6 +158,8 @@ class NovaClient(ours.ComputeDriver):
             processed=found['memory_processed_bytes'],
             remaining=found['memory_remaining_bytes'],
             disk_remaining=found.get('disk_remaining_bytes'),
+            status=str(found['status']),
+            took=dialect.between(found['created_at'], found['updated_at']),
         )
 
     @NOVACLIENT.translated()

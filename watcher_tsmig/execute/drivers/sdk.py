@@ -118,6 +118,8 @@ class OpenStackSdk(ours.ComputeDriver):
             processed=found.memory_processed_bytes,
             remaining=found.memory_remaining_bytes,
             disk_remaining=found.disk_remaining_bytes,
+            status=str(found.status),
+            took=dialect.between(found.created_at, found.updated_at),
         )
 
     @SDK.translated()
