@@ -60,6 +60,7 @@ def carry_out(
     clock: Clock | None = None,
     limits: Limits | None = None,
     shared: Lock | None = None,
+    begins: bool = True,
 ) -> Outcome:
     """Move one VM and stay with it until it is at rest on its destination.
 
@@ -70,6 +71,7 @@ def carry_out(
     :param governor: watches the pre-copy's counters; None: it only tells
     :param limits: of what everybody has in flight; None: none
     :param shared: a lock that all appliers share
+    :param begins: what nobody has started is; else it is only followed
     :raises errors.MigrationError: the VM is not at rest on its destination
     :raises errors.DestinationError: nor did it leave, and nothing of it was
         sent: another destination may do
@@ -85,7 +87,7 @@ def carry_out(
     ends = Ends(nova, order, pace, clock, caps or NoCaps())
     giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
     with contextlib.closing(gate):
-        server, going, known = _ready(nova, order, gate)
+        server, going, known = _ready(nova, order, gate, begins=begins)
         if server is None:
             return words.gone(order, gate.waited, moved=False)
         if order.arrived(server.host):
@@ -101,7 +103,7 @@ def carry_out(
 
 
 def _ready(
-    nova: Nova, order: Order, gate: Gate
+    nova: Nova, order: Order, gate: Gate, *, begins: bool
 ) -> tuple[Server | None, Record | None, frozenset[str]]:
     """The VM, its migration under way, and the records there are already.
 
@@ -112,6 +114,12 @@ def _ready(
         if server is None or order.arrived(server.host):
             return server, None, frozenset()
         going = under_way(nova, order, server)
+        if going is None and not begins:
+            raise errors.MigrationError(
+                words.sentence(
+                    order, f'is on {server.host}, and is not under way'
+                )
+            )
         if going is None:
             check(nova, order, server)
             if gate.enter():  # what was seen before the wait is old

@@ -6,6 +6,7 @@ stores with the action. How a migration is carried out is not decided here.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log
@@ -33,6 +34,7 @@ from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import learning
+from watcher_tsmig.plugin import orphans
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
 
@@ -60,7 +62,11 @@ class TrafficSensitiveMigrate(base.BaseAction):
         return parameters.SCHEMA
 
     def get_description(self) -> str:
-        """For the list of actions; at most 255 characters."""
+        """For the list of actions; at most 255 characters.
+
+        Watcher asks for it when an applier starts, and at no other time.
+        """
+        orphans.take_up(MIGRATE, self._take_up)
         return (
             'Live-migrates a VM in the mode that was planned, follows '
             'it to its true end, and says why if it fails. An agent on the '
@@ -134,11 +140,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 f'{self._name()}: {type(error).__name__}: {error}'
             ) from error
         LOG.info('%s: %s', self._name(), outcome)
-        planned = self.input_parameters.get('planned_duration_s')
-        acting.tell(
-            self.input_parameters,
-            story.of_outcome(self._name(), outcome, float(planned or 0.0)),
-        )
+        acting.tell(self.input_parameters, self._told(outcome))
         learning.learn(
             self.config.calibration_file,
             float(self.input_parameters.get('planned_duration_s') or 0.0),
@@ -146,15 +148,50 @@ class TrafficSensitiveMigrate(base.BaseAction):
         )
         return True
 
-    def _go(self, compute: Compute, destination: str) -> Outcome:
+    def _take_up(self, given: Mapping[str, Any]) -> None:
+        """Follow a migration that an applier left behind, if it runs."""
+        action = type(self)(self.config)
+        action.input_parameters = given
+        try:
+            outcome = action._followed()
+            told = outcome and action._told(outcome)
+        except (errors.TsmigError, exception.WatcherException) as error:
+            told = str(error)
+        except Exception:
+            LOG.exception('%s was left behind', action._name())
+            return
+        if told:
+            LOG.warning('Left behind by a stopped applier: %s', told)
+            acting.tell(given, f'Left behind by a stopped applier: {told}')
+
+    def _followed(self) -> Outcome | None:
+        """The outcome of what was under way already; None: it was not."""
+        given = self.input_parameters
+        with self._compute() as compute:
+            nova = self._nova(compute)
+            server = nova.server(given['resource_id'])
+            for to in self._destinations:
+                order = parameters.to_order(
+                    {**given, 'destination_node': to}, permitted=False
+                )
+                if server and under_way(nova, order, server):
+                    return self._go(compute, to, begins=False)
+        return None
+
+    def _go(
+        self, compute: Compute, destination: str, *, begins: bool = True
+    ) -> Outcome:
         """Carry it out to one destination.
 
+        :param begins: else it is only followed, whatever its plan has become
         :raises errors.MigrationError: the VM is not there
         """
+        cancelled = acting.Cancelled(self._plan_uuid())
         return carry_out(
             self._driver(compute),
             self._order(compute, destination),
-            cancelled=acting.Cancelled(self._plan_uuid()),
+            cancelled=cancelled if begins else lambda: False,
+            begins=begins,
             report=self._report,
             caps=agents.cap_driver(self.config),
             governor=action_options.policy(self.config),
@@ -243,6 +280,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     def _plan_uuid(self) -> str:
         return self.input_parameters.get('action_plan_uuid') or ''
+
+    def _told(self, outcome: Outcome) -> str:
+        planned = self.input_parameters.get('planned_duration_s')
+        return story.of_outcome(self._name(), outcome, float(planned or 0.0))
 
     def _name(self) -> str:
         given = self.input_parameters

@@ -8,10 +8,8 @@ import ast
 import importlib.metadata
 import importlib.util
 import pathlib
-import signal
 import unittest
 
-from tests.minicloud import stages
 from tests.minicloud.cases.test_states import Base
 
 MBIT_S = 1e6 / 8
@@ -78,21 +76,6 @@ class TestExpected(Base):
             hosts=['compute1'], destinations=['compute2']
         )
         self.assertIn('no-destination', audit['status_message'])
-
-    @unittest.expectedFailure
-    def test_f27_what_runs_is_found_again_by_a_new_applier(self):
-        plan, server = self.running()
-        bed = self.operator.bed
-        bed.stop('watcher-applier', signal.SIGKILL)
-        stages.start_service(bed, 'watcher-applier').ready(says='Starting')
-        # what else runs would be a fault in the next test
-        self.addCleanup(self.operator.at_rest, server)
-        number = self.operator.migrations(server)[0]['id']
-        path = f'/servers/{server}/migrations/{number}'
-        self.addCleanup(self.operator.nova, 'DELETE', path)
-        # now it ends, and who follows it sees that
-        self.operator.hypervisors('shape', uuid=server, writes=1e3, hot=1e6)
-        self.operator.succeeds(plan)
 
 
 def package():
