@@ -129,6 +129,26 @@ class TestDrain(Base):
         ]
         self.assertEqual([None, 3, 3, 3], told)
 
+    def test_a_first_batch_ends_before_the_others_begin(self):
+        after = self.run_it(hosts=['a'], first=1).after
+        waits = {vm: set(after[vm]) for vm in ('id-one', 'id-two')}
+        self.assertIn(
+            waits,
+            (
+                {'id-one': {'uuid-a'}, 'id-two': {'uuid-a', 'id-one'}},
+                {'id-two': {'uuid-a'}, 'id-one': {'uuid-a', 'id-two'}},
+            ),
+        )
+
+    def test_why_it_is_done_is_told_and_kept(self):
+        strategy = self.run_it(hosts=['a'], reason='new fans, OPS-7')
+        self.assertIn('reason: new fans, OPS-7', self.audit.status_message)
+        told = [
+            a['input_parameters'].get('reason')
+            for a in strategy.solution.actions
+        ]
+        self.assertEqual([None, *['new fans, OPS-7'] * 3], told)
+
     def test_who_stays_is_told_to_the_last_look(self):
         self.compute._servers[0].is_locked = True
         look = self.run_it(hosts=['a']).solution.actions[-1]

@@ -198,7 +198,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
                     **parameters.of_host(
                         name, plan, self._offered(plan, reading), self._cold
                     ),
-                    **self.stops(),
+                    **self.kept(),
                 },
             )
             self.after[name] = tuple(before)

@@ -42,7 +42,15 @@ PROPERTIES = {
     ),
 }
 # Beside those, these of a drain may be given.
-MORE = ('policy', 'deadline_s', 'finish_by', 'allow_post_copy')
+MORE = (
+    'policy',
+    'deadline_s',
+    'finish_by',
+    'allow_post_copy',
+    'stop_after_failures',
+    'first',
+    'reason',
+)
 
 
 class TrafficSensitiveMaintenance(TrafficSensitiveDrain):

@@ -15,7 +15,6 @@ from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log
-from oslo_utils import timeutils
 from watcher import objects
 from watcher.common import context
 
@@ -80,7 +79,7 @@ def left_behind(kind: str) -> list[Given]:
         sort_key='id',
         sort_dir='desc',
     )
-    since = timeutils.utcnow(with_timezone=True) - RECENT
+    since = datetime.datetime.now(datetime.UTC) - RECENT
     return [
         action.input_parameters
         for plan in plans

@@ -47,6 +47,7 @@ SCHEMA = {
         'goes_on_to': _TEXT,
         'alternatives': _TEXT,
         'stop_after_failures': _COUNT,
+        'reason': _TEXT,
         'max_per_source': _COUNT,
         'max_per_destination': _COUNT,
         'max_in_cluster': _COUNT,

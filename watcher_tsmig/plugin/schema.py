@@ -151,6 +151,20 @@ PROPERTIES = {
         'go on.',
         1000,
     ),
+    'first': count(
+        'How many migrations go first, in a small batch; the others begin '
+        'when all of it have ended. With stop_after_failures they do not '
+        'begin where it went wrong. 0 (default): no batch.',
+        64,
+    ),
+    'reason': {
+        'description': 'Why this is done, for people: a ticket, say. Kept '
+        "with the audit and with each action, and told with the plan's "
+        'message. Empty (default): nothing is.',
+        'type': 'string',
+        'maxLength': 120,
+        'default': '',
+    },
     'max_per_group': count(
         'How many VMs of one server group may move at once. 0 (default): 1, '
         "because Nova checks the group's policy once more when a VM arrives, "

@@ -18,6 +18,7 @@ from watcher.common import exception
 from watcher.decision_engine.strategy.strategies import base
 
 from watcher_tsmig import errors
+from watcher_tsmig.plan import batch
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
@@ -43,7 +44,8 @@ from watcher_tsmig.telemetry.clients import Model
 LOG = log.getLogger(__name__)
 
 MIGRATE = 'traffic_sensitive_migrate'
-STOP = 'stop_after_failures'
+# Parameters of an audit that each of its actions has as well.
+KEPT = ('stop_after_failures', 'reason')
 
 
 class TrafficSensitiveStrategy(base.BaseStrategy):
@@ -102,10 +104,14 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             self.tell(story.failed(error))
         else:
             plan, notes = learning.apply(self.config.calibration_file, plan)
-            self.plan = plan
+            count = int(self.input_parameters.get('first') or 0)
+            self.plan = plan = batch.first(plan, count)
             self._solve(plan, self.prepared(plan, reading))
             self.concluded(plan, reading)
-            told = filter(None, (self.avoids, *reading.notes, *notes))
+            told = filter(
+                None,
+                (self._purpose(), self.avoids, *reading.notes, *notes),
+            )
             self.tell(self.said(plan, reading, tuple(told)))
         self.solution.set_efficacy_indicators(**self.indicators())
 
@@ -254,7 +260,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                         slack=self.config.deadline_slack,
                     ),
                     **parameters.of_request(plan.request),
-                    **self.stops(),
+                    **self.kept(),
                 },
             )
             before = first.get(migration.source)
@@ -263,10 +269,14 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 *migration.after,
             )
 
-    def stops(self) -> dict[str, int]:
-        """The parameter of actions that says when no more are started."""
-        most = int(self.input_parameters.get(STOP) or 0)
-        return {STOP: most} if most else {}
+    def _purpose(self) -> str:
+        reason = str(self.input_parameters.get('reason') or '')
+        return f'reason: {reason}' if reason else ''
+
+    def kept(self) -> dict[str, Any]:
+        """Parameters that the audit's actions have as it has them."""
+        given = self.input_parameters
+        return {name: given[name] for name in KEPT if given.get(name)}
 
     def tell(self, text: str) -> None:
         """Put the text into the audit's status message, and the log."""
