@@ -5,7 +5,7 @@ import sys
 import unittest
 from unittest import mock
 
-from tests.unit.test_execute_migration import Clock
+from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace

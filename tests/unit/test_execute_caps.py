@@ -2,7 +2,7 @@
 
 import unittest
 
-from tests.unit.test_execute_migration import Clock
+from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import STEP

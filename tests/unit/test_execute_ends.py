@@ -8,9 +8,9 @@ import types
 
 from openstack import exceptions as sdk_errors
 
+from tests.unit.small_cloud import statistics
 from tests.unit.test_execute_migration import Base
 from tests.unit.test_execute_migration import order
-from tests.unit.test_execute_migration import statistics
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Job

@@ -4,10 +4,10 @@ import unittest
 
 from openstack import exceptions as sdk_errors
 
-from tests.unit.test_execute_migration import Clock
+from tests.unit.small_cloud import Clock
+from tests.unit.small_cloud import statistics
 from tests.unit.test_execute_migration import SmallNova
 from tests.unit.test_execute_migration import order
-from tests.unit.test_execute_migration import statistics
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import Held

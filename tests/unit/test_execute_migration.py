@@ -10,6 +10,9 @@ import unittest
 
 from openstack import exceptions as sdk_errors
 
+from tests.unit.small_cloud import Clock
+from tests.unit.small_cloud import NoCatalogue
+from tests.unit.small_cloud import statistics
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import Pace
@@ -34,36 +37,13 @@ ABORTED_IN = ('running', 'queued', 'preparing')
 ENDED = ('failed', 'error', 'cancelled')
 
 
-def statistics(total, processed, remaining, took=7.5):
-    """A migration in progress, as openstacksdk has it."""
-    return types.SimpleNamespace(
-        memory_total_bytes=total,
-        memory_processed_bytes=processed,
-        memory_remaining_bytes=remaining,
-        disk_remaining_bytes=None,
-        status='running',
-        created_at='2026-01-01T00:00:00.000000',
-        updated_at=f'2026-01-01T00:00:{took:09.6f}',
-    )
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self):
-        self.time = 1000.0
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.time += seconds
-
-
 class SmallNova:
     """openstacksdk's compute proxy in front of one server."""
 
     default_microversion = None
+    interface = 'internal'
+    region_name = 'one'
+    session = NoCatalogue()
 
     def __init__(self, clock, story=PRE_COPY):
         self.clock = clock

@@ -7,7 +7,7 @@ import unittest
 from watcher.common import exception
 from watcher.common import utils
 
-from tests.unit.test_execute_migration import Clock
+from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import SmallNova
 from watcher_tsmig import errors
 from watcher_tsmig.plugin import access

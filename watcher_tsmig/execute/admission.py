@@ -4,7 +4,8 @@ A plan keeps its limits by the order of its own actions. What other plans,
 other appliers and other people have under way it finds in Nova's records,
 which are the common truth: one look before each start, and a wait while
 there are too many. Between that look and Nova's record of the start another
-applier may look, too; a lock that all of them share closes that gap.
+applier may look, too; a lock that all of them share closes that gap. So it
+waits while a service is away that Nova needs for it.
 """
 
 import contextlib
@@ -77,8 +78,9 @@ class Gate:
     """The way into a migration, for one order.
 
     :ivar shared: a lock that all appliers share; None: there is none
+    :ivar ill: which service is away, for people; empty: none
     :ivar waited: s that it took to be let in
-    :ivar why: what was full first
+    :ivar why: what was full or away first
     """
 
     nova: Nova
@@ -88,6 +90,7 @@ class Gate:
     clock: Clock
     cancelled: Callable[[], bool]
     shared: Lock | None = None
+    ill: Callable[[], str] = lambda: ''
     waited: float = 0.0
     why: str = ''
     _held: contextlib.ExitStack = dataclasses.field(
@@ -101,8 +104,6 @@ class Gate:
             was cancelled
         :raises errors.CloudError: Nova does not answer, or the lock is away
         """
-        if not self.limits:
-            return False
         self._enter()
         return self.waited > 0
 
@@ -119,8 +120,8 @@ class Gate:
     def _enter(self) -> None:
         began = self.clock.now()
         while True:
-            self._take()
-            why = full(self.order, self.limits, self.nova.passages(''))
+            ill = self.ill()
+            why = ill or self._full()
             self.waited = self.clock.now() - began
             if not why:
                 return
@@ -133,15 +134,22 @@ class Gate:
                         'was not moved, the action plan was cancelled',
                     )
                 )
-            if self.waited > self.pace.queue:
+            if self.waited > (self.pace.ill if ill else self.pace.queue):
+                then = 'it works' if ill else 'these have ended'
                 raise errors.MigrationError(
                     words.sentence(
                         self.order,
                         f'was not moved within {human_time(self.waited)}: '
-                        f'{why}; plan again when these have ended',
+                        f'{why}; plan again when {then}',
                     )
                 )
             self.clock.sleep(self.nova.pause(EVERY))
+
+    def _full(self) -> str:
+        if not self.limits:
+            return ''
+        self._take()
+        return full(self.order, self.limits, self.nova.passages(''))
 
     def _take(self) -> None:
         if self.shared is None:

@@ -60,6 +60,7 @@ def carry_out(
     clock: Clock | None = None,
     limits: Limits | None = None,
     shared: Lock | None = None,
+    ill: Callable[[], str] = lambda: '',
     begins: bool = True,
 ) -> Outcome:
     """Move one VM and stay with it until it is at rest on its destination.
@@ -71,6 +72,7 @@ def carry_out(
     :param governor: watches the pre-copy's counters; None: it only tells
     :param limits: of what everybody has in flight; None: none
     :param shared: a lock that all appliers share
+    :param ill: which service is away that it needs, for people
     :param begins: what nobody has started is; else it is only followed
     :raises errors.MigrationError: the VM is not at rest on its destination
     :raises errors.DestinationError: nor did it leave, and nothing of it was
@@ -80,7 +82,7 @@ def carry_out(
     clock = clock or WallClock()
     nova = Nova(driver, pace, clock)
     gate = Gate(
-        nova, order, limits or Limits(), pace, clock, cancelled, shared
+        nova, order, limits or Limits(), pace, clock, cancelled, shared, ill
     )
     keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
     governing = Governing(governor or Policy(), order, keeping)

@@ -112,6 +112,7 @@ class Pace:
         that a cancelled plan is noticed within 2 s
     :ivar appear: for Nova's record of an accepted migration (1 to 5 s)
     :ivar queue: for Nova to start it, behind others on the same host
+    :ivar ill: for a service that Nova needs, before the start
     :ivar switch_again: between two forced completions; Nova loses those
         that come too early
     :ivar switch_tries: forced completions before the VM stays in pre-copy
@@ -135,6 +136,7 @@ class Pace:
     poll: float = 1.0
     appear: float = 60.0
     queue: float = 3600.0
+    ill: float = 120.0
     switch_again: float = 3.0
     switch_tries: int = 20
     stop: float = 60.0

@@ -4,14 +4,17 @@ Declarations, and the pace that an execution takes from them. Watcher
 registers them under `[watcher_actions.traffic_sensitive_migrate]`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
 
 from watcher_tsmig import units
 from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute import health
 from watcher_tsmig.execute.govern_values import Does
 from watcher_tsmig.execute.govern_values import Policy
+from watcher_tsmig.execute.values import Compute
 
 PACE = Pace()
 
@@ -205,6 +208,18 @@ Seconds without an answer of the compute API after which a running migration is
 no longer followed. The migration itself goes on.
 """,
     ),
+    cfg.FloatOpt(
+        'service_patience',
+        default=PACE.ill,
+        min=0.0,
+        max=3600.0,
+        help="""
+Seconds that a start waits for Placement, Neutron or Cinder, where the
+catalogue has them and they do not answer: Nova needs them in the middle of a
+migration, and a VM may end in ERROR where they are away. Then it is not
+started, with that as the reason. 0: they are not asked.
+""",
+    ),
     cfg.IntOpt(
         'nova_requests',
         default=PACE.requests,
@@ -291,7 +306,15 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         cap_life=config.cap_life,
         abort_late=config.governor != Does.ACT or config.governor_abort,
         balloon_keep=config.balloon_keep_mib * units.MIB,
+        ill=config.service_patience or PACE.ill,
         requests=config.nova_requests,
         http_tries=config.http_tries,
         http_wait=min(0.5, config.poll_interval),
     )
+
+
+def ill(config: Any, compute: Compute, vm: str) -> Callable[[], str]:  # noqa: ANN401
+    """Tells which service is away that the VM's migration needs."""
+    if not config.service_patience:
+        return lambda: ''
+    return lambda: health.trouble(compute, vm)

@@ -198,6 +198,9 @@ class TrafficSensitiveMigrate(base.BaseAction):
             pace=action_options.pace(self.config),
             limits=parameters.to_limits(self.input_parameters),
             shared=sharing.lock_of(self.config.coordinator),
+            ill=action_options.ill(
+                self.config, compute, self.input_parameters['resource_id']
+            ),
         )
 
     @property

@@ -200,6 +200,7 @@ class TrafficSensitiveVerify(base.BaseAction):
             caps=caps,
             governor=action_options.policy(options),
             pace=action_options.pace(options),
+            ill=action_options.ill(options, compute, resident.vm),
         )
         if not outcome.host:
             raise errors.MigrationError(f'{resident.name} {outcome.remark}')
