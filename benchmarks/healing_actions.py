@@ -21,6 +21,7 @@ from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import emptying
+from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
@@ -38,12 +39,18 @@ class Site:
     """Where plans are carried out.
 
     :ivar bound: where VMs will be that plans of ours still move
+    :ivar breakers: of each plan, by the identity of its actions
     """
 
     sim: Befallen
     driver: Simulated
     clock: Lockstep
     bound: dict[str, str] = dataclasses.field(default_factory=dict)
+    breakers: dict[int, Breaker] = dataclasses.field(default_factory=dict)
+
+    def breaker(self, plan: Sequence['Action']) -> Breaker:
+        """Of the hosts of a plan, by its actions."""
+        return self.breakers.setdefault(id(plan), Breaker())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +75,15 @@ def _state(site: Site, given: Mapping[str, Any], _: Sequence[Action]) -> bool:
 
 
 def _migrate(
-    site: Site, given: Mapping[str, Any], _: Sequence[Action]
+    site: Site, given: Mapping[str, Any], siblings: Sequence[Action]
 ) -> bool:
     """As plugin/migrate.py, execute()."""
     try:
         healed(
-            functools.partial(_go, site, given), parameters.destinations(given)
+            functools.partial(_go, site, given),
+            parameters.destinations(given),
+            breaker=site.breaker(siblings),
+            clock=site.clock,
         )
     except errors.MigrationError:
         return False
@@ -121,6 +131,7 @@ def _verify(
         move,
         cancelled=lambda: False,
         clock=site.clock,
+        breaker=site.breaker(siblings),
     )
     return found.empty
 

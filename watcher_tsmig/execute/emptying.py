@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.compute import Passage
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.nova import Nova
@@ -137,12 +138,14 @@ def empty(
     *,
     cancelled: Callable[[], bool],
     clock: Clock,
+    breaker: Breaker | None = None,
 ) -> Found:
     """Look until the host is empty, or only who stays is there.
 
+    :param breaker: of the plan's hosts; None: nobody has refused
     :raises errors.CloudError: Nova does not answer
     """
-    look = _Look(nova, errand)
+    look = _Look(nova, errand, clock, breaker or Breaker())
     waited = 0.0
     while True:
         there, arriving = look.now()
@@ -173,18 +176,16 @@ class _Look:
 
     :ivar tried: destinations that refused a VM, or that it came back from
     :ivar broke: how often a VM failed for another reason
-    :ivar refusals: how often a destination was no good, since it last was
     """
 
     nova: Nova
     errand: Errand
+    clock: Clock
+    breaker: Breaker
     tried: collections.defaultdict[str, set[str]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(set)
     )
     broke: collections.Counter[str] = dataclasses.field(
-        default_factory=collections.Counter
-    )
-    refusals: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter
     )
     why: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -231,7 +232,7 @@ class _Look:
         own = self.errand.planned.get(vm, ())
         offered = dict.fromkeys((*own, *self.errand.destinations))
         left = [host for host in offered if host not in self.tried[vm]]
-        return sorted(left, key=lambda host: self.refusals[host])
+        return self.breaker.ordered(left)
 
     def send(self, seen: Seen, move: Move) -> None:
         """Move it to the next destination."""
@@ -242,15 +243,15 @@ class _Look:
             move(seen.resident, to)
         except errors.DestinationError as error:
             self.tried[vm].add(to)
-            self.refusals[to] += 1
+            self.breaker.trip(to, self.clock.now(), error.why)
             self.why[vm] = error.why[:REASON]
         except errors.MigrationError as error:
             self.broke[vm] += 1
-            self.refusals[to] += 1
+            self.breaker.trip(to, self.clock.now(), str(error))
             self.why[vm] = str(error)[:REASON]
         else:
             self.tried[vm].add(to)
-            self.refusals[to] = 0
+            self.breaker.close(to)
             self.moved[seen.standing].append(f'{seen.resident.name} to {to}')
 
 

@@ -1,7 +1,8 @@
 """A migration whose destination cannot take the VM goes to the next one.
 
 Which hosts may, the plan says; whether they can, each try finds out anew.
-Only what left the VM at rest where it was is tried again.
+Only what left the VM at rest where it was is tried again, and who refused
+another VM of the plan just now is the last to be asked.
 """
 
 import dataclasses
@@ -10,7 +11,10 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.breaker import Breaker
+from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Outcome
+from watcher_tsmig.execute.values import WallClock
 
 LOG = logging.getLogger(__name__)
 # Of a reason, so many characters.
@@ -18,23 +22,36 @@ REASON = 80
 
 
 def healed(
-    go: Callable[[str], Outcome], destinations: Sequence[str]
+    go: Callable[[str], Outcome],
+    destinations: Sequence[str],
+    *,
+    breaker: Breaker | None = None,
+    clock: Clock | None = None,
 ) -> Outcome:
     """The outcome of the first of these destinations that takes the VM.
 
     :param go: carries it out to one destination
+    :param breaker: of the plan's hosts; None: nobody has refused
     :raises errors.MigrationError: as `go` raises it for the last one; or
         for an earlier one, if another host would not do either
     """
+    breaker, clock = breaker or Breaker(), clock or WallClock()
     planned = destinations[0]
-    why = ''
-    for to in destinations[:-1]:
+    order = breaker.spared(destinations, clock.now())
+    why = '' if order[0] == planned else breaker.why[planned]
+    for to in order:
         try:
-            return _told(go(to), planned, why)
+            outcome = go(to)
         except errors.DestinationError as error:
-            LOG.warning('%s; the next destination is tried', error)
+            breaker.trip(to, clock.now(), error.why)
             why = why or error.why
-    return _told(go(destinations[-1]), planned, why)
+            if to == order[-1]:
+                raise
+            LOG.warning('%s; the next destination is tried', error)
+        else:
+            breaker.close(to)
+            return _told(outcome, planned, why)
+    raise AssertionError('there is no destination')
 
 
 def _told(outcome: Outcome, planned: str, why: str) -> Outcome:

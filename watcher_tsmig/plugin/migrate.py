@@ -21,6 +21,7 @@ from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import sharing
+from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
@@ -125,6 +126,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     outcome = healed(
                         functools.partial(self._go, compute),
                         self._destinations,
+                        breaker=breaker_of(self._plan_uuid()),
                     )
                 except errors.MigrationError:
                     self._warn_of_host(nova)

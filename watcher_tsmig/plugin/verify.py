@@ -20,6 +20,7 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import emptying
+from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.values import Compute
@@ -132,6 +133,7 @@ class TrafficSensitiveVerify(base.BaseAction):
                     ),
                     cancelled=cancelled,
                     clock=WallClock(),
+                    breaker=breaker_of(plan),
                 )
         except errors.TsmigError as error:
             raise acting.ActionFailed(
