@@ -195,7 +195,7 @@ class TestDrain(Drains):
             'redis-02',
             {'fault': None},
             # it is seen to run before
-            fault={'kind': 'fail', 'after': 8.0},
+            fault={'kind': 'fail', 'after': 25.0},
         )
         plan = self.plan(
             self.audit(

@@ -10,6 +10,7 @@ from watcher.common import utils
 from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import SmallNova
 from watcher_tsmig import errors
+from watcher_tsmig.execute import breaker
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
@@ -36,6 +37,8 @@ class Base(unittest.TestCase):
         self.nova.aggregates = list
         self.replace(access, 'compute', self.open)
         self.replace(migrate, 'SKIPPED', Skipped)
+        # what other tests' plans of the same name have learned
+        breaker._BREAKERS.clear()
 
     def replace(self, where, name, value):
         self.addCleanup(setattr, where, name, getattr(where, name))
