@@ -180,6 +180,20 @@ def groups(draw: st.DrawFn, name: str, among: list[str]) -> model.Group:
 
 
 @st.composite
+def passages(draw: st.DrawFn, vm: str, among: list[str]) -> model.Passage:
+    """A migration of that VM that is under way."""
+    ends = st.none() | st.sampled_from(among)
+    source, to = draw(st.tuples(ends, ends).filter(any))
+    return model.Passage(
+        vm=vm,
+        source=source,
+        destination=to,
+        left=draw(st.none() | st.floats(0, 1e12, allow_subnormal=False)),
+        rate=draw(st.none() | st.floats(1e3, 10 * GBIT)),
+    )
+
+
+@st.composite
 def clouds(
     draw: st.DrawFn,
     *,
@@ -206,5 +220,8 @@ def clouds(
         groups=tuple(
             draw(groups(name, ids))
             for name in draw(st.lists(names, max_size=most, unique=True))
+        ),
+        passages=tuple(
+            draw(passages(name, labels)) for name in draw(subsets(ids))[:most]
         ),
     )

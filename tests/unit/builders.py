@@ -52,7 +52,8 @@ def cloud(hosts: str, *vms: Vm, **values: Any) -> Cloud:
 
     `values` override a host by its name: ``b=host('b', up=False)``.
     """
-    more = {k: values.pop(k) for k in ('links', 'groups') if k in values}
+    parts = ('links', 'groups', 'passages')
+    more = {k: values.pop(k) for k in parts if k in values}
     return Cloud(
         hosts=tuple(values.get(n, host(n)) for n in hosts.split()),
         vms=vms,

@@ -41,6 +41,10 @@ def group(**values: Any) -> model.Group:
     return model.Group(**{**given, **values})
 
 
+def passage(**values: Any) -> model.Passage:
+    return model.Passage(**{'vm': 'vm-1', 'source': 'cmp-01', **values})
+
+
 class TestNumbers(unittest.TestCase):
     """A quantity is a finite number in its range."""
 
@@ -128,6 +132,11 @@ class TestClouds(unittest.TestCase):
             ({'links': (link(), link())}, 'links[1].name'),
             ({'links': (link(hosts=('cmp-99',)),)}, 'links[0].hosts[0]'),
             ({'groups': (group(), group())}, 'groups[1].id'),
+            ({'passages': (passage(), passage())}, 'passages[1].vm'),
+            (
+                {'passages': (passage(destination='cmp-99'),)},
+                'passages[0].destination',
+            ),
         )
         for changes, place in table:
             with self.subTest(place=place):

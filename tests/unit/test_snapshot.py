@@ -59,6 +59,7 @@ FINGERPRINTS = {
     '1.3': 'c0038430205cfb50',
     '1.4': '4c366ac69f2d38dc',
     '1.5': '2ba3606478826f32',
+    '1.6': '2a260566a0588ee5',
 }
 
 
@@ -373,6 +374,7 @@ class TestTheFormat(unittest.TestCase):
             ('working_set', model.WorkingSet),
             ('link', model.Link),
             ('group', model.Group),
+            ('passage', model.Passage),
         ):
             fields = dataclasses.fields(kind)
             self.assertEqual(

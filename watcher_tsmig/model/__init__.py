@@ -9,6 +9,7 @@ from watcher_tsmig.model.cloud import Nic
 from watcher_tsmig.model.cloud import Traffic
 from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.cloud import WorkingSet
+from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
 
 __all__ = (
@@ -19,6 +20,7 @@ __all__ = (
     'Link',
     'Nic',
     'NovaSettings',
+    'Passage',
     'Traffic',
     'Vm',
     'WorkingSet',

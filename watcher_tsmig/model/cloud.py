@@ -7,11 +7,13 @@ instead is the planner's decision, and it says so in the plan.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import fields
 from watcher_tsmig.model.bonds import Group
 from watcher_tsmig.model.bonds import Link
+from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
 
 
@@ -275,6 +277,7 @@ class Cloud:
     """Hosts and the VMs on them at one instant.
 
     :ivar taken_at: seconds since the epoch; None for an invented cloud
+    :ivar passages: migrations that were under way, one of a VM at most
     """
 
     hosts: tuple[Host, ...]
@@ -282,6 +285,7 @@ class Cloud:
     taken_at: float | None = None
     links: tuple[Link, ...] = ()
     groups: tuple[Group, ...] = ()
+    passages: tuple[Passage, ...] = ()
 
     def __post_init__(self) -> None:
         if self.taken_at is not None:
@@ -290,22 +294,39 @@ class Cloud:
         fields.items('vms', self.vms, Vm)
         fields.items('links', self.links, Link)
         fields.items('groups', self.groups, Group)
+        fields.items('passages', self.passages, Passage)
         names = fields.unique('hosts', 'name', [h.name for h in self.hosts])
         fields.unique('vms', 'id', [v.id for v in self.vms])
         fields.unique('links', 'name', [k.name for k in self.links])
         fields.unique('groups', 'id', [g.id for g in self.groups])
+        fields.unique('passages', 'vm', [p.vm for p in self.passages])
+        for name, place in self._named():
+            if name not in names:
+                raise errors.InputError(
+                    f'{name!r} is not among the hosts', place
+                )
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """Hosts that others than the hosts name, and where."""
         for i, link in enumerate(self.links):
             for j, name in enumerate(link.hosts):
-                if name not in names:
-                    raise errors.InputError(
-                        f'{name!r} is not among the hosts',
-                        f'links[{i}].hosts[{j}]',
-                    )
+                yield name, f'links[{i}].hosts[{j}]'
         for i, vm in enumerate(self.vms):
-            if vm.host not in names:
-                raise errors.InputError(
-                    f'{vm.host!r} is not among the hosts', f'vms[{i}].host'
-                )
+            yield vm.host, f'vms[{i}].host'
+        for i, passage in enumerate(self.passages):
+            for end in ('source', 'destination'):
+                host = getattr(passage, end)
+                if host is not None:
+                    yield host, f'passages[{i}].{end}'
+
+    @property
+    def arriving(self) -> dict[str, str]:
+        """Where VMs are on their way to, by their ids."""
+        return {
+            p.vm: p.destination
+            for p in self.passages
+            if p.destination is not None
+        }
 
     def host(self, name: str) -> Host:
         """The host of that name.

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from watcher_tsmig import errors
 from watcher_tsmig.model import bonds
 from watcher_tsmig.model import cloud as values
+from watcher_tsmig.model import passage
 from watcher_tsmig.model import rules
 
 _TYPE_NAMES = {
@@ -200,4 +201,5 @@ _READERS |= {
     tuple[values.Vm, ...]: _many(_record(values.Vm)),
     tuple[bonds.Link, ...]: _many(_record(bonds.Link)),
     tuple[bonds.Group, ...]: _many(_record(bonds.Group)),
+    tuple[passage.Passage, ...]: _many(_record(passage.Passage)),
 }

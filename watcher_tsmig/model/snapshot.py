@@ -22,7 +22,7 @@ from watcher_tsmig.model.cloud import Cloud
 
 #: Minor: fields were added; older readers of the same major ignore them.
 #: Major: a field was removed or changed its meaning; others are refused.
-FORMAT_VERSION = '1.5'
+FORMAT_VERSION = '1.6'
 #: About 100,000 VMs; never more than this is read.
 MAX_BYTES = 64 * 1024**2
 FILE_MODE = 0o644
@@ -116,6 +116,7 @@ def dumps(cloud: Cloud) -> str:
         f'"taken_at": {_json(cloud.taken_at)},',
         *_lines('links', cloud.links),
         *_lines('groups', cloud.groups),
+        *_lines('passages', cloud.passages),
         *_lines('hosts', cloud.hosts),
         *_lines('vms', cloud.vms, last=True),
         '}}',

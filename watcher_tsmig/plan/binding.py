@@ -40,6 +40,11 @@ def binding(
             out.append(f'waits for {name}, which holds {shared}')
         elif b.start > 0 and b.start <= task.release * (1 + AT_ONCE):
             out.append('waits for a host to be released')
+        elif any(
+            abs(one.seconds - b.start) <= b.start * AT_ONCE
+            for one in problem.passing
+        ):
+            out.append('waits for a migration that is under way already')
         elif b.rate >= task.ways[b.way].most * (1 - AT_ONCE):
             out.append('its bandwidth is the most that is permitted')
         else:

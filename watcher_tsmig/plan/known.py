@@ -19,6 +19,11 @@ from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.values import Request
 
 
+def resident(vm: Vm) -> float:
+    """Bytes of memory that a first pass sends; all where nobody measured."""
+    return vm.memory if vm.working_set is None else vm.working_set.resident
+
+
 def _working_set(vm: Vm, request: Request) -> WorkingSet:
     """What is known, with what is assumed where nothing is.
 
@@ -26,14 +31,13 @@ def _working_set(vm: Vm, request: Request) -> WorkingSet:
     shape that forecasts the longest migration for its rate at 1 s.
     """
     known = vm.working_set
-    resident = known.resident if known is not None else vm.memory
     if vm.state == PAUSED:
-        return WorkingSet(resident=resident, samples=((1.0, 0.0),))
+        return WorkingSet(resident=resident(vm), samples=((1.0, 0.0),))
     if known is not None and known.samples:
         return known
     return WorkingSet(
-        resident=resident,
-        samples=((1.0, min(request.assume_dirty_rate, resident)),),
+        resident=resident(vm),
+        samples=((1.0, min(request.assume_dirty_rate, resident(vm))),),
         source='assumed',
     )
 

@@ -42,7 +42,7 @@ class Links:
         self.trusting = tasks.trusting
         self.app = tasks.app.tolist()
         self.uses = [
-            [self._uses(way) for way in task.ways] for task in tasks.tasks
+            [self._uses(way) for way in task.ways] for task in tasks.all
         ]
         self.crowd = self._crowds(tasks)
         self._drop_slack(tasks)
@@ -54,7 +54,7 @@ class Links:
         no more than the counters of which each counts some admit in all.
         """
         crossing: dict[int, list[Way]] = collections.defaultdict(list)
-        for task, uses in zip(tasks.tasks, self.uses, strict=True):
+        for task, uses in zip(tasks.all, self.uses, strict=True):
             for use in uses[0]:
                 if use.on_path:
                     crossing[use.link].append(task.ways[0])
@@ -101,7 +101,7 @@ class Links:
             if u.moves
         }
         through: dict[tuple[int, int], float] = collections.defaultdict(float)
-        for task, ways in zip(tasks.tasks, self.uses, strict=True):
+        for task, ways in zip(tasks.all, self.uses, strict=True):
             for way, uses in zip(task.ways, ways, strict=True):
                 path = [u.link for u in uses if u.on_path]
                 for link in path:

@@ -44,7 +44,7 @@ class Lister:
         """The whole time at that rate, s."""
         key = (task, way, rate)
         if key not in self.known:
-            self.known[key] = self.tasks.tasks[task].ways[way].takes(rate)
+            self.known[key] = self.tasks.all[task].ways[way].takes(rate)
         return self.known[key]
 
     def run(
@@ -76,12 +76,11 @@ class _Pass:
     ) -> None:
         tasks = lister.tasks
         self.lister, self.links, self.width = lister, lister.links, width
-        self.all, self.deadline = tasks.tasks, tasks.deadline
+        self.all, self.deadline = tasks.all, tasks.deadline
+        self.running = range(len(tasks.tasks), len(self.all))
         self.order = order
-        self.rank = [0] * len(self.all)
-        for rank, task in enumerate(order):
-            self.rank[task] = rank
-        self.way = list(ways) if ways else [0] * len(self.all)
+        self.rank = {task: rank for rank, task in enumerate(order)}
+        self.way = list(ways or [0] * len(order)) + [0] * len(self.running)
         m = len(self.links.capacity)
         self.on = Traffic(self.links)
         self.crowd = Crowd(self.links)
@@ -108,6 +107,8 @@ class _Pass:
         self.left: list[Left] = []
 
     def run(self) -> Timetable:
+        for task in self.running:
+            self._begin(task, self.all[task].ways[0].most)
         for task in self.order:
             self._arrive(task)
         freed = {READY}
@@ -122,7 +123,7 @@ class _Pass:
                 self._stuck()
                 freed = {READY}
         return Timetable(
-            bookings=tuple(self.bookings),
+            bookings=tuple(self.bookings[len(self.running) :]),
             left=tuple(self.left),
             lower_bound=0.0,
         )
@@ -231,16 +232,17 @@ class _Pass:
                 return None
             uses = [u for u in self.links.uses[task][way] if u.on_path]
             early = self.all[task].ways[way].early
-            return min((self.on.rest(use, early), use.link) for use in uses)[
-                1
-            ], 0.0
-        self._begin(
-            Booking(task=task, way=way, rate=rate, start=self.now, takes=takes)
-        )
+            rests = [(self.on.rest(use, early), use.link) for use in uses]
+            return min(rests)[1], 0.0
+        self._begin(task, rate)
         return None
 
-    def _begin(self, booking: Booking) -> None:
-        task, way = booking.task, self.all[booking.task].ways[booking.way]
+    def _begin(self, task: int, rate: float) -> None:
+        at = self.way[task]
+        way, takes = self.all[task].ways[at], self.lister.takes(task, at, rate)
+        booking = Booking(
+            task=task, way=at, rate=rate, start=self.now, takes=takes
+        )
         self._gone(task)
         self.hopeless = None
         self.bookings.append(booking)
@@ -249,9 +251,9 @@ class _Pass:
             self.open[counter] -= 1
         for store, amount in way.claims:
             self.free[store] -= amount
-        uses = self.links.uses[task][booking.way]
+        uses = self.links.uses[task][at]
         for use in uses:
-            self.on.begin(use, way.early, booking.rate)
+            self.on.begin(use, way.early, rate)
         if way.early and self.links.trusting:
             self.crowd.announce(uses, way, -1)
             self.woken |= {use.link for use in uses if use.moves < 0}
@@ -303,9 +305,8 @@ class _Pass:
         """
         if self.hopeless is None:
             left = [t for t in reversed(self.order) if self.waits[t]]
-            self.hopeless = [t for t in left if self.before[t]]
             able = [t for t in left if not self.before[t]]
-            self.hopeless += able
+            self.hopeless = [t for t in left if self.before[t]] + able
             for task in able:
                 self._park(task, READY, 0.0)
             return

@@ -14,6 +14,7 @@ from watcher_tsmig.model import Affinity
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
@@ -72,6 +73,15 @@ def _stays(vm: Vm, host_up: bool) -> LeftOut | None:
     return None
 
 
+def _passes(vm: Vm, passage: Passage) -> LeftOut:
+    to = passage.destination or 'another host'
+    return left_out(
+        vm,
+        Reason.BUSY,
+        f'it is on its way to {to} already: plan again if it does not arrive',
+    )
+
+
 def left_out(vm: Vm, reason: Reason, because: str) -> LeftOut:
     """That VM stays."""
     return LeftOut(
@@ -113,6 +123,7 @@ def movers(
 ) -> tuple[list[Vm], tuple[LeftOut, ...]]:
     """The VMs that could move, by id, and those that stay."""
     up = {host.name: host.up for host in cloud.hosts}
+    goes = {one.vm: one for one in cloud.passages}
     choice = dict(request.choices)
     emptied, asked = set(request.hosts), set(request.vms)
     moving: list[Vm] = []
@@ -121,7 +132,11 @@ def movers(
         elsewhere = choice.get(vm.id, vm.host) != vm.host
         if not (vm.host in emptied or vm.id in asked or elsewhere):
             continue
-        stays = _stays(vm, up[vm.host])
+        stays = (
+            _passes(vm, goes[vm.id])
+            if vm.id in goes
+            else _stays(vm, up[vm.host])
+        )
         if stays is None:
             moving.append(vm)
         else:
@@ -175,7 +190,9 @@ def groups(
 ) -> tuple[Apart, ...]:
     """The server groups with a mover, but hard affinity (see `admitted`)."""
     row = {vm.id: i for i, vm in enumerate(moving)}
-    at = {vm.id: index[vm.host] for vm in cloud.vms}
+    at = {vm.id: {index[vm.host]} for vm in cloud.vms}
+    for vm, host in cloud.arriving.items():
+        at.get(vm, set()).add(index[host])
     found = []
     for group in cloud.groups:
         rows = frozenset(row[m] for m in group.members if m in row)
@@ -183,8 +200,7 @@ def groups(
             continue
         there = np.zeros(len(index))
         for member in group.members:
-            if member in at:
-                there[at[member]] += 1
+            there[list(at.get(member, ()))] += 1
         hard = group.policy == Affinity.APART
         found.append(
             Apart(

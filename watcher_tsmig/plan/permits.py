@@ -116,20 +116,20 @@ def given(hosts: list[Host]) -> FloatArray:
     )
 
 
-def classes(moving: list[Vm], request: Request) -> list[ServiceClass]:
-    """The service class of each VM."""
+def weights(moving: list[Vm], request: Request) -> FloatArray:
+    """Of each VM's outage against that of others, shape (n,)."""
+    return np.array([c.weight for c in _classes(moving, request)])
+
+
+def _classes(moving: list[Vm], request: Request) -> list[ServiceClass]:
     known = {c.name: c for c in request.classes}
     plain = ServiceClass(name='none')
     return [known.get(vm.sla or '', plain) for vm in moving]
 
 
-def post_copy(
-    moving: list[Vm],
-    served: list[ServiceClass],
-    request: Request,
-    rules: Rules,
-) -> BoolArray:
+def post_copy(moving: list[Vm], request: Request, rules: Rules) -> BoolArray:
     """Whether owner, class and request permit it, shape (n,)."""
+    served = _classes(moving, request)
     return np.array(
         [
             vm.post_copy

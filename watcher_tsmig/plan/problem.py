@@ -20,12 +20,14 @@ from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import known
 from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import network
+from watcher_tsmig.plan import passing
 from watcher_tsmig.plan import permits
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.movers import Apart
 from watcher_tsmig.plan.network import Network
+from watcher_tsmig.plan.passing import Passing
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
@@ -79,6 +81,7 @@ class Problem:
     :ivar capped: shape (h,), somebody puts bandwidths in force there
     :ivar given: shape (h,), bytes/s that Nova gives each pre-copy from
         there, where nobody else does; inf: as much as there is
+    :ivar passing: migrations of others that run when the plan starts
     """
 
     request: Request
@@ -115,6 +118,7 @@ class Problem:
     capped: BoolArray
     given: FloatArray
     left_out: tuple[LeftOut, ...]
+    passing: tuple[Passing, ...] = ()
     hybrids: bool = True
 
     @property
@@ -160,12 +164,14 @@ def _used(
         ],
         dtype=np.float64,
     ).reshape(len(hosts), len(STORES))
+    arriving = cloud.arriving
     for vm in cloud.vms:
-        at = index[vm.host]
         tx, rx = known.rates(vm, request)
-        app[list(links.sends[at])] += tx
-        app[list(links.receives[at])] += rx
-        free[at] -= _size(vm)
+        # who is on the way may come, or stay
+        at = {index[name] for name in (vm.host, arriving.get(vm.id, vm.host))}
+        app[list({k for i in at for k in links.sends[i]})] += tx
+        app[list({k for i in at for k in links.receives[i]})] += rx
+        free[list(at)] -= _size(vm)
     return links.background + app * links.tenants, free
 
 
@@ -203,7 +209,6 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     source = np.array([index[v.host] for v in moving], dtype=np.intp)
     capped = np.array([h.agent for h in hosts], dtype=bool)
     curves, terms = known.forecasts(moving, request, theirs, source, capped)
-    classes = permits.classes(moving, request)
     return Problem(
         request=request,
         rules=rules,
@@ -232,14 +237,15 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         economic=economic_bandwidth(
             curves, rules, request.max_resend, request.caution, terms
         ),
-        post_allowed=permits.post_copy(moving, classes, request, rules),
+        post_allowed=permits.post_copy(moving, request, rules),
         unearned=np.zeros(len(moving), dtype=bool),
-        weight=np.array([c.weight for c in classes]),
+        weight=permits.weights(moving, request),
         assumed=tuple(known.assumptions(v) for v in moving),
         nic_assumed=np.array([h.nic is None for h in hosts], dtype=bool),
         outgoing_assumed=permits.outgoing_assumed(hosts, request),
         capped=capped,
         given=permits.given(hosts),
+        passing=passing.passing(cloud, request, links, app),
         left_out=left,
     )
 

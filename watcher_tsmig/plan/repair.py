@@ -32,7 +32,7 @@ WARM = 0.02
 
 def suits(tasks: Tasks) -> bool:
     """Whether these tasks are rigid enough to be repaired."""
-    return tasks.deadline == math.inf and all(
+    return (tasks.deadline == math.inf and not tasks.running) and all(
         len(task.ways) == 1
         and not task.after
         and not task.ways[0].leaves

@@ -92,6 +92,8 @@ class Tasks:
     :ivar trusting: whether others use what a running early task's traffic
         has left on a link; if that task starts late when the plan is
         carried out, the link is overfull until it does
+    :ivar running: what runs at the start already, each at the one rate of
+        its one way, and is nobody's to schedule
     """
 
     tasks: tuple[Task, ...]
@@ -103,6 +105,12 @@ class Tasks:
     limits: FloatArray = dataclasses.field(default_factory=lambda: np.zeros(0))
     deadline: float = math.inf
     trusting: bool = False
+    running: tuple[Task, ...] = ()
+
+    @property
+    def all(self) -> tuple[Task, ...]:
+        """Those to schedule, and after them those that run already."""
+        return self.tasks + self.running
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

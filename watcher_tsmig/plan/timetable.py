@@ -147,7 +147,7 @@ class _Search:
         """All orders, then the best of them at other widths."""
         paths = [
             [u.link for u in uses[0] if u.on_path]
-            for uses in self.lister.links.uses
+            for uses in self.lister.links.uses[: self.n]
         ]
         early = [task.ways[0].early for task in self.tasks.tasks]
         orders = Priorities(self.need, paths, early)

@@ -11,6 +11,7 @@ import numpy as np
 
 from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import harm
+from watcher_tsmig.plan import passing
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -163,6 +164,7 @@ def tasks(
         limits=_limits(problem, lanes),
         deadline=request.deadline,
         trusting=not gentle,
+        running=passing.tasks(problem.passing, len(problem.names)),
     )
 
 

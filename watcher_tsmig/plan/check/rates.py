@@ -27,6 +27,7 @@ class Lane:
     :ivar used: bytes/s of the migrations
     :ivar users: rows that use it now
     :ivar least: the least that migrations may use in all the plan
+    :ivar others: until when migrations of others use it, s, and how much
     """
 
     name: str
@@ -36,6 +37,12 @@ class Lane:
     used: float = 0.0
     users: set[int] = dataclasses.field(default_factory=set)
     least: float = 0.0
+    others: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+
+    def taken(self, at: float) -> float:
+        """What all migrations use at that instant."""
+        others = (by for until, by in self.others if at < until * (1 - AGREE))
+        return self.used + sum(others)
 
     def room(self, share: float, floor: float) -> float:
         """What migrations may use now."""
@@ -118,18 +125,45 @@ def _ports(view: View) -> Ports:
         )
         for name in link.hosts:
             ports[name].append(port)
-    for vm in view.cloud.vms:
-        tx, rx = view.rates(vm)
-        for port in ports[vm.host]:
-            if not port.separate:
-                port.out.app += tx
-                port.into.app += rx
+    _load(view, ports)
+    _pass(view, ports)
     share, floor = request.nic_share, request.nic_floor
     for row in ports.values():
         for port in row:
             for lane in (port.out, port.into):
                 lane.least = lane.room(share, floor)
     return ports
+
+
+def _load(view: View, ports: Ports) -> None:
+    """Put the applications on them; who is on the way may come, or stay."""
+    arriving = {p.vm: p.destination or '' for p in view.cloud.passages}
+    for vm in view.cloud.vms:
+        tx, rx = view.rates(vm)
+        mine = ports[vm.host]
+        new = ports[arriving.get(vm.id) or vm.host]
+        for port in (*mine, *(p for p in new if p not in mine)):
+            if not port.separate:
+                port.out.app += tx
+                port.into.app += rx
+
+
+def _pass(view: View, ports: Ports) -> None:
+    """Migrations of others, as far as it is told what they still take."""
+    for p in view.cloud.passages:
+        if p.left is None or p.rate is None:
+            continue
+        ends = (
+            ports.get(p.source or '', []),
+            ports.get(p.destination or '', []),
+        )
+        use = p.left / p.rate, p.rate
+        for port in ends[0]:
+            if port not in ends[1]:
+                port.out.others.append(use)
+        for port in ends[1]:
+            if port not in ends[0]:
+                port.into.others.append(use)
 
 
 def _port(
@@ -172,10 +206,11 @@ def _replay(
         for lane, i in changed.values():
             room = lane.room(request.nic_share, request.nic_floor)
             lane.least = min(lane.least, room)
-            if lane.users and lane.used > room * (1 + AGREE) + DRIFT:
+            taken = lane.taken(at)
+            if lane.users and taken > room * (1 + AGREE) + DRIFT:
                 yield (
                     f'{view.moves[i].id}: at {at:g} s migrations use '
-                    f'{lane.used:.0f} bytes/s {lane.name}, which leaves '
+                    f'{taken:.0f} bytes/s {lane.name}, which leaves '
                     f'{room:.0f}'
                 )
 

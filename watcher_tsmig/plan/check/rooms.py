@@ -1,7 +1,8 @@
 """What hosts hold: memory, CPUs, disk and members of server groups.
 
 A VM is on its destination from the start of its migration and on its
-source until the end, as Nova allocates it. A host's places for members of
+source until the end, as Nova allocates it; one that is under way before the
+plan starts is on both. A host's places for members of
 an anti-affinity group are a room like its memory, and judged alike.
 """
 
@@ -59,8 +60,12 @@ def _rooms(view: View) -> Iterator[Room]:
     on: dict[str, list[Vm]] = collections.defaultdict(list)
     comes: dict[str, list[int]] = collections.defaultdict(list)
     goes: dict[str, list[int]] = collections.defaultdict(list)
+    arriving = {p.vm: p.destination for p in view.cloud.passages}
     for vm in view.cloud.vms:
         on[vm.host].append(vm)
+        to = arriving.get(vm.id)
+        if to not in (None, vm.host):
+            on[to].append(vm)
     for i, m in enumerate(view.moves):
         comes[m.destination].append(i)
         goes[m.source].append(i)

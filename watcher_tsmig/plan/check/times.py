@@ -35,10 +35,15 @@ def _counters(view: View, m: Migration) -> dict[Counter, float]:
 
 
 def counts(view: View) -> Iterator[str]:
-    """Caps on concurrent migrations, at every start."""
+    """Caps on concurrent migrations, everybody's, at every start."""
     counters = [_counters(view, m) for m in view.moves]
     running: collections.Counter[Counter] = collections.Counter()
-    for _, ended, started in moments(view):
+    others = _others(view)
+    for row in others.values():
+        running.update(row)
+    for at, ended, started in moments(view):
+        for over in [end for end in others if end <= at * (1 + AGREE)]:
+            running.subtract(others.pop(over))
         for i in ended:
             running.subtract(counters[i].keys())
         for i in started:
@@ -52,6 +57,22 @@ def counts(view: View) -> Iterator[str]:
                         f'{f"{does} {which}".strip()} at once, at most '
                         f'{most} may'
                     )
+
+
+def _others(view: View) -> dict[float, list[Counter]]:
+    """What counts migrations of others, by the time when they have ended.
+
+    As far as it is told what they still take.
+    """
+    found: dict[float, list[Counter]] = collections.defaultdict(list)
+    for p in view.cloud.passages:
+        if p.left is None or p.rate is None or not p.left:
+            continue
+        row = found[p.left / p.rate]
+        row.append(('run', ''))
+        row += [('leave', p.source)] if p.source else []
+        row += [('enter', p.destination)] if p.destination else []
+    return found
 
 
 def moments_allowed(view: View) -> Iterator[str]:

@@ -72,6 +72,7 @@ def permitted(view: View) -> Iterator[str]:
     """Only VMs that can move do, from where they are."""
     request = view.plan.request
     outage = view.rules.post_copy_outage
+    under_way = {p.vm for p in view.cloud.passages}
     classes = {c.name: c.max_outage for c in request.classes}
     for m in view.moves:
         vm, origin = view.vms[m.vm], view.hosts[m.source]
@@ -79,6 +80,7 @@ def permitted(view: View) -> Iterator[str]:
         post = m.mode.switches
         bad = (
             (not vm.active, 'is not active'),
+            (vm.id in under_way, 'is under way already'),
             (vm.locked, 'is locked'),
             (vm.excluded, 'is excluded'),
             (not origin.up, f'{m.source} is down'),
