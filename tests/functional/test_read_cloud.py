@@ -166,6 +166,46 @@ class TestRead(testtools.TestCase):
         self.assertIn('1 of 1 traits', found.notes[0])
 
 
+class TestUnderWay(testtools.TestCase):
+    def test_a_migration_that_runs_is_told_with_what_it_has_to_send(self):
+        nic = Nic(capacity=units.from_mbit_s(1000))
+        hosts = [dataclasses.replace(h, nic=nic) for h in CLOUD.hosts]
+        slow = dataclasses.replace(CLOUD, hosts=tuple(hosts))
+        playground = self.useFixture(fixtures.Playground(slow))
+        cloud = playground.cloud
+        big = identify('vm', 'big')
+        cloud.compute.live_migrate_server(
+            big, host='east-2', block_migration='auto'
+        )
+        model = Model(cloud)
+
+        def seen():
+            found = read_cloud(
+                model, cloud.compute, None, Settings(), now=1.0
+            ).cloud
+            (passage,) = found.passages
+            self.assertEqual(
+                (big, 'east-1', 'east-2'),
+                (passage.vm, passage.source, passage.destination),
+            )
+            return passage
+
+        playground.push(2)
+        self.assertIsNone(seen().left)
+        # disks go first, and Nova tells of the memory once it goes
+        before = seen()
+        while before.left is None:
+            playground.push(10)
+            before = seen()
+        playground.push(5)
+        self.assertLess(seen().left, before.left)
+        self.assertLess(abs(before.rate / 1.25e8 - 1), 0.2)
+        playground.push(3600)
+        found = read_cloud(model, cloud.compute, None, Settings(), now=1.0)
+        self.assertEqual((), found.cloud.passages)
+        self.assertEqual('east-2', found.cloud.vm(big).host)
+
+
 class TestScheduler(testtools.TestCase):
     """The playground's own Nova minds what it tells."""
 

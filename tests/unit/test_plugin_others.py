@@ -7,6 +7,7 @@ from watcher import objects
 
 from tests.unit import builders
 from tests.unit import test_plugin_planner as planned
+from watcher_tsmig.model import Passage
 from watcher_tsmig.plugin import others
 
 setUpModule = planned.setUpModule
@@ -84,6 +85,17 @@ class TestReserved(unittest.TestCase):
         built = builders.cloud('a b', builders.vm('x', 'a'))
         found = others.reserved(built, {'id-x': 'a', 'id-y': 'b'})
         self.assertEqual(built, found)
+
+    def test_of_who_is_on_the_way_the_planner_knows_already(self):
+        built = builders.cloud(
+            'a b c',
+            builders.vm('x', 'a'),
+            passages=(Passage(vm='id-x', source='a', destination='b'),),
+        )
+        self.assertEqual(built, others.reserved(built, {'id-x': 'b'}))
+        # but not whither from there
+        found = others.reserved(built, {'id-x': 'c'})
+        self.assertEqual(60e9, found.host('c').memory)
 
     def test_no_host_has_less_than_nothing(self):
         built = builders.cloud(

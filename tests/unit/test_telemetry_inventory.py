@@ -82,6 +82,7 @@ class SmallCompute:
         self._servers = servers
         self._aggregates = aggregates
         self._groups = groups
+        self._migrations, self._progress = [], {}
         self._services = services or [
             thing(host=h, binary='nova-compute', status='enabled', state='up')
             for h in 'ab'
@@ -100,6 +101,12 @@ class SmallCompute:
         # as Nova: two at once, and from an offset on
         first = int(base_path.partition('?offset=')[2])
         return iter(self._groups[first : first + 2])
+
+    def migrations(self):
+        return self._migrations
+
+    def server_migrations(self, vm):
+        return self._progress.get(vm, [])
 
     def get_server(self, vm):
         (found,) = [s for s in self._servers if s.id == vm]

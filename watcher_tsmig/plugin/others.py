@@ -73,9 +73,11 @@ def reserved(cloud: Cloud, places: Mapping[str, str]) -> Cloud:
     :param places: by VM, its host to be
     """
     comes = collections.defaultdict(list)
+    arriving = cloud.arriving
     for vm in cloud.vms:
         to = places.get(vm.id, vm.host)
-        if to != vm.host:
+        # of who is on the way the planner knows
+        if to not in (vm.host, arriving.get(vm.id)):
             comes[to].append(vm)
     if not comes:
         return cloud

@@ -15,6 +15,7 @@ Node = Any  # a compute node of that model
 Instance = Any  # an instance of that model
 Server = Any  # openstacksdk's server
 Service = Any  # openstacksdk's compute service
+Migration = Any  # openstacksdk's record of a migration
 Aggregate = Any  # openstacksdk's host aggregate
 ServerGroup = Any  # openstacksdk's server group
 Placement = Any  # openstacksdk's placement proxy, of an administrator

@@ -15,6 +15,7 @@ from watcher_tsmig.model import Group
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
+from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.cloud import LIVE
 from watcher_tsmig.model.cloud import STATES
@@ -38,6 +39,7 @@ from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
 from watcher_tsmig.telemetry.groups import read_groups
+from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.traits import read_traits
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
@@ -53,6 +55,7 @@ MIB_PER_GIB = 1024
 class Inventory:
     """The scoped part of a cloud, without any measurement.
 
+    :ivar passages: migrations that are under way between them
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar cpus: each host's own CPUs, before any allocation ratio
     :ivar notes: what was odd, one sentence each
@@ -62,6 +65,7 @@ class Inventory:
     vms: tuple[Vm, ...]
     links: tuple[Link, ...]
     groups: tuple[Group, ...]
+    passages: tuple[Passage, ...]
     node_ids: Mapping[str, str]
     cpus: Mapping[str, float]
     notes: tuple[str, ...]
@@ -112,6 +116,7 @@ def read_inventory(
         vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
         links=links_of(aggregates, hosts, notes),
         groups=read_groups(compute, [vm.id for vm in vms], notes),
+        passages=read_passages(compute, hosts, notes),
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),

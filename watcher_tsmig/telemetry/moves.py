@@ -37,7 +37,7 @@ def read_moves(compute: Compute, since: float, now: float) -> list[Moved]:
             continue
         if source == destination and not failed:
             continue  # a resize that stayed
-        at = _instant(record.updated_at or record.created_at, now)
+        at = instant(record.updated_at or record.created_at, now)
         if at >= since:
             found.append(
                 Moved(
@@ -51,8 +51,8 @@ def read_moves(compute: Compute, since: float, now: float) -> list[Moved]:
     return found
 
 
-def _instant(text: str | None, unknown: float) -> float:
-    """Nova writes UTC, with or without saying so."""
+def instant(text: str | None, unknown: float) -> float:
+    """Seconds since the epoch; Nova writes UTC, with or without saying so."""
     try:
         moment = datetime.datetime.fromisoformat(text or '')
     except ValueError:

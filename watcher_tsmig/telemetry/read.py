@@ -107,6 +107,7 @@ def read_cloud(
             taken_at=now,
             links=inventory.links,
             groups=inventory.groups,
+            passages=inventory.passages,
         ),
         node_ids=inventory.node_ids,
         notes=tuple(notes),

@@ -1,0 +1,140 @@
+"""What is on its way now, from Nova's records; answers are of this file.
+
+The real openstacksdk reads the playground in tests/functional.
+"""
+
+import unittest
+
+from openstack import exceptions as sdk_errors
+
+from tests.unit.test_telemetry_inventory import SmallCompute
+from tests.unit.test_telemetry_inventory import thing
+from watcher_tsmig.execute import nova
+from watcher_tsmig.model import Passage
+from watcher_tsmig.telemetry import passages
+
+STARTED, SEEN = '2026-03-01T06:00:00.000000', '2026-03-01T06:00:20Z'
+
+
+def record(vm='v', status='running', source='a', to='b', number=1):
+    return thing(
+        id=number,
+        server_id=vm,
+        status=status,
+        source_compute=source,
+        dest_compute=to,
+    )
+
+
+def progress(number=1, total=8e9, sent=2e9, left=6e9, disk=(None, None)):
+    return thing(
+        id=number,
+        created_at=STARTED,
+        updated_at=SEEN,
+        memory_total_bytes=total,
+        memory_processed_bytes=sent,
+        memory_remaining_bytes=left,
+        disk_processed_bytes=disk[0],
+        disk_remaining_bytes=disk[1],
+    )
+
+
+class Compute(SmallCompute):
+    def __init__(self, *records, **seen):
+        super().__init__()
+        self._migrations = records
+        self._progress = {vm: [row] for vm, row in seen.items()}
+        self.asked = []
+
+    def server_migrations(self, vm):
+        self.asked.append(vm)
+        return super().server_migrations(vm)
+
+
+class TestPassages(unittest.TestCase):
+    def setUp(self):
+        self.notes = []
+
+    def read(self, *records, hosts='ab', **seen):
+        self.compute = Compute(*records, **seen)
+        return passages.read_passages(self.compute, hosts, self.notes)
+
+    def one(self, *records, **seen):
+        (found,) = self.read(*records, **seen)
+        return found
+
+    def test_what_is_left_and_at_what_rate_nova_tells_by_its_own_clock(self):
+        self.assertEqual(
+            Passage(vm='v', source='a', destination='b', left=6e9, rate=1e8),
+            self.one(record(), v=progress()),
+        )
+        self.assertEqual(['1 is being migrated already'], self.notes)
+
+    def test_disks_go_along(self):
+        found = self.one(record(), v=progress(disk=(4e9, 1e9)))
+        self.assertEqual((7e9, 3e8), (found.left, found.rate))
+
+    def test_while_only_disks_have_gone_what_is_left_is_unknown(self):
+        row = progress(total=0, sent=0, left=0, disk=(2e9, 3e9))
+        found = self.one(record(), v=row)
+        self.assertEqual((None, 1e8), (found.left, found.rate))
+
+    def test_of_one_that_does_not_run_yet_nothing_is_asked(self):
+        found = self.one(record(status='queued'), v=progress())
+        self.assertEqual((None, None), (found.left, found.rate))
+        self.assertEqual([], self.compute.asked)
+        self.assertIn('of 1 how much is left is assumed', self.notes[0])
+
+    def test_one_that_has_sent_nothing_yet_has_no_rate(self):
+        found = self.one(record(), v=progress(total=0, sent=0, left=0))
+        self.assertEqual((None, None), (found.left, found.rate))
+        # another of the same VM, that has ended
+        found = self.one(record(), v=progress(number=7))
+        self.assertEqual((None, None), (found.left, found.rate))
+
+    def test_what_has_ended_and_what_is_elsewhere_does_not_count(self):
+        over = ('completed', 'failed', 'error', 'cancelled', 'finished')
+        rows = [record(f'v{i}', status) for i, status in enumerate(over)]
+        self.assertEqual((), self.read(*rows, record(source='x', to='y')))
+        self.assertEqual([], self.notes)
+
+    def test_an_end_that_is_out_of_sight_or_not_chosen_is_unknown(self):
+        found = self.read(
+            record('in', source='x'),
+            record('out', to='y'),
+            record('new', 'accepted', to=None),
+        )
+        ends = {p.vm: (p.source, p.destination) for p in found}
+        self.assertEqual(
+            {'in': (None, 'b'), 'out': ('a', None), 'new': ('a', None)}, ends
+        )
+
+    def test_of_a_vm_the_newest_counts(self):
+        found = self.one(record(to='b'), record(to='a', source='b'))
+        self.assertEqual('b', found.destination)
+
+    def test_of_many_not_all_are_asked(self):
+        rows = [record(f'v{i}') for i in range(passages.ASKED + 5)]
+        self.assertEqual(len(rows), len(self.read(*rows)))
+        self.assertEqual(passages.ASKED, len(self.compute.asked))
+
+    def test_a_nova_that_does_not_tell_is_noted(self):
+        def refuse():
+            raise sdk_errors.HttpException('no')
+
+        compute = Compute()
+        compute.migrations = refuse
+        self.assertEqual((), passages.read_passages(compute, 'ab', self.notes))
+        self.assertIn('who is being migrated is unknown', self.notes[0])
+
+    def test_one_that_ends_while_it_is_asked_is_only_known_less(self):
+        def refuse(vm):
+            raise sdk_errors.NotFoundException('gone')
+
+        compute = Compute(record())
+        compute.server_migrations = refuse
+        (found,) = passages.read_passages(compute, 'ab', self.notes)
+        self.assertIsNone(found.left)
+
+    def test_it_knows_the_statuses_that_starts_wait_for(self):
+        self.assertEqual(nova.UNDER_WAY, passages.UNDER_WAY)
