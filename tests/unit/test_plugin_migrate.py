@@ -11,10 +11,12 @@ from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import SmallNova
 from watcher_tsmig import errors
 from watcher_tsmig.execute import breaker
+from watcher_tsmig.execute import words
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import migrate
+from watcher_tsmig.plugin import others
 
 GIVEN = {
     'resource_id': 'vm-1',
@@ -115,6 +117,30 @@ class TestPreCondition(Base):
         text = self.refused(self.action().execute)
         self.assertIn('cmp-2 is down', text)
         self.assertEqual([], self.nova.calls)
+
+    def test_what_another_plan_empties_by_now_is_no_destination(self):
+        closed = {'cmp-2': 'u' * 36}
+        self.replace(others, 'at_the_start', lambda plan: closed)
+        action = self.action()
+        self.assertIsNone(action.pre_condition())
+        text = self.refused(action.execute)
+        self.assertIn(f'cmp-2 is emptied by plan {"u" * 36}', text)
+        self.assertEqual([], self.nova.calls)
+
+    def test_one_that_the_plan_names_takes_the_vm_instead(self):
+        closed = {'cmp-2': 'u' * 36}
+        self.replace(others, 'at_the_start', lambda plan: closed)
+        went = []
+
+        def carry_out(driver, order, **given):
+            went.append(order.destination)
+            return words.already_there(order, order.destination)
+
+        self.replace(migrate, 'carry_out', carry_out)
+        action = self.action(alternatives='cmp-3')
+        action.pre_condition()
+        self.assertTrue(action.execute())
+        self.assertEqual(['cmp-3'], went)
 
     def test_a_second_hop_leaves_from_the_third_host(self):
         hop = {

@@ -6,6 +6,7 @@ stores with the action. How a migration is carried out is not decided here.
 """
 
 import functools
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ from watcher_tsmig.plugin import agents
 from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import orphans
+from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
 
@@ -49,6 +51,8 @@ SKIPPED = getattr(exception, 'ActionSkipped', None)
 class TrafficSensitiveMigrate(base.BaseAction):
     """Live-migrate one VM in the mode that the plan chose for it."""
 
+    # hosts that other plans empty by now, with each plan's uuid
+    _closed: Mapping[str, str] = types.MappingProxyType({})
     # what the governor said last
     _noted = ''
 
@@ -105,6 +109,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 if under_way(nova, order, server):
                     # whoever asked for it may be gone; it is followed
                     return
+                self._closed = others.at_the_start(self._plan_uuid())
                 trouble = obstacle(order, server)
             except errors.CloudError as error:
                 raise acting.ActionFailed(error) from error
@@ -189,6 +194,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
         :raises errors.MigrationError: the VM is not there
         """
         cancelled = acting.Cancelled(self._plan_uuid())
+        others.keep_away(self._name(), destination, self._closed)
         return carry_out(
             self._driver(compute),
             self._order(compute, destination),
@@ -209,8 +215,8 @@ class TrafficSensitiveMigrate(base.BaseAction):
     def _destinations(self) -> list[str]:
         """The planned one, then those that may take the VM instead."""
         given = self.input_parameters
-        others = given.get('alternatives') or ''
-        return [given['destination_node'], *filter(None, others.split(', '))]
+        instead = given.get('alternatives') or ''
+        return [given['destination_node'], *filter(None, instead.split(', '))]
 
     def post_condition(self) -> None:
         """Nothing: execute() has seen the end, or has said why not."""
