@@ -177,7 +177,7 @@ class Playground(fixtures.Fixture):
         self.session.post(f'{self.control_url}/hosts/{name}', json=changes)
 
     def change_service(self, kind, **changes):
-        """Cause trouble for a whole service: compute, placement, metric."""
+        """Cause trouble for a service: compute, placement, metric, image."""
         self.session.post(f'{self.control_url}/services/{kind}', json=changes)
 
 

@@ -30,12 +30,13 @@ class TestIdentity(fixtures.SharedPlayground):
         self.assertRaises(ksa_exceptions.Unauthorized, session.get_token)
 
     def test_a_made_up_token_is_refused_by_every_service(self):
-        for kind in ('compute', 'placement', 'metric'):
+        for kind in ('compute', 'placement', 'metric', 'image'):
             url = self.playground.session.get_endpoint(service_type=kind)
             path = {
                 'compute': '/servers/detail',
                 'placement': '/resource_providers',
                 'metric': '/v1/resource/generic',
+                'image': '/v2/images/any',
             }[kind]
             answer = self.playground.session.get(
                 url + path,

@@ -61,6 +61,8 @@ CLOUD = Cloud(
     vms=(
         vm('big', 'east-1', disk=DISK, disks=(DISK,), sla='gold'),
         vm('bound', 'east-1', zone='east'),
+        # Placement counts no root disk that the image makes
+        vm('imaged', 'east-1', disks=(7.0 * units.GIB,)),
         vm('marked', 'east-1', allowed=('east-1', 'west-1')),
         vm('traited', 'east-1', allowed=('east-1', 'east-2', 'west-2')),
         vm('twin', 'west-1', post_copy=False),
@@ -150,7 +152,7 @@ class TestRead(testtools.TestCase):
         found = self.read(keep_zone=False).cloud
         self.assertIsNone(found.vm(identify('vm', 'bound')).zone)
         self.assertEqual(CLOUD.vms[0].disk, found.vms[0].disk)
-        self.assertEqual(CLOUD.vms[2].allowed, found.vms[2].allowed)
+        self.assertEqual(CLOUD.vms[3].allowed, found.vms[3].allowed)
         self.assertEqual(
             [(g.id, g.policy, 1.0) for g in CLOUD.groups],
             [(g.id, g.policy, g.max_per_host) for g in found.groups],
@@ -164,6 +166,14 @@ class TestRead(testtools.TestCase):
         self.assertIsNone(vms['traited'].allowed)
         self.assertEqual(('east-1', 'west-1'), vms['marked'].allowed)
         self.assertIn('1 of 1 traits', found.notes[0])
+
+    def test_without_glance_disks_that_images_make_are_not_counted(self):
+        self.playground.change_service('image', up=False)
+        self.addCleanup(self.playground.change_service, 'image', up=True)
+        found = self.read()
+        self.assertEqual((), found.cloud.vm(identify('vm', 'imaged')).disks)
+        self.assertIn('of 1 images the size is unknown', found.notes[0])
+        self.assertEqual(CLOUD.vms[0].disks, found.cloud.vms[0].disks)
 
 
 class TestUnderWay(testtools.TestCase):

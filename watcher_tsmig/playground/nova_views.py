@@ -161,15 +161,26 @@ def _metadata(vm: Vm) -> dict[str, str]:
     return found if vm.sla is None else found | {'tsmig:sla': vm.sla}
 
 
+def image_size(which: Server) -> float:
+    """Bytes of the disk that its image makes; of most of no matter."""
+    sizes = which.vm.going_along
+    return sizes[0] if sizes and not which.vm.disk else float(units.GIB)
+
+
+def image_id(which: Server) -> str:
+    """The image that it boots from, if it boots from one."""
+    return identify('image', f'{image_size(which):g}')
+
+
 def _image(which: Server) -> Json | str:
     # Without local disk it boots from a volume, and Nova shows no image
-    if not which.vm.disk:
+    if not which.vm.going_along:
         return ''
-    return {'id': identify('image', 'demo'), 'links': []}
+    return {'id': image_id(which), 'links': []}
 
 
 def _volumes(which: Server) -> list[Json]:
-    if which.vm.disk:
+    if which.vm.going_along:
         return []
     volume = identify('volume', which.vm.id)
     return [{'id': volume, 'delete_on_termination': True}]

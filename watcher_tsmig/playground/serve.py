@@ -17,6 +17,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.playground.clock import Clock
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.control import Control
+from watcher_tsmig.playground.glance import Glance
 from watcher_tsmig.playground.gnocchi import Gnocchi
 from watcher_tsmig.playground.keystone import Keystone
 from watcher_tsmig.playground.nova import Nova
@@ -96,6 +97,7 @@ class Playground:
             'compute': Nova(sim, keystone.identify),
             'placement': Placement(sim, keystone.identify),
             'metric': Gnocchi(sim, keystone.identify),
+            'image': Glance(sim, keystone.identify),
         }
         control = Control(sim, keystone.identify, services, server.troubles)
         for app in (keystone, *services.values(), control):
@@ -105,6 +107,7 @@ class Playground:
             'compute': ('nova', f'{self.url}/compute/v2.1'),
             'placement': ('placement', f'{self.url}/placement'),
             'metric': ('gnocchi', f'{self.url}/metric'),
+            'image': ('glance', f'{self.url}/image'),
         }
         self._undo.callback(server.stop)
         watcher = None

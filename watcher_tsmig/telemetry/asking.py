@@ -38,8 +38,8 @@ def brief(error: BaseException) -> str:
     return text if len(text) <= MAX_BRIEF else text[: MAX_BRIEF - 1] + '…'
 
 
-def ask(what: str, call: Callable[[], T]) -> T:
-    """The answer of the compute API.
+def ask(what: str, call: Callable[[], T], who: str = 'Nova') -> T:
+    """The answer of an API, the compute API where nothing else is said.
 
     :param what: what is asked for, for people
     :raises errors.CloudError: there is none
@@ -47,4 +47,4 @@ def ask(what: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except CLIENT_ERRORS as error:
-        raise errors.CloudError(f'Nova: {what}: {text_of(error)}') from error
+        raise errors.CloudError(f'{who}: {what}: {text_of(error)}') from error

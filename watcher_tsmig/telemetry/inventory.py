@@ -7,7 +7,6 @@ is used by the names of its methods only; nothing of Watcher is imported.
 """
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from collections.abc import Mapping
 
@@ -38,6 +37,9 @@ from watcher_tsmig.telemetry.declarations import links_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
+from watcher_tsmig.telemetry.disks import local_disk
+from watcher_tsmig.telemetry.disks import local_disks
+from watcher_tsmig.telemetry.disks import read_images
 from watcher_tsmig.telemetry.groups import read_groups
 from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.traits import read_traits
@@ -109,6 +111,11 @@ def read_inventory(
         destinations=Destinations(aggregates, hosts, traits),
         scoped=scoped,
         keep_zone=keep_zone,
+        images=read_images(
+            compute,
+            [s for s in servers if hosts[s.compute_host].disk is not None],
+            notes,
+        ),
     )
     vms = _vms(servers, known, notes)
     return Inventory(
@@ -206,6 +213,7 @@ class _Known:
     destinations: Destinations
     scoped: bool
     keep_zone: bool
+    images: Mapping[str, float]
 
 
 def _vms(
@@ -238,7 +246,7 @@ def _vms(
                 locked=bool(server.is_locked),
                 excluded=excluded,
                 disk=local_disk(server) if local else 0.0,
-                disks=local_disks(server) if local else (),
+                disks=local_disks(server, known.images) if local else (),
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
                 sla=_sla(metadata, name, notes),
@@ -265,29 +273,6 @@ def _size(server: Server, instance: Instance | None) -> tuple[float, float]:
         # an API below 2.47 names the flavor without its numbers
         memory, vcpus = instance.memory, instance.vcpus
     return from_mib(float(memory or 0)), float(vcpus or 0)
-
-
-def local_disk(server: Server) -> float:
-    """Bytes of local disk as Placement counts them: in whole GiB."""
-    return sum(math.ceil(size / GIB) * GIB for size in local_disks(server))
-
-
-def local_disks(server: Server) -> tuple[float, ...]:
-    """Bytes of each local disk by the server's flavor, as its guest sees it.
-
-    A server without an image boots from a volume, which is not local; its
-    ephemeral disk and its swap are. A root disk of 0 GiB is as large as its
-    image, which the flavor does not tell.
-    """
-    flavor = server.flavor
-    root, ephemeral, swap = (
-        float(getattr(flavor, name, None) or 0)
-        for name in ('disk', 'ephemeral', 'swap')
-    )
-    if not getattr(server, 'image', None):
-        root = 0.0
-    sizes = (root * GIB, ephemeral * GIB, from_mib(swap))
-    return tuple(size for size in sizes if size)
 
 
 def _zone(server: Server, keep: bool) -> str | None:

@@ -19,7 +19,7 @@ from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
 from watcher_tsmig.telemetry.declarations import flag
 from watcher_tsmig.telemetry.declarations import read_aggregates
-from watcher_tsmig.telemetry.inventory import local_disk
+from watcher_tsmig.telemetry.disks import has_local_disks
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,5 +70,5 @@ def permission(
         post_copy=owner is not False
         and all(host.post_copy is True for host in hosts),
         balloon=flag(server.metadata or {}, BALLOON, vm, notes) is True,
-        disks=not hosts[0].shared_disk and local_disk(server) > 0,
+        disks=not hosts[0].shared_disk and has_local_disks(server),
     )

@@ -1,0 +1,87 @@
+"""Which disks a server has on its host, and how large they are.
+
+What Glance tells comes from the playground in tests/functional.
+"""
+
+import unittest
+
+from tests.unit.test_telemetry_inventory import SmallCompute
+from tests.unit.test_telemetry_inventory import aggregate
+from tests.unit.test_telemetry_inventory import server
+from tests.unit.test_telemetry_inventory import thing
+from watcher_tsmig.telemetry import disks
+from watcher_tsmig.telemetry.permission import permission
+from watcher_tsmig.units import GIB
+from watcher_tsmig.units import MIB
+
+
+def sized(disk=0, ephemeral=0, swap=0, image='i', **values):
+    return server(
+        'v',
+        image={'id': image} if image else '',
+        flavor=thing(
+            ram=512, vcpus=1, disk=disk, ephemeral=ephemeral, swap=swap
+        ),
+        **values,
+    )
+
+
+def image(**values):
+    return thing(
+        **{'virtual_size': None, 'size': None, 'min_disk': 0} | values
+    )
+
+
+class TestSizes(unittest.TestCase):
+    def test_a_root_disk_is_the_flavors_or_else_the_images(self):
+        images = {'i': 3.0 * GIB}
+        for given, expected in (
+            (sized(disk=20), (20.0 * GIB,)),
+            (sized(), (3.0 * GIB,)),
+            (sized(image='deleted'), ()),
+            (sized(ephemeral=5, swap=512), (3.0 * GIB, 5.0 * GIB, 512 * MIB)),
+        ):
+            self.assertEqual(expected, disks.local_disks(given, images))
+
+    def test_one_that_boots_from_a_volume_has_no_root_disk_here(self):
+        for given, expected in (
+            (sized(disk=20, image=''), ()),
+            (sized(disk=20, image='', ephemeral=5), (5.0 * GIB,)),
+        ):
+            self.assertEqual(expected, disks.local_disks(given, {}))
+            self.assertIs(bool(expected), disks.has_local_disks(given))
+
+    def test_placement_counts_no_disk_that_an_image_makes(self):
+        self.assertEqual(0, disks.local_disk(sized()))
+        self.assertEqual(21 * GIB, disks.local_disk(sized(20, swap=1)))
+
+    def test_a_disk_is_as_large_as_its_guest_sees_it_not_as_its_file(self):
+        for given, expected in (
+            (image(virtual_size=8 * GIB, size=1 * GIB, min_disk=4), 8),
+            (image(size=2 * GIB), 2),
+            # of a packed one nobody tells; no less than its owner asks for
+            (image(size=1 * GIB, min_disk=4), 4),
+            (image(), 0),
+        ):
+            self.assertEqual(float(expected * GIB), disks.root_size(given))
+
+    def test_glance_is_not_asked_where_no_flavor_leaves_it_to_an_image(self):
+        notes = []
+        asked = (sized(20), sized(0, image=''), server('old'))
+        # this compute proxy has no session to ask with
+        self.assertEqual({}, disks.read_images(SmallCompute(), asked, notes))
+        self.assertEqual([], notes)
+
+
+class TestPermission(unittest.TestCase):
+    def test_at_the_start_a_disk_of_any_size_goes_along(self):
+        for given, shared, expected in (
+            (sized(), False, True),
+            (sized(), True, False),
+            (sized(20), False, True),
+            (sized(20, image=''), False, False),
+        ):
+            declared = [aggregate('a', shared_disk='true')] if shared else []
+            compute = SmallCompute([given], declared)
+            found = permission(compute, None, 'id-v', 'a', 'b')
+            self.assertIs(expected, found.disks)
