@@ -18,7 +18,13 @@ from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.gauge import Counters
 from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.model import Link
+from watcher_tsmig.model import NovaSettings
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.units import GIB
 
@@ -44,6 +50,25 @@ class TestPlans(PlanCase):
             self.assertAlmostEqual(
                 1, (found.data - without.data) / sum(DISKS), places=3
             )
+
+    def test_over_a_long_way_a_disk_has_one_window_each_round_trip(self):
+        # memory has four connections, a disk has one: 40 MB/s
+        nova = NovaSettings(downtime_limit=0.5, streams=4)
+        wan = Link(name='wan', hosts=('a',), capacity=GIGABIT, rtt=0.1)
+        rules = Rules(stream_window=4e6)
+        for agent in (True, False):
+            some = vm('v', 'a', disk=20 * GIB, disks=(20 * GIB,))
+            hosts = {n: host(n, agent=agent, nova=nova) for n in 'ab'}
+            where = cloud('a b', some, links=(wan,), **hosts)
+            request = Request(hosts=('a',), only_mode=Mode.PRE_COPY)
+            plan = make_plan(where, request, rules)
+            self.assertEqual([], check(where, plan, rules))
+            found = self.only(plan)
+            self.assertAlmostEqual(GIGABIT, found.cap, delta=1)
+            least = 20 * GIB / 4e7
+            self.assertGreater(found.copies, least)
+            self.assertLess(found.copies, 1.1 * least)
+            self.assertGreater(found.takes, found.copies)
 
     def test_a_simulation_takes_as_long(self):
         for agent in (True, False):

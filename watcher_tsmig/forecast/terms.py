@@ -35,6 +35,8 @@ class Terms:
     :ivar disk: bytes of all disks; they go before the memory, at once,
         and what is written to them meanwhile is not counted
     :ivar largest_disk: bytes; None: all are alike
+    :ivar stream: bytes/s on the wire that one connection carries, of which
+        each disk has one; memory may have several
     :ivar uncapped: no disk has a cap, and all share the bandwidth
     :ivar raised: memory has the whole bandwidth once its disks are there,
         as an agent lets it; else it keeps its share
@@ -49,6 +51,7 @@ class Terms:
     disks: FloatArray | float = 0.0
     disk: FloatArray | float = 0.0
     largest_disk: FloatArray | float | None = None
+    stream: FloatArray | float = np.inf
     uncapped: npt.NDArray[np.bool_] | bool = False
     raised: npt.NDArray[np.bool_] | bool = False
     downtime_limit: FloatArray | float | None = None
@@ -204,8 +207,9 @@ def copying(bandwidth: FloatArray, rules: Rules, terms: Terms) -> FloatArray:
     largest = terms.largest_disk
     if largest is None:
         largest = disk / np.maximum(count, 1.0)
-    whole = np.where(terms.uncapped, disk, largest * (count + 1.0))
-    out: FloatArray = whole / (bandwidth * rules.efficiency)
+    share = np.where(terms.uncapped, np.inf, bandwidth / (count + 1.0))
+    alone = largest / np.minimum(share, terms.stream)
+    out: FloatArray = np.maximum(disk / bandwidth, alone) / rules.efficiency
     return out
 
 

@@ -188,9 +188,13 @@ class Rules:
 
     def reach(self, rtt: float) -> float:
         """Bytes/s on the wire over a path with that round-trip time, s."""
+        return self.streams * self.stream(rtt)
+
+    def stream(self, rtt: float) -> float:
+        """The same, of one connection, as each disk has one."""
         if rtt <= 0 or self.stream_window == math.inf:
-            return self.ceiling
-        return min(self.ceiling, self.streams * self.stream_window / rtt)
+            return self.stream_ceiling
+        return min(self.stream_ceiling, self.stream_window / rtt)
 
     @property
     def carried(self) -> float:

@@ -55,11 +55,15 @@ def forecast(
     return pre_copy(curves, bandwidth, rules, bracket, terms)
 
 
-def by_rate(problem: Problem, row: int, mode: Mode) -> ByRate:
-    """(whole time with set-up, downtime) of a migration, s, by bandwidth."""
+def by_rate(problem: Problem, row: int, mode: Mode, stream: float) -> ByRate:
+    """(whole time with set-up, downtime) of a migration, s, by bandwidth.
+
+    :param stream: bytes/s that one connection has on its way
+    """
     rows = np.array([row], dtype=np.intp)
     curve = problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms))
+    terms = dataclasses.replace(terms, stream=stream)
     known: dict[float, tuple[float, float]] = {}
 
     def foretold(bandwidth: float) -> tuple[float, float]:

@@ -132,6 +132,10 @@ class Problem:
         mine = self.theirs[host]
         return np.array([rules == mine for rules in self.theirs], dtype=bool)
 
+    def stream(self, host: int, path: tuple[int, ...]) -> float:
+        """Bytes/s that one connection from that host has on that path."""
+        return self.theirs[host].stream(self.network.delay(path))
+
     def free_after(self) -> FloatArray:
         """Free of each host once every VM that could move has left it.
 

@@ -242,7 +242,10 @@ def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
     calm = {}
     if problem.request.objective is not Objective.FAST:
         calm = {mode: _calm(problem, known, i, mode) for mode in least}
-    by_rate = {mode: foretold.by_rate(problem, row, mode) for mode in least}
+    stream = problem.stream(int(moves.source[i]), known.paths[i])
+    by_rate = {
+        mode: foretold.by_rate(problem, row, mode, stream) for mode in least
+    }
 
     def way(mode: Mode, rate: float) -> Way:
         return _way(problem, moves, known, i, mode, rate, by_rate[mode])

@@ -4,6 +4,7 @@ Nothing is decided here. Bookings become migrations with their forecasts,
 slots, predecessors and reasons (explain.py).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,7 +175,15 @@ def _forecasts(
     caps = np.array([b.rate for b in bookings])
     modes = np.array([tasks.tasks[b.task].ways[b.way].label for b in bookings])
     curves = problem.curves.take(rows)
-    terms = problem.terms.take(rows, len(problem.vms))
+    streams = [
+        problem.stream(
+            int(moves.source[b.task]), tasks.tasks[b.task].ways[b.way].links
+        )
+        for b in bookings
+    ]
+    terms = dataclasses.replace(
+        problem.terms.take(rows, len(problem.vms)), stream=np.array(streams)
+    )
     out = {name: np.zeros(len(rows)) for name in SAID}
     for mode in Mode:
         mine = np.flatnonzero(modes == mode)

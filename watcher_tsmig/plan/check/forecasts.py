@@ -29,12 +29,15 @@ class Written:
     And the disks that go before its memory.
     """
 
-    def __init__(self, vm: Vm, request: Request, *, capped: bool) -> None:
+    def __init__(
+        self, vm: Vm, request: Request, *, capped: bool, stream: float
+    ) -> None:
         known, sizes = vm.working_set, vm.going_along
         self.disk = sum(sizes)
+        self.largest, self.stream = max(sizes, default=0.0), stream
         # as many caps as disks and one more, and the largest takes longest
-        self.slowest = max(sizes, default=0.0) * (len(sizes) + 1)
-        self.ahead = self.slowest if capped else self.disk
+        self.slowest = self.largest * (len(sizes) + 1)
+        self.first = self.slowest if capped else self.disk
         self.memory = vm.memory
         self.resident = known.resident if known else vm.memory
         samples = list(known.samples) if known else []
@@ -47,6 +50,13 @@ class Written:
             [(0.0, 0.0)] + [(t, min(d, self.resident)) for t, d in samples]
         )
         self._times = [t for t, _ in self._upper]
+
+    def ahead(self, rate: float) -> float:
+        """s before its memory goes, at so many bytes/s in all.
+
+        A disk has one connection, and no more than that carries.
+        """
+        return max(self.first / rate, self.largest / self.stream)
 
     def within(self, seconds: float) -> float:
         """Distinct bytes dirtied within so many s."""
@@ -80,7 +90,7 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
         return None
     rate = rules.rate(bandwidth)
     gib = rules.weight(writes.memory + writes.disk)
-    total, sent = writes.ahead / rate, writes.disk
+    total, sent = writes.ahead(rate), writes.disk
     rest = writes.resident * rules.carried
     rounds, waited = 0, 0
     while rounds < rules.max_rounds:
@@ -107,7 +117,7 @@ def _switched(writes: Written, rules: Rules, bandwidth: float) -> Totals:
     """
     rate = rules.rate(bandwidth)
     gib = rules.weight(writes.memory + writes.disk)
-    ahead, sent = writes.ahead / rate, writes.disk
+    ahead, sent = writes.ahead(rate), writes.disk
     first = writes.resident * rules.carried
     passed = first / rate
     if passed <= rules.limit_at(ahead, gib) * (1 + AGREE):
@@ -129,11 +139,25 @@ def forecasts(view: View) -> Iterator[str]:
             view.vms[m.vm],
             view.plan.request,
             capped=view.hosts[m.source].agent,
+            stream=_stream(view, m),
         )
         yield from _cap(view, m)
         if m.mode is Mode.PRE_COPY:
             yield from _lcb(view, m, writes)
         yield from _said(view.rules_of(m), m, writes)
+
+
+def _stream(view: View, m: Migration) -> float:
+    """Bytes/s of a disk that one connection carries on its way."""
+    rules = view.rules_of(m)
+    most, rtt = rules.stream_ceiling, _rtt(view, m)
+    if rtt > 0:
+        most = min(most, rules.stream_window / rtt)
+    return most * rules.efficiency
+
+
+def _rtt(view: View, m: Migration) -> float:
+    return sum(k.rtt for k in view.links_between(m.source, m.destination))
 
 
 def _cap(view: View, m: Migration) -> Iterator[str]:
@@ -155,7 +179,7 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
         yield f'{m.id}: limit below its cap'
     if m.room is not None and not m.room >= m.cap * (1 - AGREE):
         yield f'{m.id}: room below its cap'
-    rtt = sum(k.rtt for k in view.links_between(m.source, m.destination))
+    rtt = _rtt(view, m)
     if m.most * rtt > rules.streams * rules.stream_window * (1 + AGREE):
         yield (
             f'{m.id}: cap above what {rules.streams} streams carry over a '
@@ -181,7 +205,8 @@ def _said(rules: Rules, m: Migration, writes: Written) -> Iterator[str]:
     walked: Totals | None
     if m.mode is Mode.POST_COPY:
         sent = writes.resident * rules.carried
-        took = (writes.ahead + sent) / rules.rate(m.cap)
+        rate = rules.rate(m.cap)
+        took = writes.ahead(rate) + sent / rate
         walked = (took, rules.post_copy_outage, sent + writes.disk)
     elif m.mode is Mode.HYBRID:
         walked = _switched(writes, rules, m.cap)
