@@ -55,9 +55,9 @@ class TestPassages(unittest.TestCase):
     def setUp(self):
         self.notes = []
 
-    def read(self, *records, hosts='ab', **seen):
+    def read(self, *records, at_rest=(), **seen):
         self.compute = Compute(*records, **seen)
-        return passages.read_passages(self.compute, hosts, self.notes)
+        return passages.read_passages(self.compute, 'ab', at_rest, self.notes)
 
     def one(self, *records, **seen):
         (found,) = self.read(*records, **seen)
@@ -109,6 +109,10 @@ class TestPassages(unittest.TestCase):
             {'in': (None, 'b'), 'out': ('a', None), 'new': ('a', None)}, ends
         )
 
+    def test_what_a_dead_nova_compute_left_behind_is_over(self):
+        self.assertEqual((), self.read(record(), at_rest=('v', 'w')))
+        self.assertEqual([], self.notes)
+
     def test_of_a_vm_the_newest_counts(self):
         found = self.one(record(to='b'), record(to='a', source='b'))
         self.assertEqual('b', found.destination)
@@ -124,7 +128,9 @@ class TestPassages(unittest.TestCase):
 
         compute = Compute()
         compute.migrations = refuse
-        self.assertEqual((), passages.read_passages(compute, 'ab', self.notes))
+        self.assertEqual(
+            (), passages.read_passages(compute, 'ab', (), self.notes)
+        )
         self.assertIn('who is being migrated is unknown', self.notes[0])
 
     def test_one_that_ends_while_it_is_asked_is_only_known_less(self):
@@ -133,7 +139,7 @@ class TestPassages(unittest.TestCase):
 
         compute = Compute(record())
         compute.server_migrations = refuse
-        (found,) = passages.read_passages(compute, 'ab', self.notes)
+        (found,) = passages.read_passages(compute, 'ab', (), self.notes)
         self.assertIsNone(found.left)
 
     def test_it_knows_the_statuses_that_starts_wait_for(self):

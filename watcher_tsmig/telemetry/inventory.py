@@ -123,7 +123,9 @@ def read_inventory(
         vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
         links=links_of(aggregates, hosts, notes),
         groups=read_groups(compute, [vm.id for vm in vms], notes),
-        passages=read_passages(compute, hosts, notes),
+        passages=read_passages(
+            compute, hosts, [vm.id for vm in vms if vm.state != 'busy'], notes
+        ),
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),

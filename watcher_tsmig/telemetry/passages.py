@@ -35,13 +35,18 @@ RECORDS, ASKED = 500, 32
 
 
 def read_passages(
-    compute: Compute, hosts: Collection[str], notes: list[str]
+    compute: Compute,
+    hosts: Collection[str],
+    at_rest: Collection[str],
+    notes: list[str],
 ) -> tuple[Passage, ...]:
     """Migrations from or to one of these hosts that have not ended.
 
     Where Nova does not tell, none, and a note says so.
 
     :param compute: openstacksdk's compute proxy
+    :param at_rest: ids of servers without a task; a record of one that is
+        not over was left behind, by a nova-compute that died
     """
     try:
         records = ask(
@@ -55,9 +60,12 @@ def read_passages(
     found: dict[str, Migration] = {}
     for record in records:
         ends = {record.source_compute, record.dest_compute}
-        if record.status in UNDER_WAY and record.server_id and ends & here:
+        vm = record.server_id
+        if record.status in UNDER_WAY and vm and ends & here:
             # the newest: Nova moves a VM once at a time
-            found.setdefault(record.server_id, record)
+            found.setdefault(vm, record)
+    for vm in found.keys() & frozenset(at_rest):
+        del found[vm]
     running = [r for r in found.values() if r.status == TELLS][:ASKED]
     told = {r.server_id: _told(compute, r) for r in running}
     passages = tuple(
