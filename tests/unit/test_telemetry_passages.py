@@ -68,7 +68,7 @@ class TestPassages(unittest.TestCase):
             Passage(vm='v', source='a', destination='b', left=6e9, rate=1e8),
             self.one(record(), v=progress()),
         )
-        self.assertEqual(['1 is being migrated already'], self.notes)
+        self.assertEqual(['1 VM is being migrated already'], self.notes)
 
     def test_disks_go_along(self):
         found = self.one(record(), v=progress(disk=(4e9, 1e9)))

@@ -122,7 +122,7 @@ def _remark(passages: tuple[Passage, ...], notes: list[str]) -> None:
     if not passages:
         return
     many = len(passages)
-    text = f'{many} {"is" if many == 1 else "are"} being migrated already'
+    text = f'{many} VM{" is" if many == 1 else "s are"} being migrated already'
     unknown = sum(None in (p.left, p.rate) for p in passages)
     if unknown:
         text += f'; of {unknown} how much is left is assumed'
