@@ -86,6 +86,16 @@ CLOUD = Cloud(
 )
 
 
+# In which a migration of `big` takes some minutes.
+SLOW = dataclasses.replace(
+    CLOUD,
+    hosts=tuple(
+        dataclasses.replace(h, nic=Nic(capacity=units.from_mbit_s(1000)))
+        for h in CLOUD.hosts
+    ),
+)
+
+
 class Model:
     """Watcher's compute model, as its collector makes it of Placement."""
 
@@ -178,10 +188,7 @@ class TestRead(testtools.TestCase):
 
 class TestUnderWay(testtools.TestCase):
     def test_a_migration_that_runs_is_told_with_what_it_has_to_send(self):
-        nic = Nic(capacity=units.from_mbit_s(1000))
-        hosts = [dataclasses.replace(h, nic=nic) for h in CLOUD.hosts]
-        slow = dataclasses.replace(CLOUD, hosts=tuple(hosts))
-        playground = self.useFixture(fixtures.Playground(slow))
+        playground = self.useFixture(fixtures.Playground(SLOW))
         cloud = playground.cloud
         big = identify('vm', 'big')
         cloud.compute.live_migrate_server(
@@ -258,3 +265,18 @@ class TestAudit(Drains):
         self.assertEqual('SUCCEEDED', audit.state)
         self.assertIn('Placement', self.said(audit))
         self.assertIn('leave east-1', self.said(audit))
+
+
+class TestAuditBesideOthers(Drains):
+    CLOUD = SLOW
+
+    def test_an_audit_counts_with_what_somebody_has_under_way(self):
+        compute = self.playground.cloud.compute
+        compute.live_migrate_server(
+            self.ids['big'], host='east-2', block_migration='auto'
+        )
+        fixtures.poll(lambda: any(compute.migrations()), (True,))
+        audit = self.audit(hosts=['east-1'])
+        self.assertIn('1 VM is being migrated already', self.said(audit))
+        plan = self.plan(audit)
+        self.assertNotIn('big', self.actions(plan))

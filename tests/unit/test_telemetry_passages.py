@@ -96,6 +96,7 @@ class TestPassages(unittest.TestCase):
         over = ('completed', 'failed', 'error', 'cancelled', 'finished')
         rows = [record(f'v{i}', status) for i, status in enumerate(over)]
         self.assertEqual((), self.read(*rows, record(source='x', to='y')))
+        self.assertEqual((), self.read(record(source='a', to='a')))
         self.assertEqual([], self.notes)
 
     def test_an_end_that_is_out_of_sight_or_not_chosen_is_unknown(self):

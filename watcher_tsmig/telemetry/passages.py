@@ -61,7 +61,8 @@ def read_passages(
     for record in records:
         ends = {record.source_compute, record.dest_compute}
         vm = record.server_id
-        if record.status in UNDER_WAY and vm and ends & here:
+        # with one end it is a resize that stays where it is
+        if record.status in UNDER_WAY and vm and ends & here and len(ends) > 1:
             # the newest: Nova moves a VM once at a time
             found.setdefault(vm, record)
     for vm in found.keys() & frozenset(at_rest):
