@@ -52,8 +52,15 @@ class TestSizes(unittest.TestCase):
             self.assertIs(bool(expected), disks.has_local_disks(given))
 
     def test_placement_counts_no_disk_that_an_image_makes(self):
-        self.assertEqual(0, disks.local_disk(sized()))
-        self.assertEqual(21 * GIB, disks.local_disk(sized(20, swap=1)))
+        images = {'i': 3.0 * GIB}
+        self.assertEqual(0, disks.local_disk(sized(), images))
+        found = disks.local_disk(sized(20, swap=1), images)
+        self.assertEqual(21 * GIB, found)
+
+    def test_nor_one_on_a_volume_that_an_image_without_bytes_makes(self):
+        given, images = sized(20, ephemeral=5), {'i': 0.0}
+        self.assertEqual((5.0 * GIB,), disks.local_disks(given, images))
+        self.assertEqual(5 * GIB, disks.local_disk(given, images))
 
     def test_a_disk_is_as_large_as_its_guest_sees_it_not_as_its_file(self):
         for given, expected in (
@@ -61,7 +68,8 @@ class TestSizes(unittest.TestCase):
             (image(size=2 * GIB), 2),
             # of a packed one nobody tells; no less than its owner asks for
             (image(size=1 * GIB, min_disk=4), 4),
-            (image(), 0),
+            # of a server whose root disk was a volume
+            (image(size=0, min_disk=4), 0),
         ):
             self.assertEqual(float(expected * GIB), disks.root_size(given))
 

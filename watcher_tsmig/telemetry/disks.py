@@ -2,7 +2,8 @@
 
 By the server's flavor and, where that leaves the root disk to the image, by
 Glance. A server without an image boots from a volume, which is not local; its
-ephemeral disk and its swap are.
+ephemeral disk and its swap are. So does one whose image is the snapshot of a
+server that did: such an image has no bytes.
 """
 
 import math
@@ -25,12 +26,17 @@ from watcher_tsmig.units import from_mib
 ASKED = 64
 
 
-def local_disk(server: Server) -> float:
+def local_disk(server: Server, images: Mapping[str, float]) -> float:
     """Bytes of local disk as Placement counts them: in whole GiB.
 
     A root disk that its flavor leaves to the image Placement does not count.
+
+    :param images: as `local_disks` has them
     """
-    return sum(math.ceil(size / GIB) * GIB for size in local_disks(server, {}))
+    root, *others = _sizes(server, images)
+    if not getattr(server.flavor, 'disk', None):
+        root = 0.0
+    return sum(math.ceil(size / GIB) * GIB for size in (root, *others))
 
 
 def local_disks(
@@ -38,19 +44,23 @@ def local_disks(
 ) -> tuple[float, ...]:
     """Bytes of each local disk, as its guest sees it.
 
-    :param images: bytes of the root disk that each image makes, by id, where
-        the flavor has it at 0 GiB; one that is not there is left out
+    :param images: bytes of the root disk that each image makes, by id: 0 of
+        one that makes a volume; those that nobody knows are left out
     """
+    return tuple(size for size in _sizes(server, images) if size)
+
+
+def _sizes(server: Server, images: Mapping[str, float]) -> tuple[float, ...]:
+    """Of its root disk, its ephemeral disk and its swap; 0 for none."""
     root, ephemeral, swap = (
         float(getattr(server.flavor, name, None) or 0)
         for name in ('disk', 'ephemeral', 'swap')
     )
-    image = image_of(server)
-    first = 0.0
+    image, first = image_of(server), 0.0
     if image is not None:
-        first = root * GIB or images.get(image, 0.0)
-    sizes = (first, ephemeral * GIB, from_mib(swap))
-    return tuple(size for size in sizes if size)
+        makes = images.get(image)
+        first = (makes or 0.0) if makes == 0 or not root else root * GIB
+    return first, ephemeral * GIB, from_mib(swap)
 
 
 def has_local_disks(server: Server) -> bool:
@@ -67,10 +77,11 @@ def image_of(server: Server) -> str | None:
 def read_images(
     compute: Compute, servers: Iterable[Server], notes: list[str]
 ) -> dict[str, float]:
-    """Bytes of root disks that images make, of servers whose flavor has none.
+    """Bytes of root disks that images make, where that matters.
 
-    Glance is asked with the session of the compute proxy, and only where such
-    a server is there.
+    Of servers whose flavor has none, and of those with volumes, of which one
+    may be the root disk. Glance is asked with the session of the compute
+    proxy, and only where such a server is there.
 
     :param compute: openstacksdk's compute proxy
     """
@@ -79,7 +90,10 @@ def read_images(
             image
             for server in servers
             if (image := image_of(server)) is not None
-            and getattr(server.flavor, 'disk', None) == 0
+            and (
+                getattr(server.flavor, 'disk', None) == 0
+                or getattr(server, 'attached_volumes', None)
+            )
         }
     )
     if not wanted:
@@ -103,17 +117,18 @@ def read_images(
     missing = len(wanted) - len(found)
     if missing:
         notes.append(
-            f'of {missing} images the size is unknown; root disks of theirs '
-            f'are not counted{f" ({why})" if why else ""}'
+            f'of {missing} images the size is unknown; root disks that they '
+            f'make are not counted{f" ({why})" if why else ""}'
         )
     return found
 
 
 def root_size(image: Any) -> float:  # noqa: ANN401 - openstacksdk's image
-    """Bytes of the disk that an image makes.
+    """Bytes of the disk that an image makes; 0: it makes a volume.
 
     A file of another format than raw is smaller than that.
     """
-    if image.virtual_size:
-        return float(image.virtual_size)
-    return max(float(image.size or 0), float(image.min_disk or 0) * GIB)
+    size = float(image.virtual_size or image.size or 0)
+    if image.virtual_size or not size:
+        return size
+    return max(size, float(image.min_disk or 0) * GIB)

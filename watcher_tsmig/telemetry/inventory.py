@@ -247,7 +247,7 @@ def _vms(
                 state=_state(server),
                 locked=bool(server.is_locked),
                 excluded=excluded,
-                disk=local_disk(server) if local else 0.0,
+                disk=local_disk(server, known.images) if local else 0.0,
                 disks=local_disks(server, known.images) if local else (),
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
