@@ -201,15 +201,17 @@ def channels(terms: Terms) -> FloatArray:
 def copying(bandwidth: FloatArray, rules: Rules, terms: Terms) -> FloatArray:
     """How long the disks take, s, before any memory is sent.
 
-    Under a cap all wait for the largest, which has its share of it.
+    Under a cap all wait for the largest, which has its share of it, and no
+    more than one connection carries.
     """
     count, disk = np.asarray(terms.disks), np.asarray(terms.disk)
     largest = terms.largest_disk
     if largest is None:
         largest = disk / np.maximum(count, 1.0)
-    share = np.where(terms.uncapped, np.inf, bandwidth / (count + 1.0))
-    alone = largest / np.minimum(share, terms.stream)
-    out: FloatArray = np.maximum(disk / bandwidth, alone) / rules.efficiency
+    whole = np.where(terms.uncapped, disk, largest * (count + 1.0))
+    shared = whole / (bandwidth * rules.efficiency)
+    alone = largest / (np.asarray(terms.stream) * rules.efficiency)
+    out: FloatArray = np.maximum(shared, alone)
     return out
 
 
