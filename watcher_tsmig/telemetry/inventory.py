@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable
 from collections.abc import Mapping
 
+from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Group
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
@@ -72,6 +73,17 @@ class Inventory:
     cpus: Mapping[str, float]
     notes: tuple[str, ...]
 
+    def cloud(self, vms: Iterable[Vm], taken_at: float) -> Cloud:
+        """The cloud with these VMs in place of its own."""
+        return Cloud(
+            hosts=self.hosts,
+            vms=tuple(vms),
+            taken_at=taken_at,
+            links=self.links,
+            groups=self.groups,
+            passages=self.passages,
+        )
+
 
 def read_inventory(
     model: Model,
@@ -111,11 +123,7 @@ def read_inventory(
         destinations=Destinations(aggregates, hosts, traits),
         scoped=scoped,
         keep_zone=keep_zone,
-        images=read_images(
-            compute,
-            [s for s in servers if hosts[s.compute_host].disk is not None],
-            notes,
-        ),
+        images=read_images(compute, _local(servers, hosts), notes),
     )
     vms = _vms(servers, known, notes)
     return Inventory(
@@ -123,9 +131,7 @@ def read_inventory(
         vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
         links=links_of(aggregates, hosts, notes),
         groups=read_groups(compute, [vm.id for vm in vms], notes),
-        passages=read_passages(
-            compute, hosts, [vm.id for vm in vms if vm.state != 'busy'], notes
-        ),
+        passages=read_passages(compute, hosts, _at_rest(vms), notes),
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),
@@ -139,6 +145,18 @@ def _servers(compute: Compute, hosts: Mapping[str, Host]) -> list[Server]:
         lambda: list(compute.servers(details=True, all_projects=True)),
     )
     return [server for server in found if server.compute_host in hosts]
+
+
+def _local(
+    servers: Iterable[Server], hosts: Mapping[str, Host]
+) -> list[Server]:
+    """Those whose host has disks of its own."""
+    return [s for s in servers if hosts[s.compute_host].disk is not None]
+
+
+def _at_rest(vms: Iterable[Vm]) -> list[str]:
+    """Ids of those for which Nova has no task."""
+    return [vm.id for vm in vms if vm.state != 'busy']
 
 
 def _hosts(

@@ -101,14 +101,7 @@ def read_cloud(
         _measure(measured, asked, settings, now, notes)
         questions = asked.questions
     return Reading(
-        cloud=Cloud(
-            hosts=inventory.hosts,
-            vms=tuple(measured.vms.values()),
-            taken_at=now,
-            links=inventory.links,
-            groups=inventory.groups,
-            passages=inventory.passages,
-        ),
+        cloud=inventory.cloud(measured.vms.values(), now),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
         writing=measured.writing,
