@@ -26,7 +26,7 @@ class Rows:
     def list(self, context, **how):
         return []
 
-    def get_by_uuid(self, context, uuid):
+    def get_by_uuid(self, context, uuid, *, eager=False):
         row = types.SimpleNamespace(
             id=1, status_message=self.saved.get(uuid), state=self.state
         )

@@ -97,6 +97,19 @@ class TestTheOthers(planned.Base):
         self.assertEqual((Mode.PRE_COPY, 480.0), (order.mode, order.deadline))
 
 
+class TestTold(planned.Base):
+    def test_what_came_of_an_action_and_its_plan_is_told_without_an_error(
+        self,
+    ):
+        plan = self.schedule([planned.migrate(1)], {})
+        (action,) = self.rows(plan).values()
+        with self.assertNoLogs('watcher_tsmig.plugin.acting', 'ERROR'):
+            acting.tell({'action_uuid': action.uuid}, 'arrived')
+            acting.remark(plan.uuid, 'is empty')
+        (action,) = self.rows(plan).values()
+        self.assertEqual('arrived', action.status_message)
+
+
 class TestStop(planned.Base):
     def given(self, most, *states):
         plan = self.schedule(

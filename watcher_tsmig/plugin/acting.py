@@ -96,7 +96,7 @@ def remark(plan_uuid: str, text: str) -> None:
     try:
         with REMARKS:
             plan = objects.ActionPlan.get_by_uuid(
-                context.make_context(), plan_uuid
+                context.make_context(), plan_uuid, eager=True
             )
             before = plan.status_message or ''
             if text not in before:
@@ -118,7 +118,10 @@ def tell(given: Mapping[str, Any], text: str) -> None:
     if not uuid or 'status_message' not in objects.Action.fields:
         return
     try:
-        row = objects.Action.get_by_uuid(context.make_context(), uuid)
+        # with its plan, which is in the notification of a change
+        row = objects.Action.get_by_uuid(
+            context.make_context(), uuid, eager=True
+        )
         row.status_message = story.clipped(text)
         row.save()
     except Exception:
