@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Callable
+from collections.abc import Sequence
 
 from tests.agent.rabbit import SERVER
 from tests.agent.rabbit import environment
@@ -26,6 +27,7 @@ from tests.minicloud.configuration import url
 
 WATCHER_SERVICES = 'watcher-api,watcher-decision-engine,watcher-applier'
 POST_CONFIG = ('stack', 'post-config')
+CONFIG = '--config-file'
 HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = HERE / 'services'
 MARIADB = (
@@ -259,14 +261,21 @@ def workers(bed: Bed) -> None:
 
 def computes(bed: Bed) -> None:
     """The hardware, and a nova-compute for each host."""
-    nics = [f'{host}={NIC:g}' for host in COMPUTES]
+    start_computes(bed, COMPUTES)
+
+
+def start_computes(
+    bed: Bed, hosts: Sequence[str], name: str = 'hypervisors'
+) -> None:
+    """Hosts on hardware of their own, once all are part of the cloud."""
+    nics = [f'{host}={NIC:g}' for host in hosts]
     bed.start(
-        'hypervisors',
+        name,
         [bed.program('python'), '-m', 'tests.minicloud.hypervisors']
         + [str(bed.hypervisors), *nics],
         {'PYTHONPATH': str(CHECKOUT)},
     ).ready(says='ready')
-    joined(bed, [start_service(bed, host) for host in COMPUTES])
+    joined(bed, [start_service(bed, host) for host in hosts])
 
 
 def agents(bed: Bed) -> None:
@@ -274,13 +283,21 @@ def agents(bed: Bed) -> None:
     start_agents(bed).ready(says='agents serve')
 
 
-def start_agents(bed: Bed) -> Process:
-    """Start the agents; also after a test has stopped them."""
+def start_agents(
+    bed: Bed,
+    hosts: Sequence[str] = COMPUTES,
+    name: str = 'agents',
+    ahead: float = 0.0,
+) -> Process:
+    """Start the agents; also after a test has stopped them.
+
+    :param ahead: of the machine's clock, s
+    """
     return bed.start(
-        'agents',
+        name,
         [bed.program('python'), '-m', 'tests.minicloud.agents']
-        + [str(bed.hypervisors), str(bed.conf), *COMPUTES],
-        {'PYTHONPATH': str(CHECKOUT)},
+        + [str(bed.hypervisors), str(bed.conf), *hosts],
+        {'PYTHONPATH': str(CHECKOUT), 'TSMIG_CLOCK': f'{ahead:g}'},
     )
 
 
@@ -308,27 +325,31 @@ def watcher(bed: Bed) -> None:
         start_service(bed, name).ready(says='Starting')
 
 
-def start_service(bed: Bed, name: str, again: str = '') -> Process:
+def start_service(
+    bed: Bed, name: str, again: str = '', confs: Sequence[str] = ()
+) -> Process:
     """Start one of the services; also after a test has stopped it.
 
+    :param name: of a service, or of a compute host
     :param again: the name of one more of it, beside the first
+    :param confs: more configuration files for one of WORKERS_CONF
     """
     if name in WSGI:
         target, conf = WSGI[name]
         arguments = [str(SERVICES / 'wsgi.py'), target, str(PORTS[name])]
         if conf:
-            arguments += ['--config-file', str(bed.conf / conf)]
+            arguments += [CONFIG, str(bed.conf / conf)]
         command = [bed.program('python'), *arguments]
-    elif name in COMPUTES:
+    elif name in WORKERS_CONF:
+        files = (str(bed.conf / WORKERS_CONF[name]), *confs)
+        command = [bed.program(name)]
+        command += [word for file in files for word in (CONFIG, file)]
+    else:
         command = [
             bed.program('python'),
             str(SERVICES / 'nova_driver/compute.py'),
-            '--config-file',
-            str(bed.conf / name / 'nova.conf'),
+            *(CONFIG, str(bed.conf / name / 'nova.conf')),
         ]
-    else:
-        conf = str(bed.conf / WORKERS_CONF[name])
-        command = [bed.program(name), '--config-file', conf]
     return bed.start(
         again or name,
         command,

@@ -29,7 +29,7 @@ class TestParallel(Base):
             for host in hosts
         ]
 
-    def test_three_drains_of_three_hosts_of_four_leave_them_empty(self):
+    def test_three_drains_of_three_hosts_of_five_leave_them_empty(self):
         hosts = ('compute1', 'compute2', 'compute3')
         ids = self.fill(*hosts)
         plans = self.drains(hosts)
@@ -39,8 +39,8 @@ class TestParallel(Base):
             ended = self.operator.ended(plan, within=400)
             self.operator.tells(ended, f'{host} is empty')
         for server in ids:
-            self.assertEqual('compute4', self.operator.host_of(server))
-            # to the one host that nobody empties, and nowhere before
+            self.assertNotIn(self.operator.host_of(server), hosts)
+            # before, at most to one whose own drain was not planned yet
             self.assertLessEqual(len(self.operator.migrations(server)), 2)
 
     def test_where_a_destination_dies_its_vms_go_elsewhere(self):
@@ -80,6 +80,7 @@ class TestParallel(Base):
                 break
             time.sleep(LOOK_EVERY)
         self.assertEqual({'SUCCEEDED'}, states)
+        print(f'at most {max(seen)} at once, seen {len(seen)} times')
         self.assertEqual(1, max(seen))
         for server in ids:
             self.assertNotIn(self.operator.host_of(server), hosts)
