@@ -192,6 +192,12 @@ class Bed:
             end(session, how, self.pids)
         self.record(name).unlink(missing_ok=True)
 
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send one service a signal, by its record; or nobody."""
+        pid = self.pid(name)
+        if pid is not None:
+            os.kill(pid, number)
+
     def stop_all(self) -> int:
         """End everything in the namespace; how many processes there were."""
         there = self.pids()

@@ -40,6 +40,15 @@ HOT = 64e6
 # How long a working set is told, s.
 SPANS = (1.0, 5.0, 15.0, 60.0)
 LONGEST_LINE = 1 << 16
+#: What may break, in which phase, and what the driver is told of it.
+BREAKS = {
+    'run': ('pre-copy', 'failed'),
+    'raise': ('pre-copy', 'broken'),
+    'lose': ('post-copy', 'broken'),
+}
+# bytes/s of a migration that stalls
+STALLED = 1e-3
+CRASHED = 6
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -50,8 +59,10 @@ class Guest:
     :ivar disks: bytes of each disk that goes along when it migrates
     :ivar pre: libvirt's cap of a pre-copy, MiB/s
     :ivar post: libvirt's cap of a post-copy, MiB/s; 0: none
-    :ivar fails: what the next migration does: `pre` refuses at its
-        destination, `run` ends after `fails_after` bytes; empty: nothing
+    :ivar fails: what the next migration does: `check` and `pre` are refused
+        at its destination, those of BREAKS break after `fails_after` bytes,
+        `stall` sends no more after them; empty: nothing
+    :ivar gone: it was destroyed in a post-copy, which goes on by itself
     """
 
     uuid: str
@@ -68,6 +79,7 @@ class Guest:
     post: int = UNLIMITED_POST
     fails: str = ''
     fails_after: float = 0.0
+    gone: bool = False
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -117,7 +129,8 @@ class Hypervisors:
 
     def guests(self, host: str) -> Answer:
         """The domains of a host."""
-        mine = [g for g in self._guests.values() if g.host == host]
+        there = [g for g in self._guests.values() if not g.gone]
+        mine = [g for g in there if g.host == host]
         return {'guests': [dataclasses.asdict(g) for g in mine]}
 
     def define(self, **values: Any) -> None:
@@ -132,6 +145,11 @@ class Hypervisors:
         guest = self._guests.get(uuid)
         if guest is not None and guest.host == host:
             self._end(uuid, 'cancelled')
+            if uuid in self._world.running():
+                guest.gone, guest.fails = True, ''
+                guest.pre, guest.post = UNLIMITED, UNLIMITED_POST
+                self._world.cap(uuid, self._cap(guest, post_copy=True))
+                return
             del self._guests[uuid]
             self._changed()
 
@@ -140,10 +158,10 @@ class Hypervisors:
         self._guest(uuid).state = state
         self._changed()
 
-    def admit(self, uuid: str) -> None:
+    def admit(self, uuid: str, stage: str = 'pre') -> None:
         """What a destination's libvirt says before a migration."""
         guest = self._guest(uuid)
-        if guest.fails == 'pre':
+        if guest.fails == stage:
             guest.fails = ''
             raise errors.InputError('refused on order', uuid)
 
@@ -197,6 +215,7 @@ class Hypervisors:
             job = _told(self._world.progress(uuid))
         return {
             'host': guest.host,
+            'runs_on': self._where(guest),
             'state': guest.state,
             'memory': guest.memory,
             'disks': len(guest.disks),
@@ -215,6 +234,8 @@ class Hypervisors:
 
     @staticmethod
     def _cap(guest: Guest, *, post_copy: bool = False) -> float:
+        if guest.fails == 'stalled':
+            return STALLED
         speeds = Speeds(pre=guest.pre, post=guest.post)
         return speeds.rate(post_copy=post_copy)
 
@@ -232,10 +253,10 @@ class Hypervisors:
     # -- the world
 
     def _guest(self, uuid: str) -> Guest:
-        try:
-            return self._guests[uuid]
-        except KeyError:
-            raise errors.InputError('no such guest', uuid) from None
+        found = self._guests.get(uuid)
+        if found is None or found.gone:
+            raise errors.InputError('no such guest', uuid)
+        return found
 
     def _advance(self) -> None:
         now = time.monotonic() - self._began
@@ -248,14 +269,30 @@ class Hypervisors:
     def _break(self) -> None:
         for uuid in self._world.running():
             guest = self._guests[uuid]
-            sent = self._world.progress(uuid).processed
-            if guest.fails == 'run' and sent > guest.fails_after:
+            progress = self._world.progress(uuid)
+            if progress.processed <= guest.fails_after:
+                continue
+            phase, how = BREAKS.get(guest.fails, ('', ''))
+            if guest.fails in ('stall', 'lose') and (
+                progress.phase.value == phase or not phase
+            ):
+                guest.fails = 'stalled'
+                self._world.cap(uuid, STALLED)
+            if phase != progress.phase.value:
+                continue
+            if phase == 'pre-copy':
                 guest.fails = ''
                 self._world.fail(uuid)
-                self._ended(uuid, 'failed')
+            else:
+                guest.state = CRASHED
+            self._ended(uuid, how)
 
     def _arrived(self, uuid: str) -> None:
         guest = self._guests[uuid]
+        if guest.gone:
+            del self._guests[uuid]
+            self._changed()
+            return
         guest.host = self._jobs[uuid].destination
         # a domain that arrives has no caps
         guest.pre, guest.post = UNLIMITED, UNLIMITED_POST

@@ -153,6 +153,15 @@ class TsmigSimDriver(fake.FakeDriver):
 
     # -- live migration
 
+    def check_can_live_migrate_destination(self, context, instance, *args):
+        try:
+            ask('admit', uuid=instance.uuid, stage='check')
+        except exception.NovaException as error:
+            raise exception.InvalidCPUInfo(reason=str(error)) from None
+        return super().check_can_live_migrate_destination(
+            context, instance, *args
+        )
+
     def pre_live_migration(self, context, instance, *args, **kwargs):
         ask('admit', uuid=instance.uuid)
         return super().pre_live_migration(context, instance, *args, **kwargs)
@@ -181,6 +190,8 @@ class TsmigSimDriver(fake.FakeDriver):
             ended = 'failed'
         finally:
             self._orders.pop(instance.uuid, None)
+        if ended == 'broken':
+            raise exception.LiveMigrationError(reason='the guest is lost')
         if ended == 'completed':
             post_method(context, instance, dest, block_migration, migrate_data)
         elif ended == 'cancelled':
