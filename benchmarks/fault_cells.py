@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from benchmarks.fault_values import Fault
 from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
@@ -61,6 +62,11 @@ class Cell:
         return {**own, ELSEWHERE: ELSEWHERE}
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """The hosts that nobody else has."""
+        return tuple(self.hosts[role] for role in ROLES)
+
+    @property
     def vms(self) -> tuple[str, str]:
         """Their names."""
         return f'{self.name}-a', f'{self.name}-b'
@@ -76,6 +82,17 @@ class Cell:
                 _vm(second, source, CALM),
             ],
         )
+
+
+def cells(waves: Sequence[Sequence[Fault]]) -> list[Cell]:
+    """As many as the widest of these waves needs."""
+    return [
+        Cell(f'{"w" if writer else "c"}{n:02}', writer)
+        for writer in (False, True)
+        for n in range(
+            max(sum(f.writer is writer for f in wave) for wave in waves)
+        )
+    ]
 
 
 def cloud_of(cells: Sequence[Cell]) -> Cloud:

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from typing import Any
 from typing import Protocol
 
-from benchmarks.fault_cells import Cell
+from benchmarks.fault_runs import Run
 from benchmarks.fault_table import CALLS
 from benchmarks.fault_table import KILL
-from benchmarks.fault_values import Fault
 from benchmarks.fault_values import OnHost
 from benchmarks.fault_values import OnVm
 from benchmarks.fault_values import OnWatcher
@@ -38,23 +37,6 @@ ORDER = (
     'post-migrating',
     'completed',
 )
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Run:
-    """One fault under way on its cell."""
-
-    fault: Fault
-    cell: Cell
-    audit: str = ''
-    plan: str = ''
-    others: list[str] = dataclasses.field(default_factory=list)
-    planned: str = ''
-    before: int = 0
-    since: float = 0.0
-    troubles: list[int] = dataclasses.field(default_factory=list)
-    began: float = 0.0
-    took: float | None = None
 
 
 class Process:
@@ -158,14 +140,7 @@ def arm(bed: Struck, run: Run, strike: object) -> None:
             'source': hosts['source'],
             'destination': run.planned,
         }
-        body = {
-            'match': CALLS[strike.call].format(**places),
-            'kind': strike.kind,
-            'status': strike.status,
-            'seconds': strike.seconds,
-            'times': strike.times,
-            'passes': strike.passes,
-        }
+        body = body_of(strike, places)
         number = bed.ask('POST', '/troubles', body | when)['number']
         run.troubles.append(number)
     elif isinstance(strike, OnHost):
@@ -176,6 +151,18 @@ def arm(bed: Struck, run: Run, strike: object) -> None:
         if 'host' in change:
             change['host'] = hosts[change['host']]
         bed.ask('POST', f'/vms/{vm}', {**change, **when})
+
+
+def body_of(strike: Requests, places: Mapping[str, str]) -> dict[str, Any]:
+    """A trouble (playground/troubles.py) with its VM and hosts put in."""
+    return {
+        'match': CALLS[strike.call].format(**places),
+        'kind': strike.kind,
+        'status': strike.status,
+        'seconds': strike.seconds,
+        'times': strike.times,
+        'passes': strike.passes,
+    }
 
 
 def machine(bed: Struck, run: Run, strike: OnWatcher) -> None:
@@ -214,9 +201,8 @@ def _locked(bed: Struck) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _full(bed: Struck) -> Iterator[None]:
+def full(pid: int) -> Iterator[None]:
     """Writing beyond a file's first byte fails, as where a disk is full."""
-    pid = bed.facts['pid']
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, before[1]))
     try:
@@ -243,7 +229,7 @@ def _kill(bed: Struck) -> Iterator[None]:
 Machine = Callable[[Struck], contextlib.AbstractContextManager[None]]
 MACHINE: dict[str, Machine] = {
     'database locked': _locked,
-    'disk full': _full,
+    'disk full': lambda bed: full(bed.facts['pid']),
     'clock of the cloud jumps': _jump,
     KILL: _kill,
 }

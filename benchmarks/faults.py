@@ -11,22 +11,25 @@ under `totals`. 1 where anything of that is not 0.
 
 import argparse
 import collections
+import importlib
 import json
 import re
 import sys
 import time
+import types
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import fault_bed
-from benchmarks.fault_cells import Cell
+from benchmarks.fault_places import left_out
+from benchmarks.fault_runs import Bed
+from benchmarks.fault_runs import Run
 from benchmarks.fault_table import FAULTS
 from benchmarks.fault_values import End
 from benchmarks.fault_values import Fault
 from watcher_tsmig import errors
 
-# Plans side by side; more only wait for the same processor.
-AT_ONCE = 8
+# By the cloud that it is in: `bed`, and which faults may share one, `blocks`.
+BEDS = {'playground': 'fault_bed', 'mini': 'fault_mini'}
 TOTALS = (
     'caps_left',
     'duplicate_starts',
@@ -86,45 +89,21 @@ def judge(fault: Fault, row: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def blocks(faults: Sequence[Fault]) -> list[list[list[Fault]]]:
-    """Waves of faults side by side, by the bed that they may share.
-
-    Who strikes the whole cloud has a bed for himself.
-    """
-    rest = sorted((f for f in faults if not f.alone), key=lambda f: f.spoils)
-    waves = [rest[i : i + AT_ONCE] for i in range(0, len(rest), AT_ONCE)]
-    alone = [[[f]] for f in faults if f.alone and not f.killed]
-    killed = [[f] for f in faults if f.killed]
-    return [block for block in (waves, *alone, killed) if block]
-
-
-def cells(waves: Sequence[Sequence[Fault]]) -> list[Cell]:
-    """As many as the widest of these waves needs."""
-    return [
-        Cell(f'{"w" if writer else "c"}{n:02}', writer)
-        for writer in (False, True)
-        for n in range(
-            max(sum(f.writer is writer for f in wave) for wave in waves)
-        )
-    ]
-
-
-def run(waves: Sequence[Sequence[Fault]]) -> list[dict[str, Any]]:
+def run(
+    bed: types.ModuleType, waves: Sequence[Sequence[Fault]]
+) -> list[dict[str, Any]]:
     """The rows of these waves; a bed that is spoilt is followed by another."""
     rows: list[dict[str, Any]] = []
     left = list(waves)
     while left:
-        apart = any(fault.killed for fault in left[0])
-        with fault_bed.bed(cells(left), apart=apart) as bed:
-            while left and (runs := bed.seat(left[0])) is not None:
-                rows += _wave(bed, runs)
+        with bed.bed(left) as made:
+            while left and (runs := made.seat(left[0])) is not None:
+                rows += _wave(made, runs)
                 left.pop(0)
     return rows
 
 
-def _wave(
-    bed: fault_bed.Bed, runs: Sequence[fault_bed.Run]
-) -> list[dict[str, Any]]:
+def _wave(bed: Bed, runs: Sequence[Run]) -> list[dict[str, Any]]:
     times = [time.monotonic()]
     for step in (bed.audit, bed.go, bed.rest):
         step(runs)
@@ -134,6 +113,8 @@ def _wave(
         row = bed.row(one)
         row['wrong'] = {k: n for k, n in judge(one.fault, row).items() if n}
         rows.append(row)
+        wrong = json.dumps(row['wrong']) if row['wrong'] else 'as it should be'
+        print(f'{one.fault.name}: {wrong}', file=sys.stderr)
     bed.tidy(runs)
     took = [b - a for a, b in zip(times, times[1:], strict=False)]
     print(
@@ -144,15 +125,19 @@ def _wave(
     return rows
 
 
-def report(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def report(
+    cloud: str, rows: Sequence[dict[str, Any]], left: dict[str, str]
+) -> dict[str, Any]:
     """What is printed."""
     return {
+        'cloud': cloud,
         'faults': len(rows),
         'totals': {
             name: sum(row['wrong'].get(name, 0) for row in rows)
             for name in TOTALS
         },
         'rows': list(rows),
+        'left_out': left,
     }
 
 
@@ -161,6 +146,13 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog='python -m benchmarks.faults',
         description='Let things go wrong while plans are carried out.',
+    )
+    out.add_argument(
+        '--cloud',
+        choices=tuple(BEDS),
+        default='playground',
+        help='where: simulated, or the mini-cloud that is up (default: '
+        'playground)',
     )
     out.add_argument('--list', action='store_true', help='only name them')
     out.add_argument(
@@ -175,19 +167,23 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one JSON object; 0 unless something must not be."""
     args = parser().parse_args(argv)
-    faults = [
+    chosen = [
         f
         for f in FAULTS
         if not args.only or any(name in f.name for name in args.only)
     ]
+    reasons = {f.name: left_out(args.cloud, f) for f in chosen}
+    left = {name: why for name, why in reasons.items() if why}
+    faults = [f for f in chosen if f.name not in left]
     if args.list:
         print('\n'.join(f.name for f in faults))
         return 0
     try:
         if not faults:
             raise errors.InputError('no fault has it in its name', '--only')
-        rows = [row for waves in blocks(faults) for row in run(waves)]
-        found = report(rows)
+        bed = importlib.import_module(f'benchmarks.{BEDS[args.cloud]}')
+        rows = [row for waves in bed.blocks(faults) for row in run(bed, waves)]
+        found = report(args.cloud, rows, left)
     except errors.TsmigError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

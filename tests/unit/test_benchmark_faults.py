@@ -6,17 +6,28 @@ Faults themselves run in tests/functional/test_faults.py.
 import contextlib
 import copy
 import io
+import json
+import pathlib
 import re
+import subprocess
+import sys
+import tempfile
 import unittest
 
+from benchmarks import fault_bed
+from benchmarks import fault_cells
+from benchmarks import fault_proxy
 from benchmarks import fault_strikes
 from benchmarks import faults
+from benchmarks.fault_places import LEFT_OUT
+from benchmarks.fault_places import left_out
 from benchmarks.fault_table import CALLS
 from benchmarks.fault_table import FAULTS
 from benchmarks.fault_values import End
 from benchmarks.fault_values import Fault
 from benchmarks.fault_values import OnWatcher
 from benchmarks.fault_values import Requests
+from watcher_tsmig.playground import web
 
 FAULT = Fault(
     name='x', step='running', ends=frozenset({End.STAYED}), says='is down'
@@ -71,6 +82,107 @@ class TestTable(unittest.TestCase):
                     self.assertIn(strike.at.status, fault_strikes.ORDER)
 
 
+class TestPlaces(unittest.TestCase):
+    def test_what_is_left_out_of_a_cloud_is_told_with_its_reason(self):
+        for cloud, rows in LEFT_OUT.items():
+            self.assertIn(cloud, faults.BEDS)
+            for name, _ in rows:
+                self.assertTrue(any(re.match(name, f.name) for f in FAULTS))
+
+    def test_at_least_40_are_tried_on_each(self):
+        for cloud in faults.BEDS:
+            tried = [f for f in FAULTS if not left_out(cloud, f)]
+            self.assertGreaterEqual(len(tried), 40)
+
+
+class TestWatch(unittest.TestCase):
+    def setUp(self):
+        self.watch = fault_proxy.Watch()
+        self.struck = []
+
+    def await_(self, status, after=0.0):
+        self.watch.when('a', status, after, lambda: self.struck.append(status))
+
+    def test_what_is_due_at_a_status_happens_once_and_for_its_vm_alone(self):
+        self.await_('running')
+        self.watch.seen('b', 'running')
+        self.watch.seen('a', 'preparing')
+        self.assertEqual([], self.struck)
+        self.watch.seen('a', 'running')
+        self.watch.seen('a', 'running')
+        self.assertEqual(['running'], self.struck)
+
+    def test_a_status_that_nobody_saw_is_due_with_the_next(self):
+        self.await_('preparing')
+        self.watch.seen('a', 'completed')
+        self.assertEqual(['preparing'], self.struck)
+
+    def test_a_failure_is_no_step_on_the_way(self):
+        self.await_('running')
+        self.watch.seen('a', 'failed')
+        self.assertEqual([], self.struck)
+
+    def test_what_is_forgotten_does_not_happen(self):
+        self.await_('running')
+        self.watch.forget(['a'])
+        self.watch.seen('a', 'running')
+        self.assertEqual([], self.struck)
+
+
+class TestProxy(unittest.TestCase):
+    """In front of a service that has files for answers."""
+
+    def setUp(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / 'v2.1').mkdir()
+        self.records = folder / 'v2.1/os-migrations'
+        real = subprocess.Popen(
+            [*(sys.executable, '-u', '-m', 'http.server', '0')]
+            + [f'--directory={folder}', '--bind=127.0.0.1'],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(real.wait)
+        self.addCleanup(real.stdout.close)
+        self.addCleanup(real.kill)
+        port = re.search('port ([0-9]+)', real.stdout.readline())[1]
+        self.origin = f'http://127.0.0.1:{port}'
+        self.watch = fault_proxy.Watch()
+        self.proxy = fault_proxy.Beyond(self.origin, self.watch)
+
+    def get(self, path):
+        return self.proxy.serve(
+            web.Request(
+                method='GET',
+                path=path,
+                base='http://proxy/compute',
+                query={'limit': ['2']},
+                headers={'host': 'proxy'},
+                body=b'',
+            )
+        )
+
+    def test_an_answer_is_handed_on_with_its_links_to_the_proxy(self):
+        body = {'migrations': [], 'self': f'{self.origin}/v2.1/'}
+        self.records.write_text(json.dumps(body))
+        found = self.get('/v2.1/os-migrations')
+        self.assertEqual(200, found.status)
+        self.assertEqual('http://proxy/compute/v2.1/', found.body['self'])
+        self.assertIn('Last-Modified', found.headers)
+
+    def test_a_refusal_is_handed_on(self):
+        self.assertEqual(404, self.get('/v2.1/servers/a').status)
+
+    def test_what_it_tells_of_a_migration_is_seen_before_it_is_given(self):
+        record = {'instance_uuid': 'a', 'status': 'running'}
+        self.records.write_text(json.dumps({'migrations': [record]}))
+        seen = []
+        self.watch.when('a', 'running', 0.0, lambda: seen.append('a'))
+        self.get('/v2.1/os-migrations')
+        self.assertEqual(['a'], seen)
+
+
 class TestJudge(unittest.TestCase):
     def wrong(self, change):
         row = copy.deepcopy(GOOD)
@@ -110,21 +222,21 @@ class TestJudge(unittest.TestCase):
 
 class TestWaves(unittest.TestCase):
     def test_every_fault_runs_once_and_who_strikes_all_runs_alone(self):
-        blocks = faults.blocks(FAULTS)
+        blocks = fault_bed.blocks(FAULTS)
         ran = [f for waves in blocks for wave in waves for f in wave]
         self.assertEqual(
             sorted(f.name for f in FAULTS), sorted(f.name for f in ran)
         )
         for waves in blocks:
             for wave in waves:
-                self.assertLessEqual(len(wave), faults.AT_ONCE)
+                self.assertLessEqual(len(wave), fault_bed.AT_ONCE)
                 if any(f.alone for f in wave):
                     self.assertEqual(1, len(wave))
 
     def test_its_bed_has_seats_for_the_widest(self):
         fault = Fault(name='a', step='', ends=frozenset())
         writer = Fault(name='b', step='', ends=frozenset(), writer=True)
-        found = faults.cells([[fault, writer], [fault, fault]])
+        found = fault_cells.cells([[fault, writer], [fault, fault]])
         self.assertEqual([False, False, True], [c.writer for c in found])
 
 
@@ -139,6 +251,13 @@ class TestCommand(unittest.TestCase):
         code, out, _ = self.run_main('--list', '--only', 'Watcher killed')
         self.assertEqual(0, code)
         self.assertEqual(5, len(out.splitlines()))
+
+    def test_it_lists_what_it_would_run_in_the_mini_cloud(self):
+        _, all_of_them, _ = self.run_main('--list')
+        code, out, _ = self.run_main('--list', '--cloud', 'mini')
+        self.assertEqual(0, code)
+        self.assertNotIn('agent lying', out)
+        self.assertLess(set(out.split('\n')), set(all_of_them.split('\n')))
 
     def test_a_name_that_no_fault_has_is_refused(self):
         code, out, err = self.run_main('--only', 'nobody knows')
