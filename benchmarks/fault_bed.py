@@ -67,6 +67,7 @@ class Bed(fault_runs.Bed):
     """A playground with cells; see `bed`."""
 
     ended_within, rests_within, cap_life = 90.0, 5.0, CAP_LIFE
+    look_every = 0.2
 
     def __init__(
         self,

@@ -43,7 +43,8 @@ OPTIONS = {
     'watcher_actions.traffic_sensitive_verify': {'patience': 15},
     f'watcher_strategies.{STRATEGY}': {
         'deadline_factor': 1.0,
-        'deadline_slack': 10,
+        # longer than it takes Nova to see that a compute is down
+        'deadline_slack': 30,
     },
     'watcher_applier': {'workers': 16},
     'watcher_decision_engine': {'max_audit_workers': 4},

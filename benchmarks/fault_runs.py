@@ -26,7 +26,6 @@ ENDED = ('SUCCEEDED', 'FAILED', 'CANCELLED')
 # Of Nova's migrations, after which another try is none too many.
 FAILED = ('failed', 'error', 'cancelled')
 AUDITED_WITHIN = 120.0  # wall s
-LOOK_EVERY = 0.2
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -53,6 +52,7 @@ class Bed(abc.ABC):
     :ivar ids: of the VMs by their names
     :ivar ended_within: wall s for a plan
     :ivar rests_within: and for what goes on after it
+    :ivar look_every: wall s between two looks
     :ivar cap_life: after which an agent takes a cap back
     """
 
@@ -61,6 +61,7 @@ class Bed(abc.ABC):
     cells: list[Cell]
     ended_within: float
     rests_within: float
+    look_every: float
     cap_life: float
 
     @abc.abstractmethod
@@ -113,7 +114,7 @@ class Bed(abc.ABC):
         while self.watcher.audit.get(audit).state not in ENDED:
             if time.monotonic() > until:
                 raise TimeoutError(f'audit {audit}')
-            time.sleep(LOOK_EVERY)
+            time.sleep(self.look_every)
         (plan,) = self.watcher.action_plan.list(audit=audit)
         return str(plan.uuid)
 
@@ -145,7 +146,7 @@ class Bed(abc.ABC):
                 self.machine(run, strike)
         left = list(runs)
         while left:
-            time.sleep(LOOK_EVERY)
+            time.sleep(self.look_every)
             left = [run for run in left if not self._over(run)]
 
     def _over(self, run: Run) -> bool:
@@ -171,7 +172,7 @@ class Bed(abc.ABC):
                 or (capped and passed < self.cap_life + self.rests_within)
             ):
                 return
-            time.sleep(LOOK_EVERY)
+            time.sleep(self.look_every)
 
     def row(self, run: Run) -> dict[str, Any]:
         """What a run ended with; its judgement is faults.py's."""

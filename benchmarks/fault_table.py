@@ -45,6 +45,8 @@ EITHER = ARRIVED | STAYED
 ERROR, DELETED = frozenset({End.ERROR}), frozenset({End.DELETED})
 # Nova has not seen its end
 UNSEEN = frozenset({End.SPLIT, End.BUSY})
+# Its destination never answered
+LATE = UNSEEN | ERROR
 BEFORE = None
 ACCEPTED, PREPARING = At(status='accepted'), At(status='preparing')
 RUNNING = At(status='running', after=2.0)
@@ -216,9 +218,9 @@ def _hosts() -> list[Fault]:
         ('down', to, down, BEFORE, EITHER, 'is down'),
         ('full', to, {'full': True}, BEFORE, EITHER, 'No valid host'),
         ('dies', to, down, ACCEPTED, EITHER, dead),
-        ('dies', to, down, PREPARING, EITHER | UNSEEN, dead),
-        ('dies', to, down, RUNNING, EITHER | UNSEEN, dead),
-        ('dies', to, down, POST_COPY, UNSEEN, dead),
+        ('dies', to, down, PREPARING, EITHER | LATE, dead),
+        ('dies', to, down, RUNNING, EITHER | LATE, dead),
+        ('dies', to, down, POST_COPY, LATE, dead),
         ('dies', source, down, ACCEPTED, STAYED | UNSEEN, dead),
         ('dies', source, down, PREPARING, STAYED | UNSEEN, dead),
         ('dies', source, down, RUNNING, STAYED | UNSEEN, dead),
@@ -251,7 +253,7 @@ def _restarts() -> list[Fault]:
                 )
                 for up, wait in ((False, 0.0), (True, 5.0))
             ),
-            ends=EITHER,
+            ends=EITHER | ERROR,
             says='failed|no longer|nova-compute',
         )
         for at in (ACCEPTED, RUNNING)
