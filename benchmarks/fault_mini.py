@@ -246,6 +246,8 @@ class Bed(fault_runs.Bed):
         for run, ended in zip(runs, gone, strict=True):
             if not ended:
                 self.cells = [c for c in self.cells if c.name != run.cell.name]
+        for host in own:
+            fault_mini_strikes.free(self, host)
         self.ids = {}
         operator.end_recommended()
 

@@ -39,6 +39,7 @@ OPTIONS = {
         'request_timeout': 12,
         'agent_timeout': 3,
         'cap_life': CAP_LIFE,
+        'nova_requests': 600,
     },
     'watcher_actions.traffic_sensitive_verify': {'patience': 15},
     f'watcher_strategies.{STRATEGY}': {

@@ -135,10 +135,8 @@ def forced(bed: Struck, host: str, down: bool) -> None:
 def _full(bed: Struck, run: Run, host: str, how: tuple[bool, bool]) -> None:
     """Somebody takes all memory that Placement has left there."""
     ask = functools.partial(placement, bed)
-    (found,) = ask('GET', f'/resource_providers?name={host}')[
-        'resource_providers'
-    ]
-    path = f'/resource_providers/{found["uuid"]}'
+    provider = provider_of(bed, host)
+    path = f'/resource_providers/{provider}'
     has = ask('GET', f'{path}/inventories')['inventories'][MEMORY]
     used = ask('GET', f'{path}/usages')['usages'][MEMORY]
     total = (has['total'] - has['reserved']) * has['allocation_ratio']
@@ -149,13 +147,26 @@ def _full(bed: Struck, run: Run, host: str, how: tuple[bool, bool]) -> None:
         'PUT',
         consumer,
         {
-            'allocations': {found['uuid']: taken},
+            'allocations': {provider: taken},
             'project_id': who.get_project_id(),
             'user_id': who.get_user_id(),
             'consumer_generation': None,
         },
     )
     bed.on_end(run, functools.partial(ask, 'DELETE', consumer))
+
+
+def provider_of(bed: Struck, host: str) -> str:
+    """The host in Placement."""
+    found = placement(bed, 'GET', f'/resource_providers?name={host}')
+    return str(found['resource_providers'][0]['uuid'])
+
+
+def free(bed: Struck, host: str) -> None:
+    """Nobody is there any more, whatever Nova has left in Placement."""
+    path = f'/resource_providers/{provider_of(bed, host)}/allocations'
+    for consumer in placement(bed, 'GET', path)['allocations']:
+        placement(bed, 'DELETE', f'/allocations/{consumer}')
 
 
 def placement(bed: Struck, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401

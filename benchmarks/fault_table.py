@@ -130,14 +130,14 @@ def _lasting() -> list[Fault]:
 
 
 def _statuses() -> list[Fault]:
-    """Every way in which Nova's record may end, and one without an end."""
+    """Every end of Nova's record, and none; a last look may try again."""
     rows = (
         ('refuse', BEFORE, EITHER, 'refuse'),
         ('no-host', ACCEPTED, EITHER, 'No valid'),
         ('unfit', ACCEPTED, EITHER, 'CPU'),
-        ('fail', RUNNING, STAYED, 'failed'),
+        ('fail', RUNNING, EITHER, 'failed'),
         ('error', RUNNING, ERROR, 'runs there.*--state active'),
-        ('cancel', RUNNING, STAYED, 'somebody'),
+        ('cancel', RUNNING, EITHER, 'somebody'),
         ('stall', RUNNING, STAYED, 'network'),
     )
     return [
@@ -152,7 +152,7 @@ def _rare() -> list[Fault]:
     rows: tuple[tuple[str, Strike, frozenset[End], str], ...] = (
         ('abort', _ends('stall', 2.0), STAYED, 'network'),
         ('actions', _ends('unfit', 0.0), EITHER, 'CPU'),
-        ('actions', _ends('fail', 2.0), STAYED, 'failed'),
+        ('actions', _ends('fail', 2.0), EITHER, 'failed'),
         (
             'statistics',
             OnHost(which='source', change=silent),

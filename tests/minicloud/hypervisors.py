@@ -46,8 +46,8 @@ BREAKS = {
     'raise': ('pre-copy', 'broken'),
     'lose': ('post-copy', 'broken'),
 }
-# bytes/s of a migration that stalls
-STALLED = 1e-3
+# bytes/s of a migration that stalls: too few for its counters to change
+STALLED = 1e-9
 CRASHED = 6
 
 
