@@ -11,12 +11,14 @@ under `totals`. 1 where anything of that is not 0.
 
 import argparse
 import collections
+import contextlib
 import importlib
 import json
 import re
 import sys
 import time
 import types
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,15 +93,24 @@ def judge(fault: Fault, row: dict[str, Any]) -> dict[str, int]:
 
 def run(
     bed: types.ModuleType, waves: Sequence[Sequence[Fault]]
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """The rows of these waves; a bed that is spoilt is followed by another."""
-    rows: list[dict[str, Any]] = []
     left = list(waves)
     while left:
         with bed.bed(left) as made:
             while left and (runs := made.seat(left[0])) is not None:
-                rows += _wave(made, runs)
+                yield from _wave(made, runs)
                 left.pop(0)
+
+
+def tried(
+    bed: types.ModuleType, faults: Sequence[Fault]
+) -> list[dict[str, Any]]:
+    """The rows of all of them, or of so many until somebody interrupts."""
+    rows: list[dict[str, Any]] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for waves in bed.blocks(faults):
+            rows.extend(run(bed, waves))
     return rows
 
 
@@ -182,8 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not faults:
             raise errors.InputError('no fault has it in its name', '--only')
         bed = importlib.import_module(f'benchmarks.{BEDS[args.cloud]}')
-        rows = [row for waves in bed.blocks(faults) for row in run(bed, waves)]
-        found = report(args.cloud, rows, left)
+        found = report(args.cloud, tried(bed, faults), left)
     except errors.TsmigError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -285,6 +285,7 @@ class Hypervisors:
                 self._world.fail(uuid)
             else:
                 guest.state = CRASHED
+                guest.pre, guest.post = UNLIMITED, UNLIMITED_POST
             self._ended(uuid, how)
 
     def _arrived(self, uuid: str) -> None:
