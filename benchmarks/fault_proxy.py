@@ -41,6 +41,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._awaited: list[_Awaited] = []
+        self._now: dict[str, list[threading.Timer]] = {}
         self._lock = threading.Lock()
 
     def when(
@@ -68,13 +69,17 @@ class Watch:
                 if a.vm == vm and ORDER.index(a.status) <= have
             ]
             self._awaited = [a for a in self._awaited if a not in due]
-        for one in due:
-            # what fails there is told, and nobody who only looks fails by it
-            timer = threading.Timer(one.after, one.then)
-            timer.daemon = True
-            timer.start()
-            if not one.after:
-                timer.join()
+            for one in due:
+                # what fails there is told; who only looks does not fail by it
+                timer = threading.Timer(one.after, one.then)
+                timer.daemon = True
+                timer.start()
+                if not one.after:
+                    self._now.setdefault(vm, []).append(timer)
+            now = list(self._now.get(vm, []))
+        # also what somebody else, who saw it first, has begun
+        for timer in now:
+            timer.join()
 
     def records(self, records: Sequence[Mapping[str, Any]]) -> None:
         """As Nova lists them, newest first."""
