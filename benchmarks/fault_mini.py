@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import secrets
 import sys
 import threading
 from collections.abc import Callable
@@ -298,7 +299,9 @@ def bed(waves: Sequence[Sequence[Fault]]) -> Iterator[Bed]:
     operator.bed = cloud
     watch = Watch()
     server = proxy(configuration.url('nova-api'), watch)
-    cells = [Cell(f'c{n:02}', False) for n in range(max(map(len, waves)))]
+    # named anew each time, since Nova keeps what it knows of those that died
+    mark = secrets.token_hex(2)
+    cells = [Cell(f'c{mark}-{n}', False) for n in range(max(map(len, waves)))]
     made = Bed(operator, server, watch, cells)
     with contextlib.ExitStack() as stack:
         stack.callback(server.stop)
