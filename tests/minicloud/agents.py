@@ -71,9 +71,9 @@ class Hypervisor:
         return Job(
             direction=Direction.OUTGOING,
             post_copy=job['phase'] == 'post-copy',
-            total=job['total'],
-            processed=job['processed'],
-            remaining=job['remaining'],
+            total=int(job['total']),
+            processed=int(job['processed']),
+            remaining=int(job['remaining']),
             iteration=job['rounds'],
             disk_processed=job['disk'] - job['disk_remaining'],
             disk_remaining=job['disk_remaining'],
