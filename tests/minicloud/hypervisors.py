@@ -48,7 +48,8 @@ BREAKS = {
 }
 # bytes/s of a migration that stalls: too few for its counters to change
 STALLED = 1e-9
-CRASHED = 6
+# as QEMU leaves the source of a post-copy that failed
+PAUSED = 3
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -284,7 +285,7 @@ class Hypervisors:
                 guest.fails = ''
                 self._world.fail(uuid)
             else:
-                guest.state = CRASHED
+                guest.state = PAUSED
                 guest.pre, guest.post = UNLIMITED, UNLIMITED_POST
             self._ended(uuid, how)
 
