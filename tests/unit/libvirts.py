@@ -77,6 +77,8 @@ class Domain:
         return self.active
 
     def XMLDesc(self, flags):
+        # any of them shows secrets, or what is not in force
+        assert not flags, flags
         return XML.format(self.devices)
 
     def jobStats(self):
@@ -135,11 +137,11 @@ class Connection:
 
     def getLibVersion(self):
         self._there()
-        return 10_002_003
+        return self._module.versions[0]
 
     def getVersion(self):
         self._there()
-        return 8_001_045
+        return self._module.versions[1]
 
     def domainListGetStats(self, domains, kind):
         self._module.kinds.append(kind)
@@ -155,6 +157,7 @@ class Bindings:
         vars(self).update(CONSTANTS)
         self.connections = []
         self.opened = []
+        self.versions = 10_002_003, 8_001_045
         self.refuses = 0
         self.kinds = []
         self.events = []

@@ -81,6 +81,10 @@ class TestDomain(Host):
         self.assertEqual(
             {'libvirt': '10.2.3', 'qemu': '8.1.45'}, self.virt.versions()
         )
+        self.bindings.versions = 8_000_000, 1_999_999
+        self.assertEqual(
+            {'libvirt': '8.0.0', 'qemu': '1.999.999'}, self.virt.versions()
+        )
 
 
 class TestJob(Host):

@@ -192,6 +192,23 @@ class TestSlips(unittest.TestCase):
         self.assertIn(2, [len(d) for d in found if '(second, 2)' in str(d)])
         self.assertFalse([d for d in found if 'int' in str(d)])
 
+    def test_what_is_only_looked_into_has_no_order(self):
+        from tools.mutants import ours
+        from tools.mutants import slips
+
+        for text, swaps in (
+            ('x = {}', 1),
+            ('x = a == {}', 1),
+            ('for a in {}: b(a)', 1),
+            ('x = a in {}', 0),
+            ('x = a not in {}', 0),
+            ('try: b()\nexcept {}: c()', 0),
+        ):
+            table = '(\n    first,\n    second,\n)'
+            found = slips.slips('it.py', text.format(table) + '\n')
+            kinds = [slips.OPERATORS[slip.operator] for slip in found]
+            self.assertEqual(swaps, kinds.count(ours.SwapRows), text)
+
     def test_a_draw_is_the_same_for_the_same_seed_and_in_order(self):
         from tools.mutants import slips
         from tools.mutants import trial

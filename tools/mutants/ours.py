@@ -99,13 +99,27 @@ class DropRow(_Ours):
         return _joined(node, rows[:index] + rows[index + 1 :])
 
 
+def _is_a_set(node: Node) -> bool:
+    """Whether only what is in it counts: it is looked into, or caught."""
+    around = node.parent.parent
+    if around.type == 'comparison':
+        how = around.children[1]
+        words = how.children if how.type == 'comp_op' else [how]
+        return words[-1] == 'in'
+    return around.type == 'except_clause'
+
+
 class SwapRows(_Ours):
     """Two rows of a table stand the wrong way round."""
 
     def mutation_positions(self, node: Node) -> Iterator[object]:
         """One for each pair of neighbours; a table has a row a line."""
         rows = _rows(node) if node.type == 'testlist_comp' else []
-        if len(rows) > 1 and _is_written_out(node, rows):
+        if (
+            len(rows) > 1
+            and _is_written_out(node, rows)
+            and not _is_a_set(node)
+        ):
             yield from (_span(*a, *b) for a, b in itertools.pairwise(rows))
 
     def mutate(self, node: Node, index: int) -> Node:
