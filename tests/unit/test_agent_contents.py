@@ -1,13 +1,18 @@
 """Where a sample of a domain's pages looks."""
 
 import random
+import types
 import unittest
 
 from watcher_tsmig.agent import contents
+from watcher_tsmig.agent.values import Code
+from watcher_tsmig.agent.values import Refusal
+from watcher_tsmig.forecast.pages import PAGE
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 
 RUN = contents.RUN * 4096
+ZEROS, TEXT = bytes(PAGE), b'a word of it. '.ljust(PAGE, b'.')
 
 
 class TestAddresses(unittest.TestCase):
@@ -36,3 +41,107 @@ class TestAddresses(unittest.TestCase):
         self.assertEqual(
             found, [contents.FIRST + RUN * part for part in range(8)]
         )
+
+    def test_devices_between_2_and_4_gib_and_firmware_are_never_read(self):
+        low, high = (MIB, 2 * GIB), 4 * GIB
+        for memory, expected in (
+            (GIB, [(MIB, GIB)]),
+            (2 * GIB, [low]),
+            (3.5 * GIB, [low]),
+            # less than is read at once
+            (3.5 * GIB + RUN - 1, [low]),
+            (3.5 * GIB + RUN, [low, (high, high + RUN)]),
+            (8 * GIB, [low, (high, high + 4.5 * GIB)]),
+            (MIB + RUN, [(MIB, MIB + RUN)]),
+            (MIB + RUN - 1, []),
+        ):
+            self.assertEqual(expected, contents.ranges(memory), memory)
+
+    def test_of_two_ranges_both_are_read_to_their_ends(self):
+        memory = 3.5 * GIB + 4 * RUN
+        count = int((2 * GIB - MIB) // RUN + 4)
+        found = contents.addresses(memory, 2 * count, random.Random(1))
+        self.assertEqual(count, len(found))
+        self.assertEqual(
+            [2 * GIB - RUN, *(4 * GIB + RUN * i for i in range(4))],
+            found[-5:],
+        )
+
+    def test_a_guest_with_too_little_memory_is_refused(self):
+        with self.assertRaises(Refusal) as caught:
+            contents.addresses(MIB, 16, random.Random(1))
+        self.assertIs(Code.UNFIT, caught.exception.code)
+        self.assertIn('too little memory', caught.exception.reason)
+
+
+class Guest:
+    """Of 16 runs; `pages` are those of a run, `then` those a while later."""
+
+    def __init__(self, pages, then=None):
+        self.looks = [pages, then]
+        self.now, self.asked = 0.0, []
+
+    def memory(self, vm):
+        return MIB + 16 * RUN
+
+    def read(self, vm, addresses, size):
+        self.asked.append((vm, list(addresses), size))
+        self.now += 0.25
+        return b''.join(self.looks.pop(0)) * len(addresses)
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+class TestSample(unittest.TestCase):
+    def sample(self, guest, count=32, apart=0.0):
+        self.addCleanup(setattr, contents, 'time', contents.time)
+        contents.time = types.SimpleNamespace(
+            monotonic=lambda: guest.now, sleep=guest.sleep
+        )
+        return contents.sample(guest, 'vm-1', count, apart, random.Random(1))
+
+    def test_one_look_tells_what_is_there_and_nothing_of_its_change(self):
+        guest = Guest([ZEROS, ZEROS, ZEROS, TEXT])
+        told = self.sample(guest)
+        self.assertEqual({'first', 'dirty'}, set(told))
+        self.assertIsNone(told['dirty'])
+        first = told['first']
+        self.assertEqual((0.75, 32), (first['zero'], first['pages']))
+        self.assertEqual((0.0, 0.0), (first['unchanged'], first['delta']))
+        # text packs well, zeros do not count
+        self.assertLess(0, first['packed'])
+        self.assertLess(first['packed'], PAGE / 4)
+        ((vm, where, size),) = guest.asked
+        self.assertEqual(('vm-1', 8, RUN), (vm, len(where), size))
+
+    def test_less_than_a_run_is_one(self):
+        guest = Guest([TEXT] * 4)
+        self.assertEqual(4, self.sample(guest, 3)['first']['pages'])
+
+    def test_two_looks_at_the_same_pages_tell_what_was_written(self):
+        changed = b'A' + TEXT[1:]
+        guest = Guest([ZEROS, TEXT, TEXT, TEXT], [ZEROS, TEXT, TEXT, changed])
+        told = self.sample(guest, apart=2.0)
+        self.assertEqual(0.25, told['written'])
+        # from begin of the first to begin of the second
+        self.assertEqual(2.25, told['apart'])
+        dirty = told['dirty']
+        self.assertEqual((8, 0.0, 1.0), (
+            dirty['pages'], dirty['zero'], dirty['delta']
+        ))  # fmt: skip
+        self.assertLess(0, dirty['delta_bytes'])
+        self.assertLess(dirty['delta_bytes'], 10)
+        self.assertEqual(0.25, told['first']['zero'])
+        first, second = guest.asked
+        self.assertEqual(first, second)
+
+    def test_where_nothing_was_written_there_is_no_mix_of_it(self):
+        told = self.sample(Guest([TEXT] * 4, [TEXT] * 4), apart=1.0)
+        self.assertEqual((0.0, None), (told['written'], told['dirty']))
+
+    def test_what_was_written_is_counted_by_what_it_is_now(self):
+        guest = Guest([ZEROS, TEXT, TEXT, TEXT], [TEXT, ZEROS, TEXT, TEXT])
+        dirty = self.sample(guest, apart=1.0)['dirty']
+        self.assertEqual((0.5, 0.0), (dirty['zero'], dirty['unchanged']))
+        self.assertEqual(16, dirty['pages'])
