@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import socket
 import tempfile
@@ -102,6 +103,43 @@ class TestSocket(unittest.TestCase):
             return self.send(b'{}\n')
         except OSError:
             return b''
+
+    def test_a_line_of_64_kib_is_read_and_a_longer_one_is_not(self):
+        self.assertEqual(1 << 16, local.LONGEST_LINE)
+        for size, read in (
+            (local.LONGEST_LINE, True),
+            (local.LONGEST_LINE + 1, False),
+        ):
+            fill = size - len(b'{"x": ""}\n')
+            self.send(b'{"x": "' + b'x' * fill + b'"}\n')
+            self.assertIs(read, self.agent.requests[-1] is not None)
+
+    def test_another_user_is_not_answered_and_root_always(self):
+        mine = os.getuid()
+        self.addCleanup(setattr, local, '_user', local._user)
+        for user, answered in ((mine, True), (0, True), (mine + 7, False)):
+            local._user = lambda line, user=user: user
+            if answered:
+                self.assertTrue(local.ask(self.path, 'caps', {})['ok'])
+                continue
+            with self.assertLogs('watcher_tsmig.agent.local', 'WARNING'):
+                self.assertEqual(b'', self.quiet())
+        self.assertEqual(2, len(self.agent.requests))
+
+    def test_what_a_dead_agent_left_of_it_is_in_nobodys_way(self):
+        self.server.shutdown()
+        self.server.server_close()
+        again = local.Server(self.path, self.agent)
+        again.server_close()
+
+    def test_one_that_cannot_be_made_is_named_and_changes_nothing(self):
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        with self.assertRaises(errors.InputError) as caught:
+            local.Server(f'{self.path}-not/there', self.agent)
+        self.assertIn('cannot be made', str(caught.exception))
+        self.assertIn('-not/there', str(caught.exception))
+        self.assertEqual(0o022, os.umask(0o022))
 
     def test_nobody_there_is_an_error_with_advice(self):
         with self.assertRaisesRegex(errors.CloudError, 'does it run'):
@@ -224,14 +262,91 @@ class TestSilence(unittest.TestCase):
         self.assertEqual(3, self.asked)
 
     def test_one_that_has_answered_before_is_asked_again_soon(self):
+        # as long as an agent takes to start, not as one that was never there
+        self.assertEqual((60.0, 15.0), (driver.FORGOTTEN, driver.BACK))
         self.away = False
         self.driver.ask('a', 'caps', {})
         self.away = True
         self.fails()
-        self.time = driver.BACK + 1
+        self.time = driver.BACK - 0.1
+        self.fails()
+        self.assertEqual(2, self.asked)
+        self.time = driver.BACK
         self.away = False
         self.driver.ask('a', 'caps', {})
-        self.assertEqual(3, self.asked)
+        self.driver.ask('a', 'caps', {})
+        self.assertEqual(4, self.asked)
+
+    def test_one_that_is_silent_does_not_silence_another(self):
+        self.fails()
+        self.away = False
+        self.driver.ask('b', 'caps', {})
+        self.assertEqual(2, self.asked)
+
+
+class TestDriver(unittest.TestCase):
+    """What an agent is asked, word by word, and what is made of it."""
+
+    def setUp(self):
+        self.asked = []
+        self.told = {**TOLD, 'restored': True}
+        self.driver = driver.AgentCaps(types.SimpleNamespace(ask=self.ask))
+
+    def ask(self, *question):
+        self.asked.append(question)
+        return self.told
+
+    def test_a_cap_is_set_as_it_was_ordered(self):
+        given = {
+            'pre': 2e6, 'post': None, 'ttl': 60.0, 'disks': True, 'least': 1e6,
+        }  # fmt: skip
+        found = self.driver.set('a', VM, **given)
+        self.assertEqual([('a', 'set_caps', {'vm': VM, **given})], self.asked)
+        self.assertTrue(found.holds)
+        self.assertTrue(found.ours)
+
+    def test_a_cap_holds_where_it_is_what_was_asked_for(self):
+        for wanted, ours, holds in (
+            ({'pre': 1e6, 'post': None}, True, True),
+            ({'pre': 2e6, 'post': None}, True, False),
+            (None, False, False),
+        ):
+            self.told = {**TOLD, 'wanted': wanted}
+            found = self.driver.look('a', VM)
+            self.assertEqual((ours, holds), (found.ours, found.holds))
+        self.assertEqual(('a', 'job', {'vm': VM}), self.asked[0])
+
+    def test_it_is_taken_back_by_its_vm(self):
+        self.driver.clear('a', VM)
+        self.assertEqual([('a', 'clear_caps', {'vm': VM})], self.asked)
+
+    def test_memory_is_given_back_and_taken_again(self):
+        self.told = {
+            'before': 8, 'given': 3, 'done': 1, 'why': '', 'restored': 1,
+            'of_a_newer_agent': 1,
+        }  # fmt: skip
+        found = self.driver.give_back('a', VM, keep=7.0, ttl=60.0)
+        self.assertEqual((8.0, 3.0, True), (
+            found.before, found.given, found.done
+        ))  # fmt: skip
+        self.assertIs(True, self.driver.take_again('a', VM))
+        self.driver.take_again('b', VM, size=9.0, ttl=30.0)
+        self.assertEqual(
+            [
+                ('a', 'give_back', {'vm': VM, 'keep': 7.0, 'ttl': 60.0}),
+                ('a', 'take_again', {'vm': VM}),
+                ('b', 'take_again', {'vm': VM, 'size': 9.0, 'ttl': 30.0}),
+            ],
+            self.asked,
+        )
+        self.told['restored'] = 0
+        self.assertIs(False, self.driver.take_again('a', VM))
+
+    def test_an_answer_without_words_is_a_refusal_all_the_same(self):
+        with self.assertRaises(Refusal) as caught:
+            bus.result_of({})
+        self.assertIs(Code.INTERNAL, caught.exception.code)
+        self.assertEqual('no reason was told', caught.exception.reason)
 
 
 class TestByName(unittest.TestCase):

@@ -359,6 +359,7 @@ class TestBindings(Host):
 
     def test_libvirts_events_run_once_in_the_background_and_quietly(self):
         # without them no connection is kept alive
+        self.assertEqual([], self.bindings.events)
         virt._events_run = False
         for _ in range(2):
             virt.Libvirt()
