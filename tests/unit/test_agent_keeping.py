@@ -1,6 +1,8 @@
 """Caps kept on a host of more than one domain, through whatever happens."""
 
 import json
+import os
+import threading
 
 from tests.unit.test_agent import FREE
 from tests.unit.test_agent import OTHER
@@ -11,6 +13,7 @@ from tests.unit.test_agent import Libvirtd
 from watcher_tsmig import files
 from watcher_tsmig.agent import journal
 from watcher_tsmig.agent.ledger import FORM
+from watcher_tsmig.agent.values import UNLIMITED
 from watcher_tsmig.agent.values import VALID
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Direction
@@ -275,6 +278,24 @@ class TestFile(Domains):
             self.keeper.tick()
             self.assertIs(known, VM in self.load(), age)
 
+    def test_what_is_written_down_outlives_a_loss_of_power(self):
+        synced = []
+        self.addCleanup(setattr, os, 'fsync', os.fsync)
+        os.fsync = synced.append
+        self.cap(16)
+        self.assertEqual(1, len(synced))
+
+    def test_a_domain_is_changed_by_one_at_a_time(self):
+        with self.keeper._journal.alone(VM):
+            other = threading.Thread(target=self.cap, args=(16,))
+            other.start()
+            # it has to wait for as long as we hold it
+            other.join(0.3)
+            self.assertTrue(other.is_alive())
+            self.assertEqual(FREE, self.one.now_in_force)
+        other.join(10)
+        self.assertEqual(16, self.one.now_in_force.pre)
+
     def test_what_is_not_undone_is_never_forgotten(self):
         self.cap(16, ttl=86400)
         self.time += 9000
@@ -310,6 +331,18 @@ class TestFile(Domains):
                 for name in entry
             ),
             *({**good, 'caps': {VM: {**entry, name: 'x'}}} for name in entry),
+            *(
+                {**good, 'caps': {VM: {**entry, name: speeds}}}
+                for name in ('wanted', 'before')
+                for speeds in (
+                    {'pre': 1},
+                    {'post': 1},
+                    {'pre': 1, 'post': 1, 'x': 1},
+                    {'pre': -1, 'post': 1},
+                    {'pre': 1, 'post': UNLIMITED + 1},
+                    {'pre': 1.5, 'post': 1},
+                )
+            ),
             [],
         ):
             self.path.write_text(json.dumps(bad))

@@ -1,5 +1,6 @@
 """Requests at the bounds of their form, and what each verb is given."""
 
+import math
 import types
 
 from tests.unit.test_agent import VM
@@ -7,8 +8,11 @@ from tests.unit.test_agent import Base
 from watcher_tsmig.agent import agent as agents
 from watcher_tsmig.agent import verbs
 from watcher_tsmig.agent.agent import Agent
+from watcher_tsmig.agent.values import STEP
+from watcher_tsmig.agent.values import UNLIMITED
 from watcher_tsmig.agent.values import VALID
 from watcher_tsmig.agent.values import Refusal
+from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.units import MIB
 
 CAP = {'pre': 1e6, 'post': None, 'ttl': 60}
@@ -157,6 +161,22 @@ class TestAnswers(Base):
             )
             self.assertIs(right, answer['ok'], age)
         self.assertEqual(60.0, VALID)
+
+    def test_what_is_no_request_is_audited_with_what_is_wrong(self):
+        with self.assertLogs('watcher_tsmig.agent.audit', 'WARNING') as logs:
+            self.agent.answer({'verb': 'destroy'})
+        self.assertIn('refused: ', logs.output[0])
+        self.assertIn('does not fit', logs.output[0])
+
+    def test_a_rate_of_one_step_is_told_and_none_is_no_limit(self):
+        self.assertAlmostEqual(STEP, Speeds(pre=1, post=1).told()['pre'])
+        self.assertAlmostEqual(STEP, Speeds(pre=1, post=1).told()['post'])
+        self.assertEqual(STEP, Speeds(pre=1).rate(post_copy=False))
+        self.assertEqual(math.inf, Speeds(pre=1).rate(post_copy=True))
+        # libvirt's own: the most MiB/s whose bytes fit in 63 bits
+        self.assertEqual(8796093022207, UNLIMITED)
+        self.assertIsNone(Speeds(pre=UNLIMITED).told()['pre'])
+        self.assertIsNotNone(Speeds(pre=UNLIMITED - 1).told()['pre'])
 
     def test_an_old_question_is_answered_all_the_same(self):
         self.assertTrue(self.ask('job', issued=1.0)['ok'])

@@ -154,6 +154,10 @@ class Program(unittest.TestCase):
     def ask(self, verb, **arguments):
         return local.ask(self.socket, verb, arguments)
 
+    def threads(self):
+        named = ('socket', 'bus', 'stop')
+        return [t for t in threading.enumerate() if t.name in named]
+
     def log(self):
         return (self.folder / 'log').read_text()
 
@@ -224,11 +228,14 @@ class TestServe(Program):
         )
 
         def ask():
+            # none of them holds up its end
+            self.assertTrue(all(t.daemon for t in self.threads()))
             transport = oslo_messaging.get_rpc_transport(cfg.CONF)
             caller = bus.Bus(transport, PATIENCE)
             return caller.ask('cmp-7', 'capabilities', {})
 
         found = self.serve(meanwhile=ask)
+        self.assertEqual([], self.threads())
         self.assertEqual(3, found['nova']['max_outgoing'])
         self.assertEqual(3, cfg.CONF.executor_thread_pool_size)
 

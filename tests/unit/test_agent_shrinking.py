@@ -23,6 +23,14 @@ class TestSize(unittest.TestCase):
             self.assertEqual(8 * GIB - given, aim(found, 0.0))
         self.assertEqual(4 * MIB, WORTH)
 
+    def test_a_guest_that_tells_nothing_gives_nothing(self):
+        silent = memory(usable=None, unused=None, caches=None)
+        self.assertEqual(8 * GIB, aim(silent, 0.0))
+        self.assertFalse(silent.tells)
+        for name in ('usable', 'unused', 'caches'):
+            self.assertFalse(memory(**{name: None}).tells, name)
+        self.assertTrue(memory().tells)
+
     def test_a_small_guest_gives_64_mib_at_a_time(self):
         small = memory(
             most=256 * MIB, size=256 * MIB, usable=200 * MIB, unused=0.0,

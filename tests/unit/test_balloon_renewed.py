@@ -85,6 +85,34 @@ class TestRenewing(test_balloon.Base):
             self.assertEqual(1, self.lender.restore())
         self.assertIn(f'{VM} stays small: is held', logs.output[0])
 
+    def test_what_an_agent_began_to_restore_the_next_one_goes_on_with(self):
+        self.given()
+        self.host.direction = Direction.OUTGOING
+        self.assertEqual(1, self.lender.restore())
+        # long before its time is over
+        self.lender = self.made()
+        self.host.direction = Direction.NONE
+        self.lender.tick()
+        self.assertEqual(8 * GIB, self.host.target)
+        self.assertEqual({}, self.lender.loans())
+
+    def test_one_that_left_while_it_was_to_be_restored_is_forgotten(self):
+        self.given()
+        self.host.direction = Direction.OUTGOING
+        self.lender.restore()
+        self.host.here = False
+        self.lender.tick()
+        self.assertEqual({}, self.lender.loans())
+
+    def test_a_new_agent_finds_a_migration_under_way_and_waits(self):
+        self.given()
+        small = self.host.target
+        self.lender = self.made()
+        self.host.direction = Direction.OUTGOING
+        self.lender.tick()
+        self.assertEqual(small, self.host.target)
+        self.assertIn(VM, self.lender.loans())
+
     def test_what_is_over_is_forgotten_after_two_minutes(self):
         self.give()
         self.take()

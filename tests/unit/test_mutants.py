@@ -202,12 +202,18 @@ class TestSlips(unittest.TestCase):
             ('for a in {}: b(a)', 1),
             ('x = a in {}', 0),
             ('x = a not in {}', 0),
+            ("x = {{'rows': {}, 'more': 1}}", 1),
+            ("x = {{'some': 1, 'required': {}}}", 0),
             ('try: b()\nexcept {}: c()', 0),
         ):
             table = '(\n    first,\n    second,\n)'
             found = slips.slips('it.py', text.format(table) + '\n')
             kinds = [slips.OPERATORS[slip.operator] for slip in found]
             self.assertEqual(swaps, kinds.count(ours.SwapRows), text)
+        options = "x = (\n    cfg.A('a'),\n    cfg.B('b'),\n)\n"
+        found = slips.slips('it.py', options)
+        kinds = [slips.OPERATORS[slip.operator] for slip in found]
+        self.assertNotIn(ours.SwapRows, kinds)
 
     def test_a_draw_is_the_same_for_the_same_seed_and_in_order(self):
         from tools.mutants import slips

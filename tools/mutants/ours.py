@@ -99,14 +99,25 @@ class DropRow(_Ours):
         return _joined(node, rows[:index] + rows[index + 1 :])
 
 
-def _is_a_set(node: Node) -> bool:
-    """Whether only what is in it counts: it is looked into, or caught."""
-    around = node.parent.parent
+def _is_a_set(node: Node, rows: list[list[Node]]) -> bool:
+    """Whether the order of its rows says nothing.
+
+    It is looked into, or caught; or they are options, or names that a schema
+    requires.
+    """
+    display = node.parent
+    around = display.parent
+    if all(row[0].get_first_leaf().value == 'cfg' for row in rows):
+        return True
     if around.type == 'comparison':
         how = around.children[1]
         words = how.children if how.type == 'comp_op' else [how]
-        return words[-1] == 'in'
-    return around.type == 'except_clause'
+        return bool(words[-1] == 'in')
+    if around.type == 'dictorsetmaker':
+        at = around.children.index(display)
+        name = around.children[at - 2].get_code(include_prefix=False)
+        return bool(name == "'required'")
+    return bool(around.type == 'except_clause')
 
 
 class SwapRows(_Ours):
@@ -118,7 +129,7 @@ class SwapRows(_Ours):
         if (
             len(rows) > 1
             and _is_written_out(node, rows)
-            and not _is_a_set(node)
+            and not _is_a_set(node, rows)
         ):
             yield from (_span(*a, *b) for a, b in itertools.pairwise(rows))
 
