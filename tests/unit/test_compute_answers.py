@@ -8,10 +8,8 @@ import unittest
 
 from keystoneauth1 import exceptions as auth_errors
 
-from tests.unit.test_compute_drivers import BOTH
 from tests.unit.test_compute_drivers import URL
 from tests.unit.test_compute_drivers import Case
-from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute.compute import Bond
 from watcher_tsmig.execute.compute import Missing
 from watcher_tsmig.execute.compute import Passage
@@ -23,6 +21,8 @@ from watcher_tsmig.execute.compute import Service
 from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.compute import Unanswered
 from watcher_tsmig.execute.drivers import dialect
+from watcher_tsmig.execute.drivers.nova_client import NovaClient
+from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
 from watcher_tsmig.units import MIB
 
 HOST, STATE, TASK = (
@@ -34,8 +34,8 @@ BEGAN, ENDED = '2026-03-01T12:00:00.000000', '2026-03-01T12:01:30.500000'
 class Answers(Case):
     def each(self):
         """Both drivers, on a Nova of today."""
-        for name in BOTH:
-            yield drivers.load(name, self.compute())
+        for kind in (OpenStackSdk, NovaClient):
+            yield kind(self.compute())
 
     def says(self, path, **answer):
         self.wire.get(f'{URL}{path}', json=answer)

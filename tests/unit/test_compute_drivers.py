@@ -22,6 +22,8 @@ from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute.compute import Refused
 from watcher_tsmig.execute.compute import Unanswered
+from watcher_tsmig.execute.drivers.nova_client import NovaClient
+from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.values import WallClock
 
@@ -250,6 +252,10 @@ class TestBonds(Case):
 
 
 class TestLoad(unittest.TestCase):
+    def test_each_name_is_that_of_its_client(self):
+        for name, kind in zip(BOTH, (OpenStackSdk, NovaClient), strict=True):
+            self.assertIsInstance(drivers.load(name, None), kind)
+
     def test_a_wrong_name_is_told_with_the_right_ones(self):
         with self.assertRaisesRegex(
             errors.InputError,
