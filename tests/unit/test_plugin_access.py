@@ -47,6 +47,9 @@ class Base(unittest.TestCase):
             self.addCleanup(CONF.clear_override, name, group)
 
 
+@unittest.skipUnless(
+    hasattr(clients, 'get_sdk_connection'), 'Watcher 16 and later'
+)
 class TestOwn(Base):
     """Watcher 16 and later open a connection of their own kind."""
 
@@ -99,9 +102,9 @@ class TestShared(Base):
             requests_mock.ANY,
             json={'version': version_document('http://x/', '2.96')},
         )
-        before = clients.get_sdk_connection
-        del clients.get_sdk_connection
-        self.addCleanup(setattr, clients, 'get_sdk_connection', before)
+        before = vars(clients).pop('get_sdk_connection', None)
+        if before is not None:
+            self.addCleanup(setattr, clients, 'get_sdk_connection', before)
 
     def test_region_and_interface_are_those_of_watchers_client(self):
         self.set('nova_client', region_name='two', endpoint_type='internal')
