@@ -6,6 +6,7 @@ As Nova writes them on the wire; the clients are real.
 import types
 import unittest
 
+import requests
 from keystoneauth1 import exceptions as auth_errors
 
 from tests.unit.test_compute_drivers import URL
@@ -333,6 +334,12 @@ class TestDialect(unittest.TestCase):
             (self.coded(503, 'http_status'), Unanswered),
             (self.coded('503'), Refused),
             (auth_errors.ConnectTimeout('so'), Unanswered),
+            (auth_errors.ConnectFailure('so'), Unanswered),
+            (requests.exceptions.Timeout('so'), Unanswered),
+            (requests.exceptions.ReadTimeout('so'), Unanswered),
+            (requests.exceptions.ConnectionError('so'), Unanswered),
+            (requests.exceptions.ChunkedEncodingError('so'), Unanswered),
+            (requests.exceptions.InvalidURL('so'), Refused),
             (auth_errors.UnknownConnectionError('so', None), Unanswered),
             (auth_errors.Unauthorized('so'), Refused),
             (auth_errors.EndpointNotFound('so'), Refused),

@@ -254,3 +254,16 @@ class TestWrites(unittest.TestCase):
         gauge = fed((0.0, 500.0, 500.0, 1), (1.0, 500.0, 600.0, 2))
         self.assertIsNone(gauge.dirty)
         self.assertEqual(2, gauge.rounds)
+
+
+class TestWriting(unittest.TestCase):
+    def test_what_came_back_was_written_since_the_migration_began(self):
+        # 400 bytes/s; at 3 s 700 have come back, of a round that began half
+        # a second ago
+        found = fed((0, 0, 1000), (1, 400, 600), (2, 800, 200), (3, 1200, 500))
+        self.assertAlmostEqual(280.0, found.dirty)
+
+    def test_one_that_was_found_under_way_began_before(self):
+        # a second before it was seen first
+        found = fed((1, 400, 600), (2, 800, 200), (3, 1200, 500))
+        self.assertAlmostEqual(280.0, found.dirty)
