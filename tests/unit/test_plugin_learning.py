@@ -1,5 +1,6 @@
 """What one plan's migrations took is in the next plan's intervals."""
 
+import dataclasses
 import pathlib
 import threading
 
@@ -84,6 +85,37 @@ class TestLearning(LearningCase):
         outcome = Outcome(vm='v', host='b', seconds=0.0, mode=Mode.PRE_COPY)
         learning.learn(self.path, 10.0, outcome)
         self.assertFalse(pathlib.Path(self.path).exists())
+
+    def test_what_was_not_foretold_or_not_told_teaches_nothing(self):
+        for planned, took in ((0.0, 5.0), (-1.0, 5.0), (5.0, 0.0)):
+            outcome = Outcome(
+                vm='v', host='b', seconds=9.0, mode=Mode.PRE_COPY, took=took
+            )
+            learning.learn(self.path, planned, outcome)
+            self.assertFalse(pathlib.Path(self.path).exists())
+        outcome = Outcome(
+            vm='v', host='b', seconds=9.0, mode=Mode.PRE_COPY, took=1.0
+        )
+        learning.learn(self.path, 0.5, outcome)
+        self.assertEqual(1, self.outcomes())
+
+    def test_how_many_were_learned_is_told_until_they_are_enough(self):
+        self.learn(1.0, 2)
+        _, notes = learning.apply(self.path, self.plan)
+        self.assertEqual(('durations not calibrated yet (2 outcomes)',), notes)
+
+    def test_a_plan_of_no_migrations_needs_none(self):
+        empty = dataclasses.replace(self.plan, migrations=())
+        self.assertEqual((empty, ()), learning.apply(self.path, empty))
+
+    def test_what_cannot_be_read_or_written_is_a_warning_in_the_log(self):
+        pathlib.Path(self.path).write_text('no')
+        logged = self.useFixture(fixtures.FakeLogger(level=30))
+        self.learn(1.2, 1)
+        learning.apply(self.path, self.plan)
+        vm = self.plan.migrations[0].vm
+        self.assertIn(f'Nothing learned from {vm}: ', logged.output)
+        self.assertIn('The calibration is not used: ', logged.output)
 
 
 class TestTrouble(LearningCase):

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import datetime
 import json
 import time
 import unittest
@@ -129,6 +130,45 @@ class TestRelief(Base):
         searches = self.gnocchi.searches
         self.assertEqual(1, searches.count('instance_network_interface'))
         self.assertEqual(2, searches.count('instance'))
+
+    def test_nova_is_asked_for_moves_within_the_cool_down_only(self):
+        asked = []
+
+        def migrations(**query):
+            asked.append(query)
+            return self.records
+
+        self.compute.migrations = migrations
+        for cool_down in (60, 7200):
+            before = time.time()
+            self.run_it(cool_down_s=cool_down)
+            since = datetime.datetime.fromisoformat(
+                asked[-1]['changes_since']
+            ).timestamp()
+            # in whole seconds
+            self.assertLess(before - 1, since + cool_down)
+            self.assertLessEqual(since + cool_down, time.time())
+
+    def test_loads_are_read_an_hour_back_or_as_long_as_they_must_hold(self):
+        strategy = relief.TrafficSensitiveRelief(config(cpu_metric='c'))
+        for held, history in ((600, 3600.0), (1799, 3600.0), (7200, 9000.0)):
+            strategy.input_parameters.update({'held_s': held})
+            settings = strategy.settings()
+            self.assertEqual(history, settings.history)
+        self.assertEqual('c', settings.cpu_metric)
+        self.assertEqual(1800.0, settings.traffic_age)
+
+    def test_how_many_move_and_to_where_is_the_audits(self):
+        self.assertEqual([], self.run_it(destinations=['a']))
+        self.assertEqual([], self.run_it(destinations=['z']))
+        self.assertIn('destinations names z', self.audit.status_message)
+        (action,) = self.run_it(max_per_source=3)
+        self.assertEqual(3, action['max_per_source'])
+
+    def test_a_host_that_another_plan_empties_receives_nobody(self):
+        self._replace(others, 'emptied', lambda audit: {'b': 'plan-1'})
+        self.assertEqual([], self.run_it())
+        self.assertIn('no-destination', self.audit.status_message)
 
 
 class TestNeverRaises(Base):
