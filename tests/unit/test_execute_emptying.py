@@ -106,6 +106,29 @@ class TestEmptying(unittest.TestCase):
         self.assertEqual([('late', 'b')], self.moves)
         self.assertIn('came late and moved: late to b', found.told())
 
+    def test_a_migration_that_broke_off_weighs_as_much_as_a_refusal(self):
+        kinds = {'b': errors.DestinationError, 'c': errors.MigrationError}
+
+        def move(who, to):
+            self.moves.append((who.name, to))
+            if who.name != 'three' and to in kinds:
+                raise kinds[to](*['no'] * (2 if to == 'b' else 1))
+
+        self.move = move
+        one, two, three = map(resident, ('one', 'two', 'three'))
+        self.found(
+            ([one], []), ([one], []), ([two], []), ([two], []),
+            ([two], []), ([three], []), ([], []),
+        )  # fmt: skip
+        # of equals the first that is offered, then what was less often bad
+        self.assertEqual(
+            [
+                ('one', 'b'), ('one', 'c'), ('two', 'b'), ('two', 'c'),
+            ],
+            self.moves[:4],
+        )  # fmt: skip
+        self.assertEqual('three', self.moves[-1][0])
+
     def test_a_destination_that_refuses_is_followed_by_the_next(self):
         self.refuses = {'b': 'b is down'}
         found = self.found(

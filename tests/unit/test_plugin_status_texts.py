@@ -7,6 +7,7 @@ from tests.unit import builders
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plan.values import Purchase
 from watcher_tsmig.plugin import story
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.units import MIB
@@ -128,6 +129,44 @@ class TestPlans(unittest.TestCase):
         told = story.of_plan(found, ['a'], [long, 'word ' * 20])
         self.assertTrue(told.endswith('word…'), told)
 
+    def test_those_who_follow_cold_are_counted_behind_the_others(self):
+        nobody = builders.plan(vms=('id-x',))
+        one = self.plan(('one', 'a>c'))
+        for plan, cold, text in (
+            (nobody, 1, '1 stopped VM moves cold.'),
+            (nobody, 2, '2 stopped VMs move cold.'),
+            (one, 1, ', then 1 cold.'),
+        ):
+            told = story.of_plan(plan, ['a'], cold=cold)
+            self.assertIn(text, told)
+        self.assertNotIn('cold', story.of_plan(one, ['a']))
+
+    def test_a_shortfall_is_told_and_where_there_is_none_nothing(self):
+        found = self.plan(('one', 'a>c'))
+        self.assertNotIn('miss', story.of_plan(found, ['a']))
+        request = dataclasses.replace(found.request, deadline=60.0)
+        late = dataclasses.replace(found, request=request, shortfall=0.5)
+        self.assertIn('miss', story.of_plan(late, ['a']))
+
+    def test_a_purchase_that_spares_a_second_is_worth_its_line(self):
+        for spares, told in ((1.0, True), (0.9, False)):
+            found = dataclasses.replace(
+                self.plan(('one', 'a>c')),
+                purchases=(Purchase(what='1 more', spares=spares),),
+            )
+            self.assertIs(told, '1 more' in story.of_plan(found, ['a']))
+
+    def test_many_hosts_are_cut_and_so_is_what_binds(self):
+        hosts = [f'host-{i:03}' for i in range(40)]
+        found = dataclasses.replace(
+            self.plan(('one', 'host-000>c')), critical='n' * 90
+        )
+        told = story.of_plan(found, hosts)
+        part = told[len('1 VM leaves ') : told.index(' in ')]
+        self.assertLessEqual(len(part), 80)
+        self.assertGreater(len(part), 65)
+        self.assertIn(f'bound 0.0 s: {"n" * 59}…)', told)
+
 
 class TestActions(unittest.TestCase):
     GIVEN = {
@@ -167,6 +206,14 @@ class TestActions(unittest.TestCase):
             'db is on cmp-2 after 41 s of 30 s planned (post-copy, 512 MiB '
             'sent); cap 1.0 Gbit/s enforced.',
             story.of_outcome('db', outcome, 30.0),
+        )
+        gone = Outcome(
+            vm='vm-1', host='', seconds=9.0, mode=Mode.PRE_COPY,
+            remark='was deleted while it moved',
+        )  # fmt: skip
+        self.assertEqual(
+            'db was deleted while it moved.',
+            story.of_outcome('db', gone, 30.0),
         )
         less = Outcome(
             vm='vm-1', host='cmp-2', seconds=50.0, mode=Mode.PRE_COPY
