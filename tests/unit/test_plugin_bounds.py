@@ -92,6 +92,27 @@ class TestParameters(unittest.TestCase):
                 for value in wrong:
                     self.assertFalse(validator.is_valid(value), (name, value))
 
+    def test_the_order_of_parameters_is_stable(self):
+        # Watcher compares the schema's text, and cancels all audits of the
+        # strategy where it has changed
+        self.assertEqual(
+            'hosts vms choices destinations policy max_per_source '
+            'max_per_destination max_in_cluster stop_after_failures '
+            'max_per_group post_copy_grain_percent bandwidth_ceiling_mbit_s '
+            'downtime_limit_ms allow_post_copy post_copy_assumed inactive '
+            'placement deadline_s finish_by',
+            ' '.join(schema.parameters()['properties']),
+        )
+        self.assertEqual(
+            'hosts destinations nic_threshold_pct nic_relieve_to_pct '
+            'cpu_threshold_pct cpu_relieve_to_pct held_s margin_pct '
+            'cool_down_s max_vms policy max_per_source max_per_destination '
+            'max_in_cluster bandwidth_ceiling_mbit_s downtime_limit_ms '
+            'allow_post_copy post_copy_assumed max_per_group '
+            'post_copy_grain_percent deadline_s',
+            ' '.join(relief_schema.parameters()['properties']),
+        )
+
     def test_what_watchers_validator_adds_is_not_in_the_next_audit(self):
         for made, _ in SCHEMAS:
             made()['properties']['hosts']['default'].append('a')

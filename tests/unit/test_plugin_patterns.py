@@ -1,5 +1,7 @@
 """Measurements become working sets; new ones overrule old ones."""
 
+import dataclasses
+
 import testtools
 
 from tests.unit.builders import cloud
@@ -58,6 +60,19 @@ class TestPatterns(testtools.TestCase):
         samples = dict(reading.cloud.vm('id-v').working_set.samples)
         self.assertAlmostEqual(4e7 * 4, samples[4.0], delta=4e6)
         self.assertIn('the writing of 1 VMs has changed', reading.notes[-1])
+
+    def test_what_telemetry_noted_comes_first(self):
+        reading = self.reading(*[2e6] * 6, *[4e7] * 3)
+        reading = dataclasses.replace(reading, notes=('Gnocchi is slow',))
+        notes = patterns.applied(reading, NOW).notes
+        self.assertEqual(
+            (
+                'Gnocchi is slow',
+                'the writing of 1 VMs has changed, older measurements of it '
+                'are not used',
+            ),
+            notes,
+        )
 
     def test_a_steady_writer_gives_no_note(self):
         self.assertEqual((), self.applied(*[2e7] * 6).notes)
