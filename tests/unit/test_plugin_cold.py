@@ -7,6 +7,7 @@ from tests.unit.builders import idle
 from tests.unit.test_plan import PlanCase
 from watcher_tsmig.plan.cold import cold
 from watcher_tsmig.plan.cold import followers
+from watcher_tsmig.plugin import drain
 from watcher_tsmig.reasons import Reason
 
 
@@ -113,9 +114,9 @@ class TestDrain(test_plugin_drain.Base):
         for wanted, cold_ones in (('auto', 0), ('leave', 0), ('cold', 1)):
             strategy = self.run_it(vms=['one', 'two'], inactive=wanted)
             kinds = self.kinds(strategy)
-            self.assertEqual(cold_ones, kinds.count('migrate'), wanted)
+            self.assertEqual(cold_ones, kinds.count(drain.COLD), wanted)
 
     def test_all_stay_where_that_is_wanted(self):
         strategy = self.run_it(hosts=['a'], inactive='leave')
-        self.assertNotIn('migrate', self.kinds(strategy))
+        self.assertNotIn(drain.COLD, self.kinds(strategy))
         self.assertIn('one (stopped)', self.audit.status_message)

@@ -2,10 +2,13 @@
 
 from tests.unit import test_plugin_drain
 from tests.unit import test_telemetry_inventory as cloud
+from watcher_tsmig.plugin import drain
 
 
 class Base(test_plugin_drain.Base):
     """Host a with two VMs, and as many others as a test names."""
+
+    kind = drain.TrafficSensitiveDrain
 
     def hosts(self, **memory):
         """Others with these MiB; of `two` VMs, each takes 512."""
@@ -84,7 +87,7 @@ class TestDisabled(Base):
         return [
             action['input_parameters']['resource_name']
             for action in strategy.solution.actions
-            if action['action_type'] == 'change_nova_service_state'
+            if action['action_type'] == drain.CHANGE_STATE
         ]
 
     def test_each_host_that_is_emptied_is_disabled_once(self):
@@ -106,7 +109,7 @@ class TestDisabled(Base):
         looks = [
             action['input_parameters']['resource_id']
             for action in self.run_it(hosts=['a', 'b']).solution.actions
-            if action['action_type'] == 'traffic_sensitive_verify'
+            if action['action_type'] == drain.VERIFY
         ]
         self.assertEqual(['a'], looks)
 
@@ -119,7 +122,7 @@ class TestDisabled(Base):
         looks = [
             action['input_parameters']['resource_id']
             for action in strategy.solution.actions
-            if action['action_type'] == 'traffic_sensitive_verify'
+            if action['action_type'] == drain.VERIFY
         ]
         self.assertEqual(['a'], looks)
         self.assertEqual([], self.disabled())
