@@ -79,7 +79,7 @@ class Guest:
 
     def __init__(self, pages, then=None):
         self.looks = [pages, then]
-        self.now, self.asked = 0.0, []
+        self.now, self.asked = 100.0, []
 
     def memory(self, vm):
         return MIB + 16 * RUN
