@@ -120,6 +120,18 @@ class TestForm(Base):
         for value in (float('nan'), float('inf'), -float('inf')):
             self.assertFalse(fits('set_caps', {'vm': VM, **CAP, 'ttl': value}))
 
+    def test_a_request_that_is_too_deep_is_refused_wherever_it_is(self):
+        deep = []
+        for _ in range(9000):
+            deep = [deep]
+        for request in (
+            {'verb': deep, 'arguments': {}, 'issued': 1},
+            {'verb': 'job', 'arguments': {'vm': deep}, 'issued': 1},
+        ):
+            answer = self.agent.answer(request)
+            self.assertEqual('malformed', self.code(answer))
+            self.assertEqual('is too deep or too large', answer['reason'])
+
     def test_a_refusal_says_what_does_not_fit_and_is_short(self):
         for arguments, text in (
             ({'vm': VM, **CAP, 'ttl': 1}, 'ttl: does not fit minimum 5.0'),
