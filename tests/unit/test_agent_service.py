@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 
 import oslo_messaging
@@ -70,6 +71,9 @@ class Host(Libvirtd):
 
 
 class Program(unittest.TestCase):
+    # whether something of it cannot be stopped
+    hangs = False
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -91,6 +95,10 @@ class Program(unittest.TestCase):
             self.addCleanup(setattr, where, name, getattr(where, name))
         root.handlers = []
         self.addCleanup(logging.captureWarnings, False)
+        # it would end the tests, and as if they had passed
+        self.exits = []
+        self.addCleanup(setattr, os, '_exit', os._exit)
+        os._exit = self.exits.append
         for number in (signal.SIGTERM, signal.SIGINT):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
@@ -140,6 +148,7 @@ class Program(unittest.TestCase):
         thread.start()
         self.assertEqual(0, self.run_it(*command))
         thread.join(PATIENCE)
+        self.assertEqual([0] if self.hangs else [], self.exits)
         return found[0]
 
     def there(self):
@@ -238,6 +247,27 @@ class TestServe(Program):
         self.assertEqual([], self.threads())
         self.assertEqual(3, found['nova']['max_outgoing'])
         self.assertEqual(3, cfg.CONF.executor_thread_pool_size)
+
+    def test_a_bus_that_cannot_be_stopped_does_not_keep_caps(self):
+        # oslo.messaging waits for a broker that is away without end
+        back = threading.Event()
+        self.addCleanup(back.set)
+        for name, value in (
+            ('STOP_WITHIN', 0.05),
+            (
+                '_listener',
+                lambda *given: (
+                    types.SimpleNamespace(stop=back.wait),
+                    types.SimpleNamespace(cleanup=lambda: None),
+                ),
+            ),
+        ):
+            self.addCleanup(setattr, service, name, getattr(service, name))
+            setattr(service, name, value)
+        self.conf(bus=True)
+        self.hangs = True
+        self.serve(meanwhile=lambda: self.ask('set_caps', **CAPS))
+        self.assertEqual(FREE, self.host.now_in_force)
 
     def test_without_a_socket_and_a_bus_it_keeps_what_it_has_to(self):
         self.conf(socket='')
