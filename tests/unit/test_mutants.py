@@ -210,7 +210,7 @@ class TestSlips(unittest.TestCase):
             found = slips.slips('it.py', text.format(table) + '\n')
             kinds = [slips.OPERATORS[slip.operator] for slip in found]
             self.assertEqual(swaps, kinds.count(ours.SwapRows), text)
-        options = "x = (\n    cfg.A('a'),\n    cfg.B('b'),\n)\n"
+        options = "x = (\n    *MORE,\n    cfg.A('a'),\n    cfg.B('b'),\n)\n"
         found = slips.slips('it.py', options)
         kinds = [slips.OPERATORS[slip.operator] for slip in found]
         self.assertNotIn(ours.SwapRows, kinds)

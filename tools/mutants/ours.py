@@ -107,7 +107,7 @@ def _is_a_set(node: Node, rows: list[list[Node]]) -> bool:
     """
     display = node.parent
     around = display.parent
-    if all(row[0].get_first_leaf().value == 'cfg' for row in rows):
+    if any(row[0].get_first_leaf().value == 'cfg' for row in rows):
         return True
     if around.type == 'comparison':
         how = around.children[1]
