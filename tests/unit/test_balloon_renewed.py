@@ -113,6 +113,16 @@ class TestRenewing(test_balloon.Base):
         self.assertEqual(small, self.host.target)
         self.assertIn(VM, self.lender.loans())
 
+    def test_of_whom_nothing_is_lent_is_told_whether_it_is_there_at_rest(self):
+        for name, value, rests in (
+            ('direction', Direction.NONE, True),
+            ('direction', Direction.INCOMING, False),
+            ('here', False, False),
+        ):
+            setattr(self.host, name, value)
+            self.assertEqual({'restored': rests, 'ours': False}, self.take())
+        self.assertEqual([], self.host.sizes)
+
     def test_what_is_over_is_forgotten_after_two_minutes(self):
         self.give()
         self.take()
