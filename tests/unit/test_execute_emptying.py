@@ -106,6 +106,24 @@ class TestEmptying(unittest.TestCase):
         self.assertEqual([('late', 'b')], self.moves)
         self.assertIn('came late and moved: late to b', found.told())
 
+    def test_a_destination_that_takes_one_is_as_good_as_new(self):
+        def move(who, to):
+            self.moves.append((who.name, to))
+            if who.name == 'one':
+                raise errors.DestinationError('no', 'no')
+
+        self.move = move
+        one, two, three = map(resident, ('one', 'two', 'three'))
+        self.found(
+            ([one], []), ([one], []), ([two], []), ([three], []), ([], []),
+            planned={'id-two': ('c',)},
+        )  # fmt: skip
+        # both refused the first, and c has taken the second since
+        self.assertEqual(
+            [('one', 'b'), ('one', 'c'), ('two', 'c'), ('three', 'c')],
+            self.moves,
+        )
+
     def test_a_migration_that_broke_off_weighs_as_much_as_a_refusal(self):
         kinds = {'b': errors.DestinationError, 'c': errors.MigrationError}
 
