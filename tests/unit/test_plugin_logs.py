@@ -1,5 +1,7 @@
 """What an operator finds in the log of the decision engine."""
 
+from watcher.common import exception
+
 from tests.unit import test_plugin_drain
 from watcher_tsmig.plugin import strategy as strategies
 
@@ -32,6 +34,14 @@ class TestLog(test_plugin_drain.Base):
         texts, records = self.logged(hosts=['a'], error=AttributeError('x'))
         self.assertEqual('No compute model', texts[0])
         self.assertIs(AttributeError, records[0].exc_info[0])
+
+    def test_a_stale_model_is_told_with_the_option_that_rebuilds_it(self):
+        self.run_it(hosts=['a'], error=exception.ClusterStateStale())
+        self.assertIn(
+            "Watcher's compute model is stale; it is rebuilt every "
+            '[watcher_cluster_data_model_collectors.compute]period',
+            self.audit.status_message,
+        )
 
     def test_what_the_audit_is_told_is_kept_for_the_plan(self):
         found = self.run_it(hosts=['a'])
