@@ -220,14 +220,21 @@ class TestMigrations(Answers):
             migration={
                 'id': 7, 'memory_total_bytes': 100,
                 'memory_processed_bytes': 40, 'memory_remaining_bytes': 60,
-                'disk_remaining_bytes': 5,
+                'disk_remaining_bytes': 5, 'status': 'running',
+                'created_at': '2026-11-29T10:00:00.000000',
+                'updated_at': '2026-11-29T10:00:12.000000',
             },
         )  # fmt: skip
         for driver in self.each():
             self.assertEqual(
                 Statistics(
-                    total=100, processed=40, remaining=60, disk_remaining=5
-                ),
+                    total=100,
+                    processed=40,
+                    remaining=60,
+                    disk_remaining=5,
+                    status='running',
+                    took=12.0,
+                ),  # fmt: skip
                 driver.statistics('vm-1', '7'),
             )
 

@@ -54,6 +54,8 @@ DRAIN = {
     'vms': ([], [[], ['a', LONGEST]], NAMES),
     'choices': ([], [[], ['a=b', LONGEST]], NAMES),
     'stop_after_failures': (0, *upto(1000)),
+    'first': (0, *upto(64)),
+    'reason': ('', ['', 'x' * 120], ['x' * 121, 7, None]),
     'policy': (
         'balanced',
         ['gentle', 'balanced', 'fast', 'gentlest'],
@@ -98,9 +100,9 @@ class TestParameters(unittest.TestCase):
         self.assertEqual(
             'hosts vms choices destinations policy max_per_source '
             'max_per_destination max_in_cluster stop_after_failures '
-            'max_per_group post_copy_grain_percent bandwidth_ceiling_mbit_s '
-            'downtime_limit_ms allow_post_copy post_copy_assumed inactive '
-            'placement deadline_s finish_by',
+            'first reason max_per_group post_copy_grain_percent '
+            'bandwidth_ceiling_mbit_s downtime_limit_ms allow_post_copy '
+            'post_copy_assumed inactive placement deadline_s finish_by',
             ' '.join(schema.parameters()['properties']),
         )
         self.assertEqual(
@@ -226,6 +228,8 @@ ACTION = {
     'settle_timeout': (60.0, 1.0, None),
     'quiet_time': (15.0, 1.0, None),
     'outage_timeout': (300.0, 1.0, None),
+    'service_patience': (120.0, 0.0, 3600.0),
+    'nova_requests': (15, 8, None),
     'http_tries': (3, 1, 20),
     'request_timeout': (30.0, 1.0, 600.0),
     'coordinator': ('', None, None),
@@ -351,7 +355,8 @@ class TestMeaning(Configured):
             (
                 'record_timeout', 'queue_timeout', 'force_complete_interval',
                 'force_complete_tries', 'abort_timeout', 'settle_timeout',
-                'quiet_time', 'outage_timeout', 'http_tries',
+                'quiet_time', 'outage_timeout', 'http_tries', 'nova_requests',
+                'service_patience',
             ),
             2,
         ):  # fmt: skip
@@ -364,8 +369,8 @@ class TestMeaning(Configured):
                 Pace(),
                 poll=0.2, appear=2.0, queue=3.0, switch_again=4.0,
                 switch_tries=5, stop=6.0, settle=7.0, quiet=8.0, outage=9.0,
-                http_tries=10, cap_life=40.0, balloon_keep=64 * units.MIB,
-                http_wait=0.2, abort_late=True,
+                http_tries=10, requests=11, ill=12.0, cap_life=40.0,
+                balloon_keep=64 * units.MIB, http_wait=0.2, abort_late=True,
             ),
             action_options.pace(self.conf.action),
         )  # fmt: skip

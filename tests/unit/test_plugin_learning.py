@@ -110,12 +110,13 @@ class TestLearning(LearningCase):
 
     def test_what_cannot_be_read_or_written_is_a_warning_in_the_log(self):
         pathlib.Path(self.path).write_text('no')
-        logged = self.useFixture(fixtures.FakeLogger(level=30))
-        self.learn(1.2, 1)
-        learning.apply(self.path, self.plan)
+        with self.assertLogs(learning.LOG.logger, 'WARNING') as logged:
+            self.learn(1.2, 1)
+            learning.apply(self.path, self.plan)
+        told = ' '.join(logged.output)
         vm = self.plan.migrations[0].vm
-        self.assertIn(f'Nothing learned from {vm}: ', logged.output)
-        self.assertIn('The calibration is not used: ', logged.output)
+        self.assertIn(f'Nothing learned from {vm}: ', told)
+        self.assertIn('The calibration is not used: ', told)
 
 
 class TestTrouble(LearningCase):
