@@ -144,6 +144,15 @@ class TestSocket(unittest.TestCase):
         self.assertIn('-not/there', str(caught.exception))
         self.assertEqual(0o022, os.umask(0o022))
 
+    def test_neither_can_one_below_a_file_or_where_a_folder_is(self):
+        folder = pathlib.Path(self.path).parent / 'folder'
+        folder.mkdir()
+        file = folder.with_name('file')
+        file.touch()
+        for path in (file / 'socket', folder):
+            with self.assertRaisesRegex(errors.InputError, 'cannot be made'):
+                local.Server(str(path), self.agent)
+
     def test_nobody_there_is_an_error_with_advice(self):
         with self.assertRaisesRegex(errors.CloudError, 'does it run'):
             local.ask(self.path + '.not', 'caps', {})

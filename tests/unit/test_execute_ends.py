@@ -4,6 +4,7 @@ The Nova is that of test_execute_migration; agents here are a table of what
 each host's says.
 """
 
+import dataclasses
 import types
 
 from openstack import exceptions as sdk_errors
@@ -240,6 +241,27 @@ class TestEnds(Ends):
         self.assertIn('its post-copy failed (Nova: error)', text)
         self.assertIn('check the network', text)
         self.assertIn('reboot --hard', text)
+
+    def test_a_post_copy_whose_destination_is_down_names_that(self):
+        self.nova.story = [(None, 'running')]
+        self.switches_and(None, 'running (post-copy)')
+        self.nova.down = {'cmp-2': self.clock.now() + 10}
+        wanted = dataclasses.replace(self.post_copy, deadline=30.0)
+        text = self.fails(wanted, quiet=600.0)
+        self.assertIn('start that on cmp-2, which is down', text)
+
+    def test_one_that_is_deleted_as_it_arrives_fails_nothing(self):
+        self.nova.arrives = False
+        real = self.nova.get_server
+
+        def deleted(vm):
+            self.nova.gone = self.nova.status() == 'completed'
+            return real(vm)
+
+        self.nova.get_server = deleted
+        outcome = self.go()
+        self.assertEqual('', outcome.host)
+        self.assertEqual('was deleted while it moved', outcome.remark)
 
     def test_completed_on_the_source_is_told_with_where_it_runs(self):
         self.nova.arrives = False

@@ -55,6 +55,8 @@ class TestRuns(unittest.TestCase):
             # of another release
             ({}, ABSENT),
             ({'job': {'direction': 'up'}}, ABSENT),
+            ({'job': 'outgoing'}, ABSENT),
+            ({'job': ['outgoing']}, ABSENT),
         ):  # fmt: skip
             self.assertIsNone(self.runs(source, destination))
 

@@ -125,6 +125,10 @@ class TestSentences(unittest.TestCase):
             'not restart nova-compute on cmp-1; check the network',
             words.halfway(order(), 'running', 120.0),
         )
+        self.assertIn(
+            'cmp-1; start that on cmp-2, which is down',
+            words.halfway(order(), 'running', 120.0, down=True),
+        )
         self.assertEqual(
             'do not start it before cmp-1 has stopped sending',
             words.unhurried(order()),

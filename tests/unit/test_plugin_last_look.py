@@ -9,6 +9,7 @@ from tests.unit.test_plugin_action_tells import Told
 from watcher_tsmig import errors
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import verify
 
@@ -126,7 +127,7 @@ class TestLastLook(Told):
             raise ZeroDivisionError('x' * 500)
 
         self.nova.servers = broken
-        with self.assertLogs(verify.LOG.logger, 'ERROR'):
+        with self.assertLogs(acting.LOG.logger, 'ERROR'):
             text = self.refused(self.look().execute)
         self.assertIn('cmp-1: ZeroDivisionError', text)
 

@@ -4,6 +4,7 @@ import contextlib
 import types
 import unittest
 
+from keystoneauth1 import exceptions as ksa_errors
 from watcher.common import exception
 from watcher.common import utils
 
@@ -28,7 +29,7 @@ GIVEN = {
 }
 
 
-class Skipped(Exception):
+class Skipped(exception.WatcherException):
     """What Watcher 15 has and 14 has not."""
 
 
@@ -198,6 +199,18 @@ class TestPreCondition(Base):
     def test_post_copy_that_is_no_longer_declared_is_refused(self):
         action = self.action(mode='post-copy')
         self.assertIn('tsmig:post_copy', self.refused(action.execute))
+
+    def test_whatever_goes_wrong_before_it_is_told_with_its_vm(self):
+        @contextlib.contextmanager
+        def away(osc, timeout):
+            raise ksa_errors.ConnectTimeout('Request to keystone timed out')
+            yield
+
+        self.replace(access, 'compute', away)
+        for hook in (self.action().pre_condition, self.action().abort):
+            with self.assertLogs(acting.LOG.logger, 'ERROR'):
+                text = self.refused(hook)
+            self.assertIn('db-1: ConnectTimeout: Request to keystone', text)
 
     def test_a_nova_that_is_away_is_a_reason(self):
         self.nova.failing_reads = 99

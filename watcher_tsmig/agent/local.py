@@ -63,9 +63,9 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: str, agent: Agent) -> None:
         self.agent = agent
         self._slots = threading.BoundedSemaphore(AT_ONCE)
-        pathlib.Path(path).unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
+            pathlib.Path(path).unlink(missing_ok=True)
             super().__init__(path, _Handler)
         except OSError as error:
             raise errors.InputError(

@@ -44,14 +44,17 @@ class Ends:
     clock: Clock
     caps: CapDriver
 
-    def landed(self) -> None:
+    def landed(self) -> bool:
         """Nova says `completed`: wait for the VM at its destination.
 
+        :returns: whether it is there; else it was deleted in the end
         :raises errors.MigrationError: it is not at rest there
         """
         began = self.clock.now()
         while True:
-            server = self._server()
+            server, gone = self._found()
+            if gone:
+                return False
             if (
                 server
                 and server.host == self.order.destination
@@ -69,6 +72,7 @@ class Ends:
             self.clock.sleep(self.nova.pause(self.pace.poll))
         if server.vm_state == 'error':
             self.fail('Nova reports completed')
+        return True
 
     def refused(self, why: str, cause: BaseException) -> NoReturn:
         """Nova did not accept the request."""
@@ -166,7 +170,8 @@ class Ends:
                 f'has been running for {human_time(watch.lasted)}, long past '
                 'its deadline, and is left to that'
             )
-        self.fail(words.halfway(self.order, status, watch.lasted))
+        down = self._down(self.order.destination)
+        self.fail(words.halfway(self.order, status, watch.lasted, down=down))
 
     def fail(
         self,
@@ -213,11 +218,16 @@ class Ends:
             return False
 
     def _server(self) -> Server | None:
+        return self._found()[0]
+
+    def _found(self) -> tuple[Server | None, bool]:
+        """The VM as far as Nova tells, and whether it is deleted."""
         try:
-            return self.nova.server(self.order.vm)
+            server = self.nova.server(self.order.vm)
         except errors.CloudError as error:
             LOG.warning('%s: %s', self.order.name, error)
-            return None
+            return None, False
+        return server, server is None
 
 
 def _status(record: Record | None) -> str:

@@ -295,7 +295,9 @@ class _Run:
             self.ends.stuck(watch, record)
 
     def _finish(self, watch: Watch) -> Outcome:
-        self.ends.landed()
+        seconds = self.clock.now() - watch.began
+        if not self.ends.landed():
+            return words.gone(self.order, seconds)
         seen = self.reading
         said = (
             self.gate.told(),

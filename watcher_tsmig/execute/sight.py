@@ -15,6 +15,8 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.execute.caps import CapDriver
 from watcher_tsmig.execute.values import Order
 
+# What reading an answer raises that is no job.
+NO_JOB = (AttributeError, LookupError, TypeError, ValueError)
 # Nobody has the VM.
 NOWHERE = ''
 
@@ -54,7 +56,13 @@ def _seen(caps: CapDriver, host: str, vm: str) -> Seen:
     except Refusal as refusal:
         gone = refusal.code is Code.UNKNOWN_VM
         return Seen.ABSENT if gone else Seen.UNKNOWN
-    except (errors.CloudError, KeyError, TypeError, ValueError):
+    except (
+        errors.CloudError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):
         return Seen.UNKNOWN
     if job.direction is not Direction.OUTGOING:
         return Seen.HERE

@@ -114,15 +114,20 @@ def unhurried(order: Order) -> str:
     return f'do not start it before {order.source} has stopped sending'
 
 
-def halfway(order: Order, status: str, seconds: float) -> str:
+def halfway(
+    order: Order, status: str, seconds: float, *, down: bool = False
+) -> str:
     """The one state in which a hasty hand loses the VM.
 
     Half of its memory is on either host.
+
+    :param down: nova-compute on its destination is
     """
+    then = f'start that on {order.destination}, which is down'
     return (
         f'has been {status} for {human_time(seconds)}; it cannot be stopped '
-        f'any more. Do not restart nova-compute on {order.source}; check '
-        'the network'
+        f'any more. Do not restart nova-compute on {order.source}; '
+        + (then if down else 'check the network')
     )
 
 

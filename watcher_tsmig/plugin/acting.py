@@ -4,8 +4,10 @@ Nothing here does anything to the cloud; the rows of Watcher's database are
 all that it reads and writes.
 """
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +39,27 @@ class ActionFailed(exception.WatcherException):
     def __init__(self, reason: object) -> None:
         text = ' '.join(str(reason).split()) or type(reason).__name__
         super().__init__(str(errors.MigrationError(text)))
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Whatever goes wrong in the block leaves as a reason for the operator.
+
+    :param what: is done there
+    :raises ActionFailed: with the reason
+    """
+    try:
+        yield
+    except errors.TsmigError as error:
+        raise ActionFailed(error) from error
+    except exception.WatcherException:
+        raise
+    except Exception as error:
+        # Watcher would show the name of its class and nothing else
+        LOG.exception('%s', what)
+        raise ActionFailed(
+            f'{what}: {type(error).__name__}: {error}'
+        ) from error
 
 
 class Cancelled:

@@ -92,27 +92,25 @@ class TrafficSensitiveMigrate(base.BaseAction):
             if SKIPPED is None:
                 raise acting.ActionFailed(f'{self._name()} stays: {why}')
             self._skip(f'{self._name()} stays: {why}')
-        with self._compute() as compute:
+        with (
+            acting.explained(self._name()),
+            self._compute() as compute,
+        ):
             nova = self._nova(compute)
-            try:
-                server = nova.server(self.input_parameters['resource_id'])
-                if server is None:
-                    self._skip(f'{self._name()} no longer exists')
-                    return
-                # what is permitted and where it may go is asked at the start
-                order = parameters.to_order(
-                    self.input_parameters, permitted=False
-                )
-                if order.arrived(server.host):
-                    self._skip(f'{order.name} is on {server.host} already')
-                    return
-                if under_way(nova, order, server):
-                    # whoever asked for it may be gone; it is followed
-                    return
-                self._closed = others.at_the_start(self._plan_uuid())
-                trouble = obstacle(order, server)
-            except errors.CloudError as error:
-                raise acting.ActionFailed(error) from error
+            server = nova.server(self.input_parameters['resource_id'])
+            if server is None:
+                self._skip(f'{self._name()} no longer exists')
+                return
+            # what is permitted and where it may go is asked at the start
+            order = parameters.to_order(self.input_parameters, permitted=False)
+            if order.arrived(server.host):
+                self._skip(f'{order.name} is on {server.host} already')
+                return
+            if under_way(nova, order, server):
+                # whoever asked for it may be gone; it is followed
+                return
+            self._closed = others.at_the_start(self._plan_uuid())
+            trouble = obstacle(order, server)
             if trouble:
                 self._warn_of_host(nova)
                 raise acting.ActionFailed(f'{order.name}: {trouble}')
@@ -124,28 +122,20 @@ class TrafficSensitiveMigrate(base.BaseAction):
             value for a failure without a reason
         :raises acting.ActionFailed: with the reason
         """
-        try:
-            with self._compute() as compute:
-                nova = self._nova(compute)
-                try:
-                    outcome = healed(
-                        functools.partial(self._go, compute),
-                        self._destinations,
-                        breaker=breaker_of(self._plan_uuid()),
-                    )
-                except errors.MigrationError:
-                    self._warn_of_host(nova)
-                    raise
-        except errors.TsmigError as error:
-            raise acting.ActionFailed(error) from error
-        except exception.WatcherException:
-            raise
-        except Exception as error:
-            # Watcher would show the name of its class and nothing else
-            LOG.exception('Migration of %s', self._name())
-            raise acting.ActionFailed(
-                f'{self._name()}: {type(error).__name__}: {error}'
-            ) from error
+        with (
+            acting.explained(self._name()),
+            self._compute() as compute,
+        ):
+            nova = self._nova(compute)
+            try:
+                outcome = healed(
+                    functools.partial(self._go, compute),
+                    self._destinations,
+                    breaker=breaker_of(self._plan_uuid()),
+                )
+            except errors.MigrationError:
+                self._warn_of_host(nova)
+                raise
         LOG.info('%s: %s', self._name(), outcome)
         acting.tell(self.input_parameters, self._told(outcome))
         learning.learn(
@@ -232,14 +222,12 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     def abort(self) -> bool:
         """Withdraw the migration if it can be; whether it was asked to."""
-        with self._compute() as compute:
-            try:
-                order = parameters.to_order(
-                    self.input_parameters, permitted=False
-                )
-                return self._nova(compute).withdraw(order.vm)
-            except errors.CloudError as error:
-                raise acting.ActionFailed(error) from error
+        with (
+            acting.explained(self._name()),
+            self._compute() as compute,
+        ):
+            vm = self.input_parameters['resource_id']
+            return self._nova(compute).withdraw(vm)
 
     def _compute(self) -> Any:  # noqa: ANN401 - a context manager
         return access.compute(self.osc, self.config.request_timeout)
@@ -249,18 +237,12 @@ class TrafficSensitiveMigrate(base.BaseAction):
         return Nova(self._driver(compute), pace, WallClock())
 
     def _driver(self, compute: Compute) -> ComputeDriver:
-        try:
-            return drivers.load(self.config.compute_driver, compute)
-        except errors.InputError as error:
-            raise acting.ActionFailed(error) from error
+        return drivers.load(self.config.compute_driver, compute)
 
     def _order(self, compute: Compute, destination: str) -> Order:
         """The order to that destination with what is permitted now."""
         given = {**self.input_parameters, 'destination_node': destination}
-        try:
-            return asking.order(compute, agents.cap_driver(self.config), given)
-        except errors.TsmigError as error:
-            raise acting.ActionFailed(error) from error
+        return asking.order(compute, agents.cap_driver(self.config), given)
 
     def _warn_of_host(self, nova: Nova) -> None:
         """Tell with the plan that its host stays disabled.

@@ -13,7 +13,6 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 from watcher.applier.actions import base
-from watcher.common import exception
 
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Order
@@ -118,15 +117,29 @@ class TrafficSensitiveVerify(base.BaseAction):
         errand = parameters.to_errand(
             given, moves, self.config.patience, skipped
         )
-        cancelled = acting.Cancelled(plan)
+        with acting.explained(errand.host):
+            found = self._looked(errand, moves, plan)
+        text = f'{found.told()}.'
+        LOG.info('%s', text)
+        acting.remark(plan, text)
+        if not found.as_planned:
+            raise acting.ActionFailed(text)
+        acting.tell(given, text)
+        return True
+
+    def _looked(
+        self, errand: emptying.Errand, moves: Mapping[str, Given], plan: str
+    ) -> emptying.Found:
+        """What the last look finds.
+
+        :raises acting.ActionFailed: it cannot see
+        """
+        cancelled, options = acting.Cancelled(plan), self._migrations
         try:
-            with access.compute(
-                self.osc, self._migrations.request_timeout
-            ) as compute:
-                driver = drivers.load(self._migrations.compute_driver, compute)
-                pace = action_options.pace(self._migrations)
-                found = emptying.empty(
-                    Nova(driver, pace, WallClock()),
+            with access.compute(self.osc, options.request_timeout) as compute:
+                driver = drivers.load(options.compute_driver, compute)
+                return emptying.empty(
+                    Nova(driver, action_options.pace(options), WallClock()),
                     errand,
                     functools.partial(
                         self._move, compute, moves, errand.host, cancelled
@@ -139,21 +152,6 @@ class TrafficSensitiveVerify(base.BaseAction):
             raise acting.ActionFailed(
                 f'whether {errand.host} is empty is unknown: {error}'
             ) from error
-        except exception.WatcherException:
-            raise
-        except Exception as error:
-            # Watcher would show the name of its class and nothing else
-            LOG.exception('The last look at %s', errand.host)
-            raise acting.ActionFailed(
-                f'{errand.host}: {type(error).__name__}: {error}'
-            ) from error
-        text = f'{found.told()}.'
-        LOG.info('%s', text)
-        acting.remark(plan, text)
-        if not found.as_planned:
-            raise acting.ActionFailed(text)
-        acting.tell(given, text)
-        return True
 
     def post_condition(self) -> None:
         """Nothing: execute() has looked."""
