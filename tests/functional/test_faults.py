@@ -2,6 +2,7 @@
 
 import testtools
 
+from benchmarks import fault_bed
 from benchmarks import faults
 from benchmarks.fault_table import FAULTS
 
@@ -19,8 +20,7 @@ class TestFaults(testtools.TestCase):
     def test_their_ends_are_told_and_nothing_is_left_behind(self):
         chosen = [fault for fault in FAULTS if fault.name in NAMES]
         self.assertEqual(len(NAMES), len(chosen))
-        rows = [row for waves in faults.blocks(chosen) for row in
-                faults.run(waves)]  # fmt: skip
+        rows = faults.tried(fault_bed, chosen)
         self.assertEqual(
             {name: {} for name in NAMES},
             {row['fault']: row['wrong'] for row in rows},
