@@ -44,6 +44,16 @@ class TestSwitch(unittest.TestCase):
                 step = found.look(float(now), 'running', counters=SENT)
                 self.assertIs(Step.WAIT, step)
 
+    def test_a_hybrid_that_sends_nothing_any_more_is_not(self):
+        found = watch(mode=Mode.HYBRID, takes=10.0)
+        stands = Counters(total=1024.0, processed=500.0, remaining=524.0)
+        for now in range(1, 61):
+            step = found.look(float(now), 'running', counters=stands)
+            if now > 21:  # until then it may have been a pause
+                self.assertIs(Step.WAIT, step)
+        moves = Counters(total=1024.0, processed=600.0, remaining=424.0)
+        self.assertIs(Step.SWITCH, found.look(60.5, 'running', counters=moves))
+
     def test_a_hybrid_is_switched_once_its_first_pass_is_over(self):
         found = watch(mode=Mode.HYBRID)
         # bytes of 1024: sent, and left of the round

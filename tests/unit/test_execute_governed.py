@@ -1,5 +1,6 @@
 """A running pre-copy under the governor: what is done, told, and left."""
 
+import contextlib
 import unittest
 
 from openstack import exceptions as sdk_errors
@@ -129,6 +130,25 @@ class TestStall(Base):
         # the first pass and a few looks of Nova's budget
         self.assertLess(self.clock.now() - began, 100)
         self.assertIn('post-copy', outcome.remark)
+
+    def test_but_not_where_nothing_is_sent_any_more(self):
+        for asked in (False, True):
+            self.setUp()
+            self.nova.counters = self.frozen(self.nova.counters)
+            with contextlib.suppress(errors.MigrationError):
+                self.go(Does.ACT, caps=self.agents if asked else None)
+            self.assertEqual([], self.forced())
+
+    def frozen(self, real):
+        """Counters that stand still after 15 s."""
+        last = []
+
+        def counters():
+            if self.clock.now() - self.nova.began < 15:
+                last[:] = real()
+            return tuple(last)
+
+        return counters
 
     def test_it_is_only_told_where_the_governor_observes(self):
         outcome = self.go(Does.OBSERVE, deadline=1000.0)

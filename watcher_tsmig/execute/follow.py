@@ -277,6 +277,7 @@ def _switchable(watch: Watch) -> bool:
         and (watch.order.mode.early or _passed(watch))
         and watch.phase is Phase.RUNNING
         and bool(watch.total)
+        and not watch.gauge.stands(watch.now)
         and watch.tries < watch.pace.switch_tries
         and _again(watch, watch.tried_at)
     )

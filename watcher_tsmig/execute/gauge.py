@@ -54,6 +54,10 @@ class Counters:
                 raise errors.InputError('is not finite', field.name)
 
 
+# Nova writes counters every 5 s; who sends nothing for so many has no network.
+STILL = 20.0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Seen:
     """Counters that had moved; s, bytes."""
@@ -96,6 +100,13 @@ class Gauge:
     _seen: list[_Seen] = dataclasses.field(default_factory=list)
     _began: float | None = None
     _unseen: int = 0
+
+    def stands(self, now: float) -> bool:
+        """Nothing has been sent for a while, as far as counters tell.
+
+        What arrives half in a post-copy may then never arrive whole.
+        """
+        return bool(self._seen) and now - self._seen[-1].at > STILL
 
     def look(self, now: float, counters: Counters) -> bool:
         """Take counters in; whether they had moved.

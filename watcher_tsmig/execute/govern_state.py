@@ -178,8 +178,12 @@ def differs(state: State) -> bool:
 
 
 def switchable(state: State) -> bool:
-    """Post-copy is permitted, and Nova was not asked in vain too often."""
-    return state.prospect.post_copy and state.tries < state.policy.tries
+    """Post-copy is permitted, something is sent, and Nova may be asked.
+
+    It was not asked in vain too often.
+    """
+    may = state.prospect.post_copy and state.tries < state.policy.tries
+    return may and not state.gauge.stands(state.now)
 
 
 def minimum(state: State) -> bool:
