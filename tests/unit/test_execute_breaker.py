@@ -5,7 +5,6 @@ import unittest
 from watcher_tsmig import errors
 from watcher_tsmig.execute import breaker as module
 from watcher_tsmig.execute.breaker import FIRST
-from watcher_tsmig.execute.breaker import LONGEST
 from watcher_tsmig.execute.breaker import PLANS
 from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.breaker import breaker_of
@@ -59,7 +58,7 @@ class TestBreaker(unittest.TestCase):
             self.breaker.trip('b', 0.0)
             waits.append(self.breaker.until['b'])
         self.assertEqual([30.0, 60.0, 120.0, 240.0, 480.0], waits[:5])
-        self.assertEqual([LONGEST] * 3, waits[5:])
+        self.assertEqual([600.0] * 3, waits[5:])
         self.breaker.close('b')
         self.breaker.trip('b', 0.0)
         self.assertEqual(FIRST, self.breaker.until['b'])
@@ -81,6 +80,9 @@ class TestBreaker(unittest.TestCase):
 
     def test_old_plans_are_forgotten(self):
         breaker_of('old').trip('b', 0.0)
+        for i in range(PLANS - 1):
+            breaker_of(f'plan-{i}')
+        self.assertEqual(1, breaker_of('old').refusals['b'])
         for i in range(PLANS):
             breaker_of(f'plan-{i}')
         self.assertEqual(0, breaker_of('old').refusals['b'])

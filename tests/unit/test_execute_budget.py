@@ -41,6 +41,19 @@ class TestBudget(unittest.TestCase):
             looks.append(now)
         self.assertLess(busiest(looks), most)
 
+    def test_the_first_minutes_looks_come_early(self):
+        # 11 of 15 are looks, and one of them is spent
+        budget = Budget(MOST)
+        budget.spend(0.0)
+        self.assertAlmostEqual(60.0 / 10 / 3, budget.pause(0.0, 0.0))
+        self.assertAlmostEqual(30.0 / 10 / 3, budget.pause(30.0, 0.0))
+
+    def test_later_ones_are_even(self):
+        budget = Budget(MOST)
+        budget.spend(0.0)
+        budget.spend(60.0)
+        self.assertAlmostEqual(60.0 / 11, budget.pause(60.0, 0.0))
+
     def test_what_came_of_a_request_is_seen_soon(self):
         budget = Budget(MOST)
         for now in range(12):

@@ -80,6 +80,8 @@ class TestTrouble(unittest.TestCase):
         ):
             self.web.get(url, status_code=503)
             self.assertEqual(f'{name} answers 503', self.trouble())
+            self.web.get(url, status_code=500)
+            self.assertEqual(f'{name} answers 500', self.trouble())
             self.web.get(url, json={})
 
     def test_one_that_is_not_reached_is_named_with_why(self):
