@@ -63,6 +63,12 @@ class TestBreaker(unittest.TestCase):
         self.breaker.trip('b', 0.0)
         self.assertEqual(FIRST, self.breaker.until['b'])
 
+    def test_who_takes_a_vm_may_take_the_next_at_once(self):
+        self.breaker.trip('b', 0.0, 'is full')
+        self.assertEqual(['c', 'b'], self.breaker.spared(['b', 'c'], 1.0))
+        self.breaker.close('b')
+        self.assertEqual(['b', 'c'], self.breaker.spared(['b', 'c'], 1.0))
+
     def test_where_there_is_nobody_else_it_is_asked_all_the_same(self):
         self.refuse = {'b'}
         for _ in range(2):

@@ -219,6 +219,8 @@ class TestCounters(Base):
         self.counts(10.0, 990.0)
         self.running(mode=Mode.POST_COPY, post_copy_permitted=True)
         self.assertEqual(['records', 'statistics 8'], self.nova.asked)
+        self.keeping.job = sends(10.0, 990.0)
+        self.assertEqual(['records'], self.look(60))
         self.running(mode=Mode.HYBRID, post_copy_permitted=True)
         self.assertEqual(['records'], self.nova.asked)
 
