@@ -135,6 +135,26 @@ class TestRecords(Base):
         self.assertEqual(['records'], self.look())
         self.assertFalse(self.reading.gone)
 
+    def test_what_it_stood_in_novas_queue_is_told_apart(self):
+        for after, status, queued in (
+            (0, 'accepted', 0.0),
+            (2, 'queued', 0.0),
+            (4, 'queued', 0.0),
+            (6, 'queued', 0.0),
+            # 10 s after the first look it stood there, 6 s later no more
+            (6, 'preparing', 13.0),
+            (6, 'running', 13.0),
+        ):
+            self.says(status)
+            self.look(after)
+            self.assertEqual(queued, self.reading.queued, status)
+
+    def test_one_that_never_stood_there_did_not_wait(self):
+        for status in ('accepted', 'preparing', 'running', 'completed'):
+            self.says(status)
+            self.look(60)
+        self.assertEqual(0.0, self.reading.queued)
+
 
 class TestCounters(Base):
     def running(self, **values):

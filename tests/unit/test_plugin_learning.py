@@ -1,6 +1,8 @@
 """What one plan's migrations took is in the next plan's intervals."""
 
 import dataclasses
+import json
+import math
 import pathlib
 import threading
 
@@ -98,6 +100,20 @@ class TestLearning(LearningCase):
         )
         learning.learn(self.path, 0.5, outcome)
         self.assertEqual(1, self.outcomes())
+
+    def test_what_was_stood_in_a_queue_is_no_duration(self):
+        for queued in (0.0, 100.0, 200.0):
+            outcome = Outcome(
+                vm='v', host='b', seconds=140.0, mode=Mode.PRE_COPY,
+                took=120.0, queued=queued,
+            )  # fmt: skip
+            learning.learn(self.path, 20.0, outcome)
+        # the last one left nothing to learn
+        self.assertEqual(2, self.outcomes())
+        found = json.loads(pathlib.Path(self.path).read_text())['ratios']
+        for logarithms in found.values():
+            ratios = [round(math.exp(x), 6) for x in logarithms]
+            self.assertEqual([6.0, 1.0], ratios)
 
     def test_how_many_were_learned_is_told_until_they_are_enough(self):
         self.learn(1.0, 2)

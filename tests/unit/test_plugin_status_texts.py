@@ -207,6 +207,11 @@ class TestActions(unittest.TestCase):
             'sent); cap 1.0 Gbit/s enforced.',
             story.of_outcome('db', outcome, 30.0),
         )
+        stood = dataclasses.replace(outcome, took=161.0, queued=120.0)
+        self.assertIn(
+            "after 41 s of 30 s planned and 2 min in Nova's queue (post-copy",
+            story.of_outcome('db', stood, 30.0),
+        )
         gone = Outcome(
             vm='vm-1', host='', seconds=9.0, mode=Mode.PRE_COPY,
             remark='was deleted while it moved',

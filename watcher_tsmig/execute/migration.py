@@ -310,6 +310,7 @@ class _Run:
             host=self.order.destination,
             seconds=self.clock.now() - watch.began,
             took=seen.record.took if seen.record else None,
+            queued=seen.queued,
             mode=watch.mode,
             data=seen.data,
             cap=self.keeping.enforcement,

@@ -25,6 +25,8 @@ from watcher_tsmig.execute.values import Order
 # tells how much.
 SENDING = ('running', 'running (post-copy)')
 COUNTED = 'running'
+# Nova's status of what waits for others of its source.
+QUEUED = 'queued'
 # So many of our own looks to the next one at Nova where something is expected
 # at any moment, where nobody knows, and where an agent would say so.
 SOON, LATER, TOLD = 1.0, 6.0, 10.0
@@ -41,6 +43,7 @@ class Reading:
     :ivar fresh: they are of now
     :ivar data: bytes that were seen to be sent at most
     :ivar ran: it was seen to send memory
+    :ivar queued: s that it stood in Nova's queue, as closely as was looked
     :ivar gone: the VM does not exist any more
     :ivar read: when Nova was asked last
     :ivar due: when it is asked next
@@ -57,9 +60,11 @@ class Reading:
     fresh: bool = False
     data: float | None = None
     ran: bool = False
+    queued: float = 0.0
     gone: bool = False
     read: float = -math.inf
     due: float = -math.inf
+    _stands: tuple[float, float] | None = None
     _sign: tuple[Direction, bool] = (Direction.NONE, False)
 
     @property
@@ -114,10 +119,20 @@ class Reading:
         if self.record and not fresh and self.nova.server(vm) is None:
             self.gone = True
         before, self.record = self.status, fresh[0] if fresh else None
+        self._stood()
         # to be switched once memory goes, which only its counters tell
         early = self.order.mode.early
         if early and self.status == COUNTED != before and not told:
             self._count()
+
+    def _stood(self) -> None:
+        """It left the queue between two looks, half way for all we know."""
+        now = self.clock.now()
+        if self.status == QUEUED:
+            self._stands = (self._stands[0] if self._stands else now, now)
+        elif self._stands:
+            first, last = self._stands
+            self.queued, self._stands = (last + now) / 2 - first, None
 
     def _count(self) -> bool:
         """Ask for record and counters in one; whether Nova told."""

@@ -185,6 +185,7 @@ class Outcome:
     :ivar seconds: from the request to the VM at rest on `host`
     :ivar took: the same by Nova's record, which does not depend on how
         often we look; None where Nova does not tell
+    :ivar queued: s of these that it stood in Nova's queue
     :ivar mode: how its memory really travelled
     :ivar data: bytes sent as last seen, at most 5 s old; None if not seen
     :ivar downtime: s; None, because Nova's API does not tell it
@@ -198,6 +199,7 @@ class Outcome:
     seconds: float
     mode: Mode
     took: float | None = None
+    queued: float = 0.0
     data: float | None = None
     downtime: float | None = None
     cap: Enforcement = Enforcement.ADVISORY

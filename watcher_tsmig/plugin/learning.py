@@ -26,9 +26,10 @@ def learn(path: str, planned: float, outcome: Outcome) -> None:
     :param path: of the file; empty for none
     :param planned: what was forecast, s
     """
-    if not path or not outcome.took or planned <= 0:
+    # what it stood in a queue says nothing of the next one
+    took = (outcome.took or 0.0) - outcome.queued
+    if not path or took <= 0 or planned <= 0:
         return
-    took = outcome.took
     keys = calibrate.keys(outcome.mode, outcome.vm)
 
     def change(text: str | None) -> str:

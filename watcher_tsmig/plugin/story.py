@@ -221,10 +221,13 @@ def of_outcome(name: str, outcome: Outcome, planned: float) -> str:
         return clipped(f'{name} {outcome.remark}.')
     took = outcome.seconds if outcome.took is None else outcome.took
     of = f' of {human_time(planned)} planned' if planned else ''
+    # so much that it is worth a word
+    if outcome.queued >= 1.0:
+        of += f" and {human_time(outcome.queued)} in Nova's queue"
     sent = f', {human_size(outcome.data)} sent' if outcome.data else ''
     parts = [
-        f'{name} is on {outcome.host} after {human_time(took)}{of} '
-        f'({outcome.mode}{sent})',
+        f'{name} is on {outcome.host} after '
+        f'{human_time(took - outcome.queued)}{of} ({outcome.mode}{sent})',
         *([outcome.remark] if outcome.remark else []),
     ]
     return clipped('; '.join(parts) + '.')
