@@ -5,9 +5,11 @@ import types
 
 from watcher.common import utils
 
+from tests.unit.test_execute_migration import PRE_COPY
 from tests.unit.test_plugin_action_tells import Told
 from watcher_tsmig import errors
 from watcher_tsmig.execute import carry_out
+from watcher_tsmig.execute.admission import Limits
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import action_options
@@ -130,6 +132,24 @@ class TestLastLook(Told):
         with self.assertLogs(acting.LOG.logger, 'ERROR'):
             text = self.refused(self.look().execute)
         self.assertIn('cmp-1: ZeroDivisionError', text)
+
+    def test_a_late_vm_keeps_the_limits_of_the_plan(self):
+        given = {'source_node': HOST, 'resource_id': 'vm-9',
+                 'destination_node': 'cmp-2', 'max_in_cluster': 3}  # fmt: skip
+        self.replace(verify, 'planned', lambda plan, host: ({}, []))
+        self.look().execute()
+        self.assertFalse(self.orders[-1][1]['limits'])
+        self.nova.server.compute_host, self.nova.began = HOST, None
+        self.nova.story = list(PRE_COPY)
+        self.replace(
+            verify, 'planned', lambda plan, host: ({'vm-9': given}, [])
+        )
+        look = self.look()
+        look.execute()
+        order, how = self.orders[-1]
+        self.assertEqual('vm-1', order.vm)
+        self.assertEqual(Limits(in_cluster=3), how['limits'])
+        self.assertEqual(look.config.patience, how['pace'].queue)
 
     def test_around_it_nothing_is_done(self):
         look = self.look()

@@ -6,6 +6,7 @@ wanted, which the plan's other actions tell; for one that came late there is
 no plan.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import emptying
+from watcher_tsmig.execute import sharing
 from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.nova import Nova
@@ -193,13 +195,20 @@ class TrafficSensitiveVerify(base.BaseAction):
         order = late(resident, host, destination)
         if given is not None:
             order = asking.order(compute, caps, again(given, destination))
+        # a late one keeps what the plan's others kept
+        plans = given or next(iter(moves.values()), {})
+        pace = action_options.pace(options)
         outcome = carry_out(
             drivers.load(options.compute_driver, compute),
             order,
             cancelled=cancelled,
             caps=caps,
             governor=action_options.policy(options),
-            pace=action_options.pace(options),
+            pace=dataclasses.replace(
+                pace, queue=min(pace.queue, self.config.patience)
+            ),
+            limits=parameters.to_limits(plans),
+            shared=sharing.lock_of(options.coordinator),
             ill=action_options.ill(options, compute, resident.vm),
         )
         if not outcome.host:
