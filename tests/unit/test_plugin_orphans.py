@@ -59,6 +59,39 @@ class TestLeftBehind(planned.Base):
         self.plan('CANCELLED', 'CANCELLED', hostname='applier-2')
         self.assertEqual([], self.found())
 
+    def test_nobody_waits_for_what_another_applier_runs(self):
+        self.plan('ONGOING', 'ONGOING', hostname='applier-2')
+        self.addCleanup(setattr, orphans, 'time', orphans.time)
+        orphans.time = types.SimpleNamespace(
+            sleep=self.fail, monotonic=lambda: 0.0
+        )
+        self.assertEqual([], self.found())
+
+    def test_a_plan_that_ended_by_itself_left_nothing(self):
+        self.plan('FAILED', 'CANCELLED')
+        self.assertEqual([], self.found())
+
+    def test_what_was_cancelled_long_ago_is_over(self):
+        self.plan('CANCELLED', 'CANCELLED')
+        self.addCleanup(setattr, orphans, 'RECENT', orphans.RECENT)
+        orphans.RECENT = -orphans.RECENT
+        self.assertEqual([], self.found())
+
+    def test_the_wait_for_watcher_has_an_end(self):
+        self.plan('ONGOING', 'ONGOING')
+        self.addCleanup(setattr, orphans, 'time', orphans.time)
+        now = [0.0]
+
+        def sleep(seconds):
+            now[0] += seconds
+
+        orphans.time = types.SimpleNamespace(
+            sleep=sleep, monotonic=lambda: now[0]
+        )
+        with self.assertLogs(orphans.LOG.logger, 'WARNING'):
+            self.assertEqual([], self.found())
+        self.assertLess(now[0], orphans.PATIENCE + 5)
+
     def test_it_waits_until_watcher_has_cancelled_it(self):
         plan = self.plan('ONGOING', 'ONGOING')
         looks = []
