@@ -159,8 +159,10 @@ class TestRecords(Base):
 class TestCounters(Base):
     def running(self, **values):
         self.start(**values)
+        self.assertFalse(self.reading.ran)
         self.says('running')
         self.look()
+        self.assertTrue(self.reading.ran)
 
     def test_without_an_agent_state_and_counters_are_one_request(self):
         self.running()

@@ -88,6 +88,7 @@ class Reading:
                 urgent=self.order.mode.early and watch.tries == 0,
             )
             self.fresh = True
+        self.ran = self.ran or self.status in SENDING
         if told and self.status in SENDING:
             self.memory = self._counters(job)
         elif self.status != COUNTED:
@@ -103,7 +104,6 @@ class Reading:
     def _job(self) -> Job:
         """What the agent says of it; nothing where nobody does."""
         if self.status in SENDING:
-            self.ran = True
             held = self.keeping.tend()
             return held.job if held is not None else Job()
         if PHASES.get(self.status) in (Phase.ABSENT, Phase.WAITING):

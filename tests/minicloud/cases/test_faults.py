@@ -29,9 +29,12 @@ class TestCompute(Base):
         stages.start_service(bed, 'compute1')
         ended = self.operator.ended(plan, within=300)
         (move,) = self.operator.moves(plan)
-        self.assertEqual('FAILED', move['state'])
-        self.operator.tells(move, 'on compute1')
-        self.operator.tells(ended, 'compute1 is empty; left at another try')
+        self.operator.tells(ended, 'compute1 is empty')
+        if move['state'] == 'FAILED':
+            self.operator.tells(move, 'on compute1')
+            self.operator.tells(ended, 'left at another try')
+        else:  # nobody had seen it run yet, so another destination might do
+            self.operator.tells(move, 'instead of')
         self.operator.at_rest(server)
         host = self.operator.host_of(server)
         self.assertNotEqual('compute1', host)
