@@ -56,7 +56,7 @@ from tests.minicloud.operators import eventually
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import UNLIMITED
 from watcher_tsmig.agent.values import UNLIMITED_POST
-from watcher_tsmig.execute.nova import UNDER_WAY
+from watcher_tsmig.model.passage import UNDER_WAY
 from watcher_tsmig.playground.server import Server
 
 # Plans side by side, each with four more processes: two cores carry no more.

@@ -9,7 +9,6 @@ from openstack import exceptions as sdk_errors
 
 from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import thing
-from watcher_tsmig.execute import nova
 from watcher_tsmig.model import Passage
 from watcher_tsmig.telemetry import passages
 
@@ -142,6 +141,3 @@ class TestPassages(unittest.TestCase):
         compute.server_migrations = refuse
         (found,) = passages.read_passages(compute, 'ab', (), self.notes)
         self.assertIsNone(found.left)
-
-    def test_it_knows_the_statuses_that_starts_wait_for(self):
-        self.assertEqual(nova.UNDER_WAY, passages.UNDER_WAY)

@@ -28,24 +28,13 @@ from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
+from watcher_tsmig.model.passage import UNDER_WAY
 
 T = TypeVar('T')
 LOG = logging.getLogger(__name__)
 
 # Nova's name of a live migration in its instance actions.
 MIGRATION = 'live-migration'
-# Statuses of migrations that have not ended: of live ones, and of cold ones
-# and resizes, which are over for a host once they are `finished`.
-UNDER_WAY = (
-    'accepted',
-    'queued',
-    'pre-migrating',
-    'preparing',
-    'running',
-    'running (post-copy)',
-    'migrating',
-    'post-migrating',
-)
 # Seconds that the pauses between attempts do not exceed.
 LONGEST = 10.0
 

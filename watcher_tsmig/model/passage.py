@@ -8,6 +8,19 @@ import dataclasses
 from watcher_tsmig import errors
 from watcher_tsmig.model import fields
 
+# Statuses of migrations that have not ended: of live ones, and of cold ones
+# and resizes, which are over for a host once they are `finished`.
+UNDER_WAY = (
+    'accepted',
+    'queued',
+    'pre-migrating',
+    'preparing',
+    'running',
+    'running (post-copy)',
+    'migrating',
+    'post-migrating',
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:

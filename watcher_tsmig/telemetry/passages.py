@@ -9,24 +9,13 @@ from collections.abc import Collection
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Passage
+from watcher_tsmig.model.passage import UNDER_WAY
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Migration
 from watcher_tsmig.telemetry.moves import instant
 
-#: Statuses of migrations that have not ended: of live ones, and of cold ones
-#: and resizes, which are over for a host once they are `finished`.
-UNDER_WAY = (
-    'accepted',
-    'queued',
-    'pre-migrating',
-    'preparing',
-    'running',
-    'running (post-copy)',
-    'migrating',
-    'post-migrating',
-)
 # The only one in which Nova tells how much is left.
 TELLS = 'running'
 # So many records are looked at, the newest first, and of so many migrations

@@ -6,7 +6,7 @@ import time
 from tests.minicloud import stages
 from tests.minicloud.cases.test_states import Base
 from tests.minicloud.operators import eventually
-from watcher_tsmig.execute.nova import UNDER_WAY
+from watcher_tsmig.model.passage import UNDER_WAY
 
 LOOK_EVERY = 0.3
 APPLIER = 'watcher-applier'
