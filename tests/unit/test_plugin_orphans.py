@@ -167,6 +167,28 @@ class TestTakenUp(hooks.Base):
         self.assertTrue(done.wait(WAITED))
         self.assertEqual([migrate.MIGRATE], looked)
 
+    def test_only_who_is_under_way_is_followed_and_by_his_newest_plan(self):
+        rows = [
+            {'resource_id': vm, 'plan': plan}
+            for plan, vm in ((9, 'a'), (9, 'b'), (8, 'a'), (8, 'c'))
+        ]
+        self.replace(orphans, 'left_behind', lambda kind: rows)
+        self.replace(orphans, '_beside', lambda call: call())
+        followed = []
+        orphans._take_up('x', lambda: {'a', 'c', 'z'}, followed.append)
+        self.assertEqual([rows[0], rows[3]], followed)
+        self.replace(orphans, 'left_behind', lambda kind: [])
+        orphans._take_up('x', self.fail, self.fail)
+
+    def test_who_is_under_way_nova_tells(self):
+        self.nova.migrations = lambda **query: [
+            self.nova._record('8', status)
+            for status in ('running', 'completed')
+        ]
+        self.assertEqual({'vm-1'}, self.action()._moving())
+        self.nova.migrations = lambda **query: []
+        self.assertEqual(set(), self.action()._moving())
+
     def test_a_database_that_is_away_stops_no_applier(self):
         done = threading.Event()
 
@@ -175,7 +197,7 @@ class TestTakenUp(hooks.Base):
             raise RuntimeError('no database')
 
         self.replace(orphans, 'left_behind', left_behind)
-        orphans._take_up(migrate.MIGRATE, self.fail)
+        orphans._take_up(migrate.MIGRATE, self.fail, self.fail)
         self.assertTrue(done.is_set())
 
     def runs_to(self, destination, ends='completed'):

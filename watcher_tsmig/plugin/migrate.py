@@ -71,7 +71,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
         Watcher asks for it when an applier starts, and at no other time.
         """
-        orphans.take_up(MIGRATE, self._take_up)
+        orphans.take_up(MIGRATE, self._moving, self._take_up)
         return (
             'Live-migrates a VM in the mode that was planned, follows '
             'it to its true end, and says why if it fails. An agent on the '
@@ -130,7 +130,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
             try:
                 outcome = healed(
                     functools.partial(self._go, compute),
-                    self._destinations,
+                    parameters.destinations(self.input_parameters),
                     breaker=breaker_of(self._plan_uuid()),
                 )
             except errors.MigrationError:
@@ -144,6 +144,11 @@ class TrafficSensitiveMigrate(base.BaseAction):
             outcome,
         )
         return True
+
+    def _moving(self) -> set[str]:
+        """Ids of the VMs that are under way now."""
+        with self._compute() as compute:
+            return {p.vm for p in self._nova(compute).passages('')}
 
     def _take_up(self, given: Mapping[str, Any]) -> None:
         """Follow a migration that an applier left behind, if it runs."""
@@ -167,7 +172,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
         with self._compute() as compute:
             nova = self._nova(compute)
             server = nova.server(given['resource_id'])
-            for to in self._destinations:
+            for to in parameters.destinations(given):
                 order = parameters.to_order(
                     {**given, 'destination_node': to}, permitted=False
                 )
@@ -200,13 +205,6 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 self.config, compute, self.input_parameters['resource_id']
             ),
         )
-
-    @property
-    def _destinations(self) -> list[str]:
-        """The planned one, then those that may take the VM instead."""
-        given = self.input_parameters
-        instead = given.get('alternatives') or ''
-        return [given['destination_node'], *filter(None, instead.split(', '))]
 
     def post_condition(self) -> None:
         """Nothing: execute() has seen the end, or has said why not."""

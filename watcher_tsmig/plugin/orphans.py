@@ -10,6 +10,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,25 +35,36 @@ MOST = 20
 ONCE = threading.Lock()
 
 
-def take_up(kind: str, follow: Callable[[Given], None]) -> None:
+def take_up(
+    kind: str,
+    moving: Callable[[], Collection[str]],
+    follow: Callable[[Given], None],
+) -> None:
     """Follow what was left behind, beside everything else.
 
     :param kind: the type of the actions that are looked for
+    :param moving: ids of the VMs that are under way, whoever asked for it
     :param follow: one of them to its end, if it is under way still
     """
     if ONCE.acquire(blocking=False):
-        _beside(lambda: _take_up(kind, follow))
+        _beside(lambda: _take_up(kind, moving, follow))
 
 
-def _take_up(kind: str, follow: Callable[[Given], None]) -> None:
+def _take_up(
+    kind: str,
+    moving: Callable[[], Collection[str]],
+    follow: Callable[[Given], None],
+) -> None:
     try:
-        found = left_behind(kind)
+        # the newest plan's comes first, and is the one that counts
+        left = {g['resource_id']: g for g in reversed(left_behind(kind))}
+        going = moving() if left else ()
     except Exception:
-        # an applier has to start, whatever its database has
+        # an applier has to start, whatever its database or Nova has
         LOG.exception('What was left behind is unknown')
         return
-    for given in found:
-        _beside(lambda given=given: follow(given))
+    for vm in sorted(left.keys() & set(going)):
+        _beside(lambda given=left[vm]: follow(given))
 
 
 def _beside(call: Callable[[], None]) -> None:
