@@ -33,6 +33,9 @@ from watcher_tsmig.playground.clients import session
 
 # Plans side by side; more only wait for the same processor.
 AT_ONCE = 8
+# Waves to a bed: the executors of every plan that Watcher carried out stay
+# with it, some sixty threads each.
+WAVES = 2
 # The simulated cloud runs so many times faster than the wall clock, and
 # what waits for it in Watcher waits so much shorter.
 SPEED = 8.0
@@ -149,9 +152,10 @@ def blocks(faults: Sequence[Fault]) -> list[list[list[Fault]]]:
     """
     rest = sorted((f for f in faults if not f.alone), key=lambda f: f.spoils)
     waves = [rest[i : i + AT_ONCE] for i in range(0, len(rest), AT_ONCE)]
+    shared = [waves[i : i + WAVES] for i in range(0, len(waves), WAVES)]
     alone = [[[f]] for f in faults if f.alone and not f.killed]
     killed = [[f] for f in faults if f.killed]
-    return [block for block in (waves, *alone, killed) if block]
+    return [block for block in (*shared, *alone, killed) if block]
 
 
 @contextlib.contextmanager

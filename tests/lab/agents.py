@@ -135,7 +135,7 @@ class Agents:
             ledger = folder / f'caps-{host}.json'
             keeper = Keeper(monitors, ledger, time.time)
             self._keepers.append(keeper)
-            self._agents[host] = Agent(monitors, keeper, dict)
+            self._agents[host] = Agent(monitors, keeper, dict, dict)
         self._driver = AgentCaps(typing.cast(typing.Any, self))
 
     def ask(

@@ -45,6 +45,7 @@ class Hypervisor:
     def __init__(self, path: str, host: str) -> None:
         self._path = path
         self._host = host
+        self._measured: dict[str, tuple[float, int]] = {}
 
     def speeds(self, vm: str) -> Speeds:
         """The caps in force now."""
@@ -80,12 +81,30 @@ class Hypervisor:
         )
 
     def measure(self, vm: str, seconds: int, method: Method) -> None:
-        """A guest of the mini-cloud has no memory to look at."""
-        raise Refusal(Code.UNFIT, 'a simulated guest has no memory')
+        """Begin to measure what the guest writes."""
+        self._domain(vm)
+        self._measured[vm] = (time.time(), seconds)
 
     def writing(self, vm: str) -> Writing:
-        """Nothing was measured."""
-        return Writing(status='unstarted')
+        """What the guest writes now, once its time is over."""
+        began, seconds = self._measured.get(vm, (0.0, 0))
+        if not seconds:
+            return Writing(status='unstarted')
+        if time.time() < began + seconds:
+            return Writing(status='measuring', began=began)
+        dirtied = self._ask('written', uuid=vm, seconds=seconds)['dirtied']
+        return Writing(
+            status='measured',
+            began=began,
+            seconds=float(seconds),
+            rate=dirtied / seconds,
+        )
+
+    def traffic(self) -> dict[str, Any]:
+        """What the host's NIC has carried."""
+        found = self._ask('traffic', host=self._host)
+        at = found.pop('at')
+        return {'at': at, 'carried': {'nic': found}}
 
     def memory(self, vm: str) -> float:
         """Bytes of RAM that the guest has."""
@@ -153,6 +172,7 @@ def main() -> None:
             hypervisor,
             keeper,
             lambda h=hypervisor, n=nova: told(h, n),
+            hypervisor.traffic,
         )
         bus.server(transport, host, agent).start()
         keepers.append(keeper)

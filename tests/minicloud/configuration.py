@@ -275,6 +275,8 @@ def watcher(bed: Bed) -> Sections:
         # what it would do, it does
         'watcher_actions.traffic_sensitive_migrate': {
             'governor': 'act',
+            # of tests in which nothing changes meanwhile
+            'start_patience': 20,
             'coordinator': f'file://{bed.state}/watcher/turns',
         },
         'collector': {'collector_plugins': 'compute'},

@@ -46,6 +46,8 @@ BREAKS = {
     'raise': ('pre-copy', 'broken'),
     'lose': ('post-copy', 'broken'),
 }
+# Carried by a NIC in each direction, bytes
+NOTHING = {'tx': 0.0, 'rx': 0.0}
 # bytes/s of a migration that stalls: too few for its counters to change
 STALLED = 1e-9
 # as QEMU leaves the source of a post-copy that failed
@@ -101,6 +103,8 @@ class Hypervisors:
         self._novas: dict[str, NovaSettings] = {}
         self._guests: dict[str, Guest] = {}
         self._jobs: dict[str, Job] = {}
+        self._carried: dict[str, dict[str, float]] = {}
+        self._sent: dict[str, float] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._world = World(self._cloud(), rules=Rules(efficiency=0.95))
@@ -240,6 +244,15 @@ class Hypervisors:
         speeds = Speeds(pre=guest.pre, post=guest.post)
         return speeds.rate(post_copy=post_copy)
 
+    def written(self, uuid: str, seconds: float) -> Answer:
+        """The distinct bytes that a guest writes in so many seconds."""
+        guest = self._guest(uuid)
+        return {'dirtied': min(guest.writes * seconds, guest.hot)}
+
+    def traffic(self, host: str) -> Answer:
+        """What a host's NIC has carried, of guests and of migrations."""
+        return {'at': self._world.now, **self._carried.get(host, NOTHING)}
+
     # -- verbs of tests
 
     def shape(self, uuid: str, **values: float | str) -> None:
@@ -261,11 +274,28 @@ class Hypervisors:
 
     def _advance(self) -> None:
         now = time.monotonic() - self._began
+        self._count(now - self._world.now)
         while self._world.now < now:
             for event in self._world.step(now):
                 if event.kind == 'completed':
                     self._arrived(event.vm)
             self._break()
+
+    def _count(self, passed: float) -> None:
+        for guest in self._guests.values():
+            self._carry(guest.host, tx=guest.tx * passed, rx=guest.rx * passed)
+        running = self._world.running()
+        sent = {uuid: self._world.progress(uuid).processed for uuid in running}
+        for uuid, total in sent.items():
+            job, data = self._jobs[uuid], total - self._sent.get(uuid, 0.0)
+            self._carry(job.source, tx=data)
+            self._carry(job.destination, rx=data)
+        self._sent = sent
+
+    def _carry(self, host: str, tx: float = 0.0, rx: float = 0.0) -> None:
+        carried = self._carried.setdefault(host, dict(NOTHING))
+        carried['tx'] += tx
+        carried['rx'] += rx
 
     def _break(self) -> None:
         for uuid in self._world.running():
@@ -379,6 +409,8 @@ VERBS: dict[str, Callable[..., Answer | None]] = {
     'abort': Hypervisors.abort,
     'domain': Hypervisors.domain,
     'set_speeds': Hypervisors.set_speeds,
+    'written': Hypervisors.written,
+    'traffic': Hypervisors.traffic,
     'shape': Hypervisors.shape,
 }
 

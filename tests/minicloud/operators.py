@@ -114,6 +114,20 @@ class Operator:
         status, body = self.nova('GET', f'/servers/{server}')
         return body['server'] if status == 200 else None
 
+    def never_ends(self, *servers: str) -> None:
+        """One of them is under way, and writes too fast from now on.
+
+        Not before, or it would not be begun.
+        """
+
+        def running() -> str | None:
+            records = [m for s in servers for m in self.migrations(s)]
+            found = (m for m in records if m['status'] == 'running')
+            return next((str(m['instance_uuid']) for m in found), None)
+
+        uuid = eventually('running', running)
+        self.hypervisors('shape', uuid=uuid, writes=300e6, hot=900e6)
+
     def host_of(self, server: str) -> str:
         """Where it is."""
         found = self.server(server)

@@ -110,7 +110,7 @@ class Base(unittest.TestCase):
             self.libvirt, self.folder / 'caps.json', lambda: self.time
         )
         self.agent = Agent(
-            self.libvirt, self.keeper, lambda: {}, lambda: self.time
+            self.libvirt, self.keeper, dict, dict, lambda: self.time
         )
 
     def ask(self, verb, vm=VM, issued=None, **arguments):

@@ -3,6 +3,7 @@
 import pathlib
 import platform
 import tempfile
+import time
 import types
 import unittest
 
@@ -299,6 +300,49 @@ class TestNic(Host):
         ):
             nic = self.told(tenants=tenants)['nic']
             self.assertIs(separate, nic['separate'], tenants)
+
+
+class TestTraffic(Host):
+    def setUp(self):
+        super().setUp()
+        self.carried = {'eth0': (5, 7), 'lo': (99, 99)}
+        facts.psutil.net_io_counters = lambda pernic: (
+            pernic
+            and {
+                name: types.SimpleNamespace(bytes_sent=tx, bytes_recv=rx)
+                for name, (tx, rx) in self.carried.items()
+            }
+        )
+
+    def traffic(self, text=ADDRESS):
+        path = self.folder / 'nova.conf'
+        path.write_text(text)
+        return facts.traffic([str(path)])
+
+    def test_it_is_that_of_the_nic_of_migrations(self):
+        before = time.monotonic()
+        found = self.traffic()
+        self.assertTrue(before <= found['at'] <= time.monotonic())
+        self.assertEqual({'eth0': {'tx': 5, 'rx': 7}}, found['carried'])
+
+    def test_a_bridge_carries_what_the_hardware_below_it_does(self):
+        self.device('eth1', 10000)
+        self.device('tap0', 10, real=False)
+        self.device('br0', ports=('eth1', 'tap0'), real=False)
+        self.addresses = {'br0': [HERE]}
+        self.carried |= {'br0': (1, 1), 'eth1': (50, 60), 'tap0': (70, 70)}
+        self.assertEqual(
+            {'br0': {'tx': 1, 'rx': 1}, 'eth1': {'tx': 50, 'rx': 60}},
+            self.traffic()['carried'],
+        )
+
+    def test_one_that_is_not_known_is_refused(self):
+        for text in ('[DEFAULT]\nmy_ip = 203.0.113.9\n', '[DEFAULT]\n'):
+            with self.assertRaises(Refusal) as caught:
+                self.traffic(text)
+            self.assertIs(Code.UNFIT, caught.exception.code)
+        with self.assertRaises(Refusal):
+            facts.traffic([str(self.folder / 'none.conf')])
 
 
 class TestName(Host):

@@ -57,6 +57,7 @@ NEEDED = {
     'caps': (),
     'job': ('vm',),
     'set_caps': ('vm', 'pre', 'post', 'ttl'),
+    'traffic': (),
     'clear_caps': ('vm',),
     'measure_writing': ('vm', 'seconds'),
     'writing': ('vm',),
@@ -228,7 +229,7 @@ class TestAnswers(Base):
             take_again=lambda vm, **how: calls.append((vm, how)) or {'b': 2},
         )
         self.agent = Agent(
-            self.libvirt, self.keeper, dict, lambda: self.time, lender
+            self.libvirt, self.keeper, dict, dict, lambda: self.time, lender
         )
         found = [
             self.ask('give_back', **BACK)['result'],
@@ -249,14 +250,22 @@ class TestAnswers(Base):
             calls,
         )
 
-    def test_the_hosts_facts_are_told(self):
+    def test_the_hosts_facts_and_traffic_are_told(self):
         self.agent = Agent(
-            self.libvirt, self.keeper, lambda: {'x': 1}, lambda: self.time
+            self.libvirt,
+            self.keeper,
+            lambda: {'x': 1},
+            lambda: {'y': 2},
+            lambda: self.time,
         )
-        answer = self.agent.answer(
-            {'verb': 'capabilities', 'arguments': {}, 'issued': 1000}
-        )
-        self.assertEqual({'ok': True, 'result': {'x': 1}}, answer)
+        for verb, told in (
+            ('capabilities', {'x': 1}),
+            ('traffic', {'y': 2}),
+        ):
+            answer = self.agent.answer(
+                {'verb': verb, 'arguments': {}, 'issued': 1000}
+            )
+            self.assertEqual({'ok': True, 'result': told}, answer)
 
     def test_only_so_many_vms_are_sampled_at_once(self):
         nested = []

@@ -42,6 +42,10 @@ class TestValues(unittest.TestCase):
             if name == 'abort_late':
                 self.assertFalse(Pace(abort_late=False).abort_late)
                 continue
+            if name == 'present':  # 0: nobody looks
+                self.assertRaises(errors.InputError, Pace, present=-0.1)
+                self.assertEqual(0.0, Pace(present=0.0).present)
+                continue
             with self.assertRaises(errors.InputError) as caught:
                 Pace(**{name: 0})
             self.assertIn(f'{name}: is not above 0', str(caught.exception))

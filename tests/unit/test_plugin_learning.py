@@ -33,7 +33,7 @@ class LearningCase(testtools.TestCase):
             policies.request('balanced', hosts=('a',), allow_post_copy=False),
         )
 
-    def learn(self, factor, times, path=None):
+    def learn(self, factor, times, path=None, **more):
         for i in range(times):
             planned = self.plan.migrations[i % 3]
             outcome = Outcome(
@@ -42,6 +42,7 @@ class LearningCase(testtools.TestCase):
                 seconds=1.0,
                 mode=Mode.PRE_COPY,
                 took=planned.takes * factor,
+                **more,
             )
             learning.learn(path or self.path, planned.takes, outcome)
 
@@ -66,6 +67,12 @@ class TestLearning(LearningCase):
             self.assertLessEqual(migration.takes_low, migration.takes)
             self.assertGreater(migration.takes_high, 1.15 * migration.takes)
             self.assertLess(migration.takes_high, 1.3 * migration.takes)
+
+    def test_what_was_begun_with_another_cap_teaches_nothing(self):
+        self.learn(3.0, 2, adapted=True)
+        self.assertIsNone(calibration.read(pathlib.Path(self.path)))
+        self.learn(1.0, 2)
+        self.assertEqual(2, self.outcomes())
 
     def test_the_checker_accepts_the_calibrated_plan(self):
         self.learn(0.8, 30)

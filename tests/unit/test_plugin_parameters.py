@@ -88,6 +88,23 @@ class TestDisks(unittest.TestCase):
         self.assertEqual(50.0, given(step)['deadline_s'])
 
 
+class TestPostCopy(unittest.TestCase):
+    def test_what_the_plan_forbids_stays_forbidden(self):
+        for planned, now, permitted in (
+            ({}, True, True),
+            ({}, False, False),
+            ({'allow_post_copy': True}, True, True),
+            ({'allow_post_copy': True}, False, False),
+            ({'allow_post_copy': False}, True, False),
+        ):
+            order = parameters.to_order({**LEAST, **planned}, permitted=now)
+            self.assertIs(permitted, order.post_copy_permitted, planned)
+
+    def test_whether_it_is_forbidden_is_yes_or_no(self):
+        for value, right in ((True, True), (False, True), ('no', False)):
+            self.assertIs(right, fits({**LEAST, 'allow_post_copy': value}))
+
+
 class TestLimits(unittest.TestCase):
     def test_those_of_the_request_are_kept_at_the_start(self):
         request = Request(

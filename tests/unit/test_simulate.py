@@ -148,6 +148,21 @@ class TestWorld(testtools.TestCase):
         for other in (cloud('a b c'), cloud('a b', a_vm)):
             self.assertRaises(errors.InputError, world.with_cloud, other)
 
+    def test_a_migration_goes_on_as_its_vm_writes_now(self):
+        quiet = vm('v', 'a', working_set=writes(0.0))
+        busy = vm('v', 'a', working_set=writes(2e8))
+        world = self.world(quiet)
+        world.start(quiet.id, 'b', cap=1e8)
+        world.advance(0.5)
+        world = world.with_cloud(cloud('a b c', busy))
+        world.advance(100.0)
+        # it never gets down to what fits into a stop
+        self.assertEqual((busy.id,), world.running())
+        self.assertGreater(world.progress(busy.id).rounds, 2)
+        world = world.with_cloud(cloud('a b c', quiet))
+        world.advance(200.0)
+        self.assertIn(quiet.id, world.done)
+
     def test_the_outage_of_a_post_copy_is_the_forecast_s(self):
         rules = Rules()
         a_vm = vm('v', 'a', working_set=writes(2e7))

@@ -276,6 +276,48 @@ class TestInventory(unittest.TestCase):
             )
             self.assertIs(insist, found.post_copy)
 
+    def test_links_are_as_fast_as_the_careful_one_says(self):
+        compute = SmallCompute(
+            [server('one')], [aggregate('b', nic_mbit_s='800')]
+        )
+        for nic, link in (
+            ({'capacity': 1e9}, 1e9),
+            ({'capacity': 1e9, 'separate': True}, 1e9),
+            ({'capacity': None}, None),
+            (None, None),
+        ):
+            told = {'format': values.FORMAT, 'nic': nic}
+            agents = types.SimpleNamespace(ask=lambda *_, t=told, **__: t)
+            found = permission(compute, agents, 'id-one', 'a', 'b')
+            self.assertEqual(link, found.links[0], nic)
+            own = bool(nic and nic.get('separate'))
+            self.assertEqual(1e9 if own else 1e8, found.links[1], nic)
+
+    def test_a_second_of_writing_proves_something_where_nothing_slows_it(
+        self,
+    ):
+        compute = SmallCompute([server('one')])
+        for change, proves in (
+            ({}, True),
+            ({'downtime_limit': 1.0}, True),
+            ({'downtime_limit': 1.1}, False),
+            ({'auto_converge': True}, False),
+            ({'auto_converge': None}, False),
+            ({'downtime_limit': None}, False),
+        ):
+            nova = {
+                'downtime_limit': 0.5,
+                'completion_timeout': 0,
+                'auto_converge': False,
+                **change,
+            }
+            told = {'format': values.FORMAT, 'nova': nova}
+            agents = types.SimpleNamespace(ask=lambda *_, t=told, **__: t)
+            found = permission(compute, agents, 'id-one', 'a', 'b')
+            self.assertIs(proves, found.provable, change)
+        found = permission(compute, None, 'id-one', 'a', 'b')
+        self.assertIs(False, found.provable)
+
 
 class TestReadCloud(unittest.TestCase):
     def setUp(self):

@@ -40,6 +40,7 @@ class Agent:
     """What one compute host does for those who may ask it.
 
     :param facts: tells the host's capabilities
+    :param traffic: tells what its NIC has carried
     :param clock: seconds since the epoch
     :param lender: gives memory back; None: that is refused
     """
@@ -49,18 +50,21 @@ class Agent:
         hypervisor: Hypervisor,
         keeper: Keeper,
         facts: Callable[[], Mapping[str, Any]],
+        traffic: Callable[[], Mapping[str, Any]],
         clock: Callable[[], float] = time.time,
         lender: Lender | None = None,
     ) -> None:
         self._hypervisor = hypervisor
         self._keeper = keeper
         self._facts = facts
+        self._traffic = traffic
         self._lender = lender
         self._clock = clock
         self._measurements = Measurements(hypervisor, clock)
         self._looking = threading.BoundedSemaphore(AT_ONCE)
         self._verbs: dict[str, Callable[[Request], Mapping[str, Any]]] = {
             'capabilities': lambda _: self._facts(),
+            'traffic': lambda _: self._traffic(),
             'caps': self._caps,
             'job': lambda request: self._keeper.look(request.arguments['vm']),
             'set_caps': self._set_caps,

@@ -12,6 +12,7 @@ import pathlib
 import platform
 import re
 import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from oslo_config import cfg
 from watcher_tsmig.agent.hypervisor import Hypervisor
 from watcher_tsmig.agent.values import CARRIED
 from watcher_tsmig.agent.values import FORMAT
+from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.units import MIB
 from watcher_tsmig.units import from_mbit_s
@@ -240,12 +242,45 @@ def devices(name: str) -> set[str]:
 def speed_of(name: str) -> float | None:
     """Bytes/s of the interface, or of the fastest that it is made of."""
     stats = psutil.net_if_stats()
-    own = [name, *sorted(devices(name) - {name})]
-    # a tap below a bridge says 10 Mbit/s or what somebody set
-    real = [n for n in own if (SYS / n / 'device').exists() or n == name]
-    speeds = [float(stats[n].speed) for n in real if n in stats]
+    speeds = [float(stats[n].speed) for n in _real(name) if n in stats]
     fit = [s for s in speeds if 0 < s <= MOST_MBIT_S]
     return from_mbit_s(max(fit)) if fit else None
+
+
+def _real(name: str) -> list[str]:
+    """The interface and what of it is hardware.
+
+    A tap below a bridge says 10 Mbit/s or what somebody set, and carries
+    what stays on this host.
+    """
+    below = sorted(devices(name) - {name})
+    return [name, *(n for n in below if (SYS / n / 'device').exists())]
+
+
+def traffic(files: Sequence[str]) -> dict[str, Any]:
+    """What the interface of migrations has carried so far, as JSON.
+
+    :param files: of nova-compute's configuration
+    :returns: `at`, s by a clock of this host, and by the interface and the
+        hardware below it the bytes of each direction
+    :raises Refusal: it is not known which one it is
+    """
+    nova = nova_settings(files, [])
+    nic = _nic(nova, (), []) if nova else None
+    if nic is None:
+        raise Refusal(Code.UNFIT, 'the NIC of migrations is unknown')
+    counted = psutil.net_io_counters(pernic=True)
+    return {
+        'at': time.monotonic(),
+        'carried': {
+            name: {
+                'tx': counted[name].bytes_sent,
+                'rx': counted[name].bytes_recv,
+            }
+            for name in _real(nic['name'])
+            if name in counted
+        },
+    }
 
 
 def host_name(option: str | None, files: Sequence[str]) -> str:

@@ -148,6 +148,7 @@ def _serve(
         lambda: facts.capabilities(
             hypervisor, own.nova_config_files, own.tenant_interfaces
         ),
+        lambda: facts.traffic(own.nova_config_files),
         lender=lender,
     )
     stop = threading.Event()

@@ -69,6 +69,10 @@ VERBS: dict[str, Verb] = {
         what='Tell what Nova, QEMU and the network of this host can do.',
         arguments=_arguments(),
     ),
+    'traffic': Verb(
+        what='Tell the bytes that the NIC of migrations has carried so far.',
+        arguments=_arguments(),
+    ),
     'caps': Verb(
         what='List the domains whose caps are not what they were.',
         arguments=_arguments(),

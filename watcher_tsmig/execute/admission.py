@@ -97,27 +97,13 @@ class Gate:
         default_factory=contextlib.ExitStack
     )
 
-    def enter(self) -> bool:
-        """Wait until the migration may start; whether that took time.
+    def enter(self) -> None:
+        """Wait until the migration may start.
 
         :raises errors.MigrationError: it was not let in in time, or the plan
             was cancelled
         :raises errors.CloudError: Nova does not answer, or the lock is away
         """
-        self._enter()
-        return self.waited > 0
-
-    def close(self) -> None:
-        """Nova has a record of it, which everybody sees; or it has ended."""
-        self._held.close()
-
-    def told(self) -> str:
-        """For people, once it has ended."""
-        if self.waited < WORTH:
-            return ''
-        return f'waited {human_time(self.waited)} ({self.why})'
-
-    def _enter(self) -> None:
         began = self.clock.now()
         while True:
             ill = self.ill()
@@ -144,6 +130,16 @@ class Gate:
                     )
                 )
             self.clock.sleep(self.nova.pause(EVERY))
+
+    def close(self) -> None:
+        """Nova has a record of it, which everybody sees; or it has ended."""
+        self._held.close()
+
+    def told(self) -> str:
+        """For people, once it has ended."""
+        if self.waited < WORTH:
+            return ''
+        return f'waited {human_time(self.waited)} ({self.why})'
 
     def _full(self) -> str:
         if not self.limits:

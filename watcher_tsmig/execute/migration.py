@@ -1,8 +1,8 @@
 """One planned migration carried out through Nova, to its true end.
 
-The loop lives here. What Nova is asked is in nova.py, what follows from its
-answers is in follow.py, and what a run that does not arrive ends with is in
-ends.py.
+The loop lives here. Whether it may begin is ready.py's, what Nova is asked is
+in nova.py, what follows from its answers is in follow.py, and what a run that
+does not arrive ends with is in ends.py.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ from watcher_tsmig.execute.caps import CapDriver
 from watcher_tsmig.execute.caps import Keeping
 from watcher_tsmig.execute.caps import NoCaps
 from watcher_tsmig.execute.compute import ComputeDriver
-from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Refused
-from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.ends import Ends
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Watch
 from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.govern_values import Does
 from watcher_tsmig.execute.govern_values import Kind
 from watcher_tsmig.execute.govern_values import Policy
 from watcher_tsmig.execute.governing import Governing
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.execute.obstacle import check
-from watcher_tsmig.execute.obstacle import under_way
+from watcher_tsmig.execute.present import Fit
 from watcher_tsmig.execute.reading import COUNTED
 from watcher_tsmig.execute.reading import Reading
+from watcher_tsmig.execute.ready import Ready
+from watcher_tsmig.execute.ready import made_ready
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
@@ -78,67 +78,31 @@ def carry_out(
     :raises errors.DestinationError: nor did it leave, and nothing of it was
         sent: another destination may do
     """
-    pace = pace or Pace()
-    clock = clock or WallClock()
+    pace, clock = pace or Pace(), clock or WallClock()
     nova = Nova(driver, pace, clock)
     gate = Gate(
         nova, order, limits or Limits(), pace, clock, cancelled, shared, ill
     )
-    keeping = Keeping(caps or NoCaps(), order, clock, pace.cap_life)
-    governing = Governing(governor or Policy(), order, keeping)
-    ends = Ends(nova, order, pace, clock, caps or NoCaps())
-    giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
+    drives, policy = caps or NoCaps(), governor or Policy()
+    fit = Fit(drives, clock, pace, cancelled, policy.does is Does.ACT)
     with contextlib.closing(gate):
-        server, going, known = _ready(nova, order, gate, begins=begins)
-        if server is None:
+        ready = made_ready(nova, order, gate, fit, begins=begins)
+        if ready.server is None:
             return words.gone(order, gate.waited, moved=False)
-        if order.arrived(server.host):
-            return words.already_there(order, server.host)
-        reading = Reading(nova, order, clock, keeping, known, pace.poll)
+        if order.arrived(ready.server.host):
+            return words.already_there(order, ready.server.host)
+        order = ready.order
+        keeping = Keeping(drives, order, clock, pace.cap_life)
+        governing = Governing(policy, order, keeping)
+        reading = Reading(nova, order, clock, keeping, ready.known, pace.poll)
+        giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
         run = _Run(
             nova, order, pace, clock, cancelled, report, reading, keeping,
-            governing, ends, gate,
+            governing, Ends(nova, order, pace, clock, drives), gate, ready,
         )  # fmt: skip
         with giving.lent(), keeping.kept():
-            outcome = run.follow(going)
+            outcome = run.follow()
     return giving.told_in(outcome)
-
-
-def _ready(
-    nova: Nova, order: Order, gate: Gate, *, begins: bool
-) -> tuple[Server | None, Record | None, frozenset[str]]:
-    """The VM, its migration under way, and the records there are already.
-
-    :raises errors.MigrationError: it cannot start
-    """
-    try:
-        server = nova.server(order.vm)
-        if server is None or order.arrived(server.host):
-            return server, None, frozenset()
-        going = under_way(nova, order, server)
-        if going is None and not begins:
-            raise errors.MigrationError(
-                words.sentence(
-                    order, f'is on {server.host}, and is not under way'
-                )
-            )
-        if going is None:
-            check(nova, order, server)
-            if gate.enter():  # what was seen before the wait is old
-                server = nova.server(order.vm)
-                if server is None:
-                    return None, None, frozenset()
-                check(nova, order, server)
-        known = frozenset(record.id for record in nova.records(order.vm))
-    except errors.MigrationError:
-        raise
-    except errors.CloudError as error:
-        raise errors.MigrationError(
-            words.sentence(
-                order, f'was not moved, Nova does not answer: {error}'
-            )
-        ) from error
-    return server, going, known
 
 
 @dataclasses.dataclass(slots=True)
@@ -156,16 +120,15 @@ class _Run:
     governing: Governing
     ends: Ends
     gate: Gate
+    ready: Ready
     doubt: str = ''
     remark: str = ''
     told: Progress | None = None
 
-    def follow(self, going: Record | None) -> Outcome:
-        """Start the migration and watch it until it has ended.
-
-        :param going: it is under way already, and only to be watched
-        """
+    def follow(self) -> Outcome:
+        """Start the migration and watch it until it has ended."""
         watch = Watch(self.order, self.pace, self.clock.now())
+        going, self.remark = self.ready.going, self.ready.why
         if going is None:
             self._start()
         else:
@@ -280,11 +243,12 @@ class _Run:
             if refusal:
                 LOG.info('%s: %s was refused: %s', name, step.value, refusal)
             if watch.tries == self.pace.switch_tries:
-                self.remark = (
+                stayed = (
                     f'did not switch to post-copy after {watch.tries} '
                     'requests and stayed in pre-copy'
                 )
-                LOG.warning('%s %s', name, self.remark)
+                LOG.warning('%s %s', name, stayed)
+                self.remark = '; '.join(filter(None, (self.remark, stayed)))
         elif step is Step.FAIL:
             self.ends.failed(watch, record, ran=self.reading.ran)
         elif step is Step.ABSENT:
@@ -315,5 +279,6 @@ class _Run:
             data=seen.data,
             cap=self.keeping.enforcement,
             cap_rate=self.keeping.in_force,
+            adapted=self.ready.adapted,
             remark='; '.join(filter(None, said)),
         )

@@ -62,6 +62,10 @@ class Order:
         about the same again and again
     :ivar disks: local disks of the VM go along, and share the cap
     :ivar balloon: the VM's owner lets its caches be given back first
+    :ivar source_link: what the source's NIC can send, bytes/s; None: unknown
+    :ivar destination_link: what its destination's can receive
+    :ivar provable: what the VM writes in a second can prove that a pre-copy
+        never ends: nothing slows the VM down, nor may it stop for longer
     :ivar hop: 2 where an earlier migration of the plan brings the VM to
         `source`, a third host
     :ivar goes_on_to: where a later migration of the plan takes the VM;
@@ -84,6 +88,9 @@ class Order:
     settles: float = 0.0
     disks: bool = False
     balloon: bool = False
+    source_link: float | None = None
+    destination_link: float | None = None
+    provable: bool = False
     hop: int = 1
     goes_on_to: str = ''
 
@@ -113,6 +120,8 @@ class Pace:
     :ivar appear: for Nova's record of an accepted migration (1 to 5 s)
     :ivar queue: for Nova to start it, behind others on the same host
     :ivar ill: for a service that Nova needs, before the start
+    :ivar present: for links and the VM to be about as planned, before the
+        start; 0: nobody looks
     :ivar switch_again: between two forced completions; Nova loses those
         that come too early
     :ivar switch_tries: forced completions before the VM stays in pre-copy
@@ -137,6 +146,7 @@ class Pace:
     appear: float = 60.0
     queue: float = 3600.0
     ill: float = 120.0
+    present: float = 120.0
     switch_again: float = 3.0
     switch_tries: int = 20
     stop: float = 60.0
@@ -152,10 +162,12 @@ class Pace:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if field.name == 'abort_late':
+            if field.name in ('abort_late', 'present'):
                 continue
             if not getattr(self, field.name) > 0:
                 raise errors.InputError('is not above 0', field.name)
+        if not self.present >= 0:
+            raise errors.InputError('is negative', 'present')
         if self.poll > 2:
             raise errors.InputError('is above 2 s', 'poll')
 
@@ -191,6 +203,7 @@ class Outcome:
     :ivar downtime: s; None, because Nova's API does not tell it
     :ivar cap: who enforced the plan's bandwidth
     :ivar cap_rate: that was read back in force, bytes/s; None: none was
+    :ivar adapted: it was begun with another cap or mode than planned
     :ivar remark: what an operator should know about it; may be empty
     """
 
@@ -204,4 +217,5 @@ class Outcome:
     downtime: float | None = None
     cap: Enforcement = Enforcement.ADVISORY
     cap_rate: float | None = None
+    adapted: bool = False
     remark: str = ''

@@ -142,6 +142,19 @@ def post_copy(moving: list[Vm], request: Request, rules: Rules) -> BoolArray:
     )
 
 
+def pre_copy_only(cloud: Cloud, request: Request) -> frozenset[str]:
+    """Ids of the VMs that nobody may post-copy, wherever they are.
+
+    Also not once they move: what their owner, their class or the request
+    forbids holds for as long as the plan does.
+    """
+    vms = list(cloud.vms)
+    may = post_copy(vms, request, Rules())
+    return frozenset(
+        vm.id for vm, permitted in zip(vms, may, strict=True) if not permitted
+    )
+
+
 def earned(assumed: tuple[tuple[str, ...], ...]) -> BoolArray:
     """Of which VMs a post-copy may be worth its risk, shape (n,).
 

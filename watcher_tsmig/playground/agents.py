@@ -149,7 +149,11 @@ class Moody(Agent):
         self._mood = lambda: sim.moods.get(host)
         (known,) = (h for h in sim.cloud.hosts if h.name == host)
         super().__init__(
-            hypervisor, keeper, _facts(sim, known), clock=clock_of(sim, host)
+            hypervisor,
+            keeper,
+            _facts(sim, known),
+            _traffic,
+            clock=clock_of(sim, host),
         )
 
     def answer(self, request: object) -> Answer:
@@ -158,6 +162,11 @@ class Moody(Agent):
         while time.monotonic() < end and self._mood() in SILENT:
             time.sleep(0.05)
         return super().answer(request)
+
+
+def _traffic() -> Mapping[str, Any]:
+    """Nobody counts here."""
+    raise Refusal(Code.UNFIT, 'a simulated NIC counts nothing')
 
 
 def clock_of(sim: SimCloud, host: str) -> Callable[[], float]:

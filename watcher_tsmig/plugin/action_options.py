@@ -220,6 +220,22 @@ migration, and a VM may end in ERROR where they are away. Then it is not
 started, with that as the reason. 0: they are not asked.
 """,
     ),
+    cfg.FloatOpt(
+        'start_patience',
+        default=PACE.present,
+        min=0.0,
+        max=3600.0,
+        help="""
+Seconds that a start waits while the links of both hosts carry so much, or the
+VM writes so much, that the migration could not keep what was planned: their
+agents measure both for a second before each start. What fits with another
+bandwidth, down to the least convergent one and up to what the plan leaves the
+VM, starts with that at once. After the wait a pre-copy becomes a hybrid where
+the governor may act and post-copy is permitted, if it is the VM that writes
+too much; else the VM is not moved, with the reason. 0: nothing is measured.
+Related: governor, cap_driver.
+""",
+    ),
     cfg.IntOpt(
         'nova_requests',
         default=PACE.requests,
@@ -307,6 +323,7 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         abort_late=config.governor != Does.ACT or config.governor_abort,
         balloon_keep=config.balloon_keep_mib * units.MIB,
         ill=config.service_patience or PACE.ill,
+        present=config.start_patience,
         requests=config.nova_requests,
         http_tries=config.http_tries,
         http_wait=min(0.5, config.poll_interval),

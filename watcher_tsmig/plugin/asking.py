@@ -34,4 +34,6 @@ def order(
         permitted=found.post_copy,
         disks=found.disks,
         balloon=found.balloon,
+        links=found.links,
+        provable=found.provable,
     )

@@ -28,7 +28,8 @@ def learn(path: str, planned: float, outcome: Outcome) -> None:
     """
     # what it stood in a queue says nothing of the next one
     took = (outcome.took or 0.0) - outcome.queued
-    if not path or took <= 0 or planned <= 0:
+    # nor does what was not done as planned
+    if not path or took <= 0 or planned <= 0 or outcome.adapted:
         return
     keys = calibrate.keys(outcome.mode, outcome.vm)
 

@@ -39,6 +39,7 @@ SCHEMA = {
         'source_node': _NAME,
         'destination_node': _NAME,
         'mode': {'type': 'string', 'enum': [str(mode) for mode in Mode]},
+        'allow_post_copy': {'type': 'boolean'},
         'cap_mbit_s': _SIZE,
         'lcb_mbit_s': _SIZE,
         'room_mbit_s': _SIZE,
@@ -242,12 +243,18 @@ def to_order(
     permitted: bool,
     disks: bool = False,
     balloon: bool = False,
+    links: tuple[float | None, float | None] = (None, None),
+    provable: bool = False,
 ) -> Order:
     """The order that the parameters are.
+
+    What the plan forbids stays forbidden, whatever is permitted now.
 
     :param permitted: source and destination are declared able to
         post-copy, and the VM's owner does not mind, as of now
     :param balloon: the VM's owner lets its caches be given back first
+    :param links: of source and destination, bytes/s; None: unknown
+    :param provable: see `Order`
     """
     cap, room = given.get('cap_mbit_s'), given.get('room_mbit_s')
     return Order(
@@ -258,7 +265,7 @@ def to_order(
         mode=Mode(given['mode']),
         deadline=float(given['deadline_s']),
         disk_deadline=float(given.get('disk_deadline_s') or 0.0),
-        post_copy_permitted=permitted,
+        post_copy_permitted=permitted and given.get('allow_post_copy', True),
         cap=units.from_mbit_s(cap) if cap else None,
         room=units.from_mbit_s(room) if room else None,
         floor=units.from_mbit_s(float(given.get('lcb_mbit_s') or 0.0)),
@@ -267,6 +274,9 @@ def to_order(
         settles=float(given.get('settles_s') or 0.0),
         disks=disks,
         balloon=balloon,
+        source_link=links[0],
+        destination_link=links[1],
+        provable=provable,
         hop=int(given.get('hop', 1)),
         goes_on_to=given.get('goes_on_to', ''),
     )

@@ -19,6 +19,7 @@ from watcher.decision_engine.strategy.strategies import base
 
 from watcher_tsmig import errors
 from watcher_tsmig.plan import batch
+from watcher_tsmig.plan import permits
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
@@ -106,7 +107,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             plan, notes = learning.apply(self.config.calibration_file, plan)
             count = int(self.input_parameters.get('first') or 0)
             self.plan = plan = batch.first(plan, count)
-            self._solve(plan, self.prepared(plan, reading))
+            self._solve(plan, reading, self.prepared(plan, reading))
             self.concluded(plan, reading)
             told = filter(
                 None,
@@ -246,8 +247,11 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             )
         return plan
 
-    def _solve(self, plan: Plan, first: Mapping[str, str]) -> None:
+    def _solve(
+        self, plan: Plan, reading: Reading, first: Mapping[str, str]
+    ) -> None:
         onward = journeys.onward(plan)
+        only = permits.pre_copy_only(reading.cloud, plan.request)
         for migration in plan.migrations:
             self.solution.add_action(
                 action_type=MIGRATE,
@@ -259,6 +263,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                         factor=self.config.deadline_factor,
                         slack=self.config.deadline_slack,
                     ),
+                    'allow_post_copy': migration.vm not in only,
                     **parameters.of_request(plan.request),
                     **self.kept(),
                 },

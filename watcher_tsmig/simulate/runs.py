@@ -198,6 +198,12 @@ class Running:
         self.final = self.stopped is not None
         self.fresh = not self.final
 
+    def writes(self, line: Line, now: float) -> None:
+        """The VM writes by that curve, as from the begin of the round."""
+        if line != self.line:
+            self.settle(now)
+            self.line, self.before = line, math.inf
+
     def switch(self, now: float) -> None:
         """To post-copy: every page that is not there goes once.
 

@@ -172,6 +172,8 @@ class World:
                 raise errors.InputError('is migrating', vm_id)
             run.row = after._row[vm_id]
             after._running[vm_id] = run
+            line = after._curves.line(run.row, Bracket.EXPECTED)
+            run.writes(line, self.now)
             if run.stopped is not None:
                 after._stands(run)
         return after

@@ -116,6 +116,7 @@ def declared(
         separate=nic.get('separate'),
         agent=True,
         nova=_settings(nova, host, notes),
+        throttles=nova.get('auto_converge'),
     )
 
 

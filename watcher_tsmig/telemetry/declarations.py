@@ -62,6 +62,8 @@ class Declaration:
     :ivar agent: one answers there
     :ivar nova: how Nova ends migrations that leave it, which only an agent
         tells
+    :ivar throttles: the hypervisor slows a VM down whose pre-copy does not
+        end (auto-converge), which only an agent tells
     """
 
     post_copy: bool | None = None
@@ -73,6 +75,7 @@ class Declaration:
     separate: bool | None = None
     agent: bool = False
     nova: NovaSettings | None = None
+    throttles: bool | None = None
 
 
 def read_aggregates(compute: Compute) -> list[Aggregate]:
@@ -126,6 +129,9 @@ def merged(one: Declaration, other: Declaration) -> Declaration:
         separate=both(one.separate, other.separate),
         agent=one.agent or other.agent,
         nova=one.nova or other.nova,
+        throttles=one.throttles
+        if other.throttles is None
+        else other.throttles,
     )
 
 

@@ -29,11 +29,18 @@ class Permission:
     :ivar post_copy: both hosts and the VM's owner permit it
     :ivar balloon: the VM's owner lets its caches be given back
     :ivar disks: the VM has local disks, which would go along
+    :ivar links: bytes/s of the NICs by which migrations leave the source and
+        enter the destination; None: nobody told
+    :ivar provable: what the VM writes within a second can prove that its
+        pre-copy never ends; not where the hypervisor slows it down, or may
+        stop it for longer than that
     """
 
     post_copy: bool = False
     balloon: bool = False
     disks: bool = False
+    links: tuple[float | None, float | None] = (None, None)
+    provable: bool = False
 
 
 def permission(
@@ -65,10 +72,19 @@ def permission(
             return Permission()
         raise
     hosts = [known.get(h, Declaration()) for h in (source, destination)]
+    nova = hosts[0].nova
     owner = flag(server.metadata or {}, POST_COPY, vm, notes)
     return Permission(
         post_copy=owner is not False
         and all(host.post_copy is True for host in hosts),
         balloon=flag(server.metadata or {}, BALLOON, vm, notes) is True,
         disks=not hosts[0].shared_disk and has_local_disks(server),
+        links=(_link(hosts[0]), _link(hosts[1])),
+        provable=nova is not None
+        and hosts[0].throttles is False
+        and nova.downtime_limit <= 1.0,
     )
+
+
+def _link(host: Declaration) -> float | None:
+    return host.own_nic or host.nic
