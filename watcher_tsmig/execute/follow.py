@@ -91,6 +91,10 @@ class Stop(enum.Enum):
 class Watch:
     """The following of one migration; instants are those of the caller.
 
+    Before the first look it has not been read.
+
+    :ivar total: bytes of its memory, as its counters show
+    :ivar left: bytes of it that are left of the round
     :ivar gauge: what the counters show of the rounds
     :ivar copying: its disks are under way, as its counters show
     :ivar memory_at: when its memory was first seen to go
@@ -109,9 +113,10 @@ class Watch:
     pace: Pace
     began: float
     phase: Phase = Phase.ABSENT
-    since: float = 0.0
-    now: float = 0.0
+    since: float = dataclasses.field(init=False)
+    now: float = dataclasses.field(init=False)
     total: float | None = None
+    left: float | None = None
     gauge: Gauge = dataclasses.field(default_factory=lambda: Gauge(0.0))
     copying: bool = False
     memory_at: float | None = None
@@ -121,17 +126,15 @@ class Watch:
     stop: Stop | None = None
     stopped_at: float | None = None
     aborted_at: float | None = None
-    moved_at: float = 0.0
-    saved_at: float = 0.0
+    moved_at: float = dataclasses.field(init=False)
+    saved_at: float = dataclasses.field(init=False)
     saved: object = None
-    read: float = 0.0
+    read: float = dataclasses.field(init=False)
     looked_at: float = float('-inf')
     seen: tuple[str | None, Counters | None] = (None, None)
 
     def __post_init__(self) -> None:
-        self.since = self.began
-        self.now = self.began
-        self.moved_at = self.saved_at = self.began
+        self.since = self.now = self.moved_at = self.began
 
     def look(
         self,
@@ -166,7 +169,8 @@ class Watch:
             self.saved, self.saved_at = trace, self.read
         if counters is not None:
             self.gauge.look(now, counters)
-        self.total = counters.total if counters else None
+        shown = counters or Counters()
+        self.total, self.left = shown.total, shown.remaining
         self.copying = counters is not None and (
             not self.total and bool(counters.disk or self.order.copies_disks)
         )
@@ -295,17 +299,10 @@ def _quiet(watch: Watch) -> bool:
     return watch.phase is not Phase.ABSENT and still
 
 
-def _counted(watch: Watch) -> Counters:
-    return watch.seen[1] or Counters()
-
-
 # Which bound holds up a migration; first match wins.
 LATE: tuple[tuple[Callable[[Watch], bool], Stop], ...] = (
     (lambda watch: not (watch.total or watch.copying), Stop.DEADLINE),
-    (
-        lambda watch: not watch.copying and _counted(watch).remaining == 0,
-        Stop.SWITCHOVER,
-    ),
+    (lambda watch: not watch.copying and watch.left == 0, Stop.SWITCHOVER),
     (
         lambda watch: watch.now - watch.moved_at > watch.pace.quiet,
         Stop.SILENT,
