@@ -59,6 +59,17 @@ class TestFull(unittest.TestCase):
             self.assertEqual(bool(why), bool(found), limits)
             self.assertIn(why, found)
 
+    def test_of_limits_that_are_reached_the_narrowest_is_told(self):
+        seen = [ONE_OUT, ONE_IN]
+        rows = (
+            ('per_source', 'leave cmp-1'),
+            ('per_destination', 'enter cmp-2'),
+            ('in_cluster', 'are under way'),
+        )
+        for first, (_, why) in enumerate(rows):
+            limits = Limits(**{name: 1 for name, _ in rows[first:]})
+            self.assertIn(why, full(order(), limits, seen))
+
     def test_its_own_migration_does_not_count(self):
         mine = passage(order().vm, 'cmp-1', 'cmp-2')
         limits = Limits(per_source=1, per_destination=1, in_cluster=1)
@@ -102,6 +113,20 @@ class TestGate(unittest.TestCase):
         self.assertEqual(20.0, gate.waited)
         self.assertIn('waited 20 s', gate.told())
         self.assertIn('1 of 1 migrations leave cmp-1 already', gate.told())
+
+    def test_a_short_wait_is_one_but_is_not_worth_a_word(self):
+        for pause, told in ((0.5, ''), (9.5, ''), (10.0, 'waited 10 s')):
+            gate = self.gate([ONE_OUT], [])
+            self.nova.pause = lambda wanted, pause=pause: pause
+            self.assertTrue(gate.enter())
+            self.assertEqual(pause, gate.waited)
+            self.assertEqual(told, gate.told().partition(' (')[0])
+
+    def test_of_two_reasons_to_wait_the_first_is_told(self):
+        limits = {'per_source': 1, 'per_destination': 1}
+        gate = self.gate([ONE_OUT], [ONE_IN], [], **limits)
+        gate.enter()
+        self.assertIn('1 of 1 migrations leave cmp-1', gate.told())
 
     def test_it_asks_nova_once_for_each_look_and_not_too_often(self):
         gate = self.gate(*[[ONE_OUT]] * 12, [])

@@ -55,6 +55,22 @@ class TestForcedCompletions(unittest.TestCase):
             [WAIT, SWITCH], steps(found, 'running', times, counters=SENT)
         )
 
+    def test_none_is_asked_for_where_the_plan_wants_a_pre_copy(self):
+        found = watch(mode=Mode.PRE_COPY, takes=10.0)
+        times = (0.0, 20.0)
+        self.assertEqual(
+            [WAIT, WAIT], steps(found, 'running', times, counters=SENT)
+        )
+
+    def test_one_comes_before_anybody_looks_who_moves_it(self):
+        found = watch(quiet=15.0, switch_again=99.0)
+        found.look(0.0, 'running', saved=7.5)
+        times = (16.0, 17.0)
+        self.assertEqual(
+            [SWITCH, Step.LOOK],
+            steps(found, 'running', times, counters=SENT, saved=7.5),
+        )
+
     def test_none_is_asked_for_once_it_is_to_stop(self):
         found = watch(switch_again=3.0)
         times = (1.0, 2.0, 3.0, 4.0)
@@ -71,6 +87,14 @@ class TestStops(unittest.TestCase):
             [ABORT, WAIT, WAIT, ABORT, WAIT],
             steps(found, 'running', (1.0, 2.0, 3.0, 4.0, 5.0), cancelled=True),
         )
+
+    def test_an_abort_is_not_asked_again_by_what_was_read_before_it(self):
+        found = watch(mode=Mode.PRE_COPY, switch_again=3.0)
+        seen = [
+            found.look(now, 'running', read=read, cancelled=True)
+            for now, read in ((1.0, 1.0), (5.0, 0.5), (6.0, 1.0), (7.0, 6.5))
+        ]
+        self.assertEqual([ABORT, WAIT, WAIT, ABORT], seen)
 
     def test_an_abort_has_all_of_its_time(self):
         found = watch(mode=Mode.PRE_COPY, stop=30.0, switch_again=99.0)
@@ -93,6 +117,12 @@ class TestStops(unittest.TestCase):
             steps(found, 'queued', (0.0, 100.0, 101.0)),
         )
         self.assertIs(Stop.QUEUED, found.stop)
+
+    def test_the_time_in_the_queue_is_no_bound_of_one_that_runs(self):
+        found = watch(mode=Mode.PRE_COPY, queue=10.0)
+        self.assertEqual(
+            [WAIT, WAIT], steps(found, 'running', (0.0, 50.0), counters=SENT)
+        )
 
     def test_the_time_in_the_queue_is_over_all_of_its_statuses(self):
         found = watch(queue=100.0)
@@ -140,6 +170,9 @@ class TestStops(unittest.TestCase):
             [WAIT, WAIT, Step.ABSENT],
             steps(found, None, (1.0, 60.0, 61.0)),
         )
+        # from the begin, whatever the clock said then
+        found = watch(began=1000.0, appear=60.0)
+        self.assertIs(WAIT, found.look(1060.0, None))
         # there is nothing that could be aborted
         found = watch(appear=60.0)
         self.assertEqual(
@@ -147,10 +180,44 @@ class TestStops(unittest.TestCase):
             steps(found, None, (1.0, 61.0), cancelled=True),
         )
 
+    def test_a_record_that_vanishes_is_awaited_also_after_an_abort(self):
+        found = watch(mode=Mode.PRE_COPY, stop=30.0, appear=60.0)
+        found.look(1.0, 'running', cancelled=True)
+        self.assertEqual(
+            [WAIT, WAIT, Step.ABSENT],
+            steps(found, None, (32.0, 92.0, 93.0)),
+        )
+
+    def test_nobody_looks_who_moves_what_has_no_record(self):
+        found = watch(appear=60.0, quiet=15.0)
+        self.assertEqual([WAIT, WAIT], steps(found, None, (1.0, 50.0)))
+
     def test_every_waiting_status_of_nova_can_be_withdrawn(self):
         for status in ('accepted', 'pre-migrating', 'queued', 'preparing'):
             found = watch()
             self.assertIs(ABORT, found.look(1.0, status, cancelled=True))
+
+
+class TestDisks(unittest.TestCase):
+    def test_disks_that_nobody_foretold_are_followed_ten_times_as_long(self):
+        found = watch(mode=Mode.PRE_COPY)
+        disks = Counters(total=0.0, disk=1e9)
+        self.assertEqual(
+            [WAIT, WAIT, WAIT, ABORT],
+            steps(found, 'running', (0.0, 61.0, 600.0, 601.0), counters=disks),
+        )
+        self.assertIs(Stop.DISK, found.stop)
+
+    def test_disks_that_no_counter_shows_go_first_where_they_were_planned(
+        self,
+    ):
+        found = watch(mode=Mode.PRE_COPY, disks=30.0)
+        nothing_yet = Counters(total=0.0)
+        self.assertEqual(
+            [WAIT, WAIT, ABORT],
+            steps(found, 'running', (0.0, 30.0, 31.0), counters=nothing_yet),
+        )
+        self.assertIs(Stop.DISK, found.stop)
 
 
 class TestMode(unittest.TestCase):

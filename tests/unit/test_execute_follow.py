@@ -20,6 +20,7 @@ def watch(
     mode=Mode.POST_COPY,
     takes=math.inf,
     disks=0.0,
+    began=0.0,
     **pace,
 ):
     wanted = order(
@@ -30,7 +31,7 @@ def watch(
         takes=takes,
     )
     # who looks when nothing moves is another matter
-    return Watch(wanted, Pace(**{'quiet': math.inf, **pace}), 0.0)
+    return Watch(wanted, Pace(**{'quiet': math.inf, **pace}), began)
 
 
 class TestSwitch(unittest.TestCase):
@@ -140,6 +141,23 @@ class TestLate(unittest.TestCase):
         ):
             with self.subTest(given=given):
                 self.assertIs(wanted, self.late(**given))
+
+    def test_one_is_silent_where_nothing_moved_for_longer_than_a_while(self):
+        for stood, wanted in ((20.0, Stop.MEMORY), (20.5, Stop.SILENT)):
+            found = watch(mode=Mode.PRE_COPY, quiet=20.0)
+            for now, sent in ((0.0, 0.0), (61.0 - stood, 1.0), (61.0, 1.0)):
+                counters = Counters(
+                    total=1e3, processed=sent, remaining=1e3 - sent
+                )
+                found.look(now, 'running', counters=counters)
+            self.assertIs(wanted, found.stop)
+
+    def test_one_request_that_had_no_effect_is_enough_to_say_so(self):
+        found = watch(switch_again=99.0)
+        for now in (0.0, 61.0):
+            found.look(now, 'running', counters=SENT)
+        self.assertEqual(1, found.tries)
+        self.assertIs(Stop.UNSWITCHED, found.stop)
 
     def test_what_nova_did_not_start_stood_in_its_queue(self):
         found = watch(queue=30.0)
