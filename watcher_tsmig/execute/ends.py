@@ -139,8 +139,11 @@ class Ends:
                 split=slow or words.SPLIT,
             )
         # at its destination it is Nova's source that still has to tidy up
-        here = server is not None and server.host == order.source
-        idle = here and server is not None and server.task is None
+        idle = (
+            server is not None
+            and server.host == order.source
+            and server.task is None
+        )
         if idle and watch.phase is not Phase.LANDING:
             self.fail(
                 f'Nova works on it no longer (Nova: {status})', look=True
