@@ -77,6 +77,7 @@ def full(order: Order, limits: Limits, seen: Sequence[Passage]) -> str:
 class Gate:
     """The way into a migration, for one order.
 
+    :ivar limits: None: none
     :ivar shared: a lock that all appliers share; None: there is none
     :ivar ill: which service is away, for people; empty: none
     :ivar waited: s that it took to be let in
@@ -85,7 +86,7 @@ class Gate:
 
     nova: Nova
     order: Order
-    limits: Limits
+    limits: Limits | None
     pace: Pace
     clock: Clock
     cancelled: Callable[[], bool]

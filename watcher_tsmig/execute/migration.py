@@ -79,12 +79,10 @@ def carry_out(
         sent: another destination may do
     """
     pace, clock = pace or Pace(), clock or WallClock()
+    caps, policy = caps or NoCaps(), governor or Policy()
     nova = Nova(driver, pace, clock)
-    gate = Gate(
-        nova, order, limits or Limits(), pace, clock, cancelled, shared, ill
-    )
-    drives, policy = caps or NoCaps(), governor or Policy()
-    fit = Fit(drives, clock, pace, cancelled, policy.does is Does.ACT)
+    gate = Gate(nova, order, limits, pace, clock, cancelled, shared, ill)
+    fit = Fit(caps, clock, pace, cancelled, policy.does is Does.ACT)
     with contextlib.closing(gate):
         ready = made_ready(nova, order, gate, fit, begins=begins)
         if ready.server is None:
@@ -92,13 +90,13 @@ def carry_out(
         if order.arrived(ready.server.host):
             return words.already_there(order, ready.server.host)
         order = ready.order
-        keeping = Keeping(drives, order, clock, pace.cap_life)
+        keeping = Keeping(caps, order, clock, pace.cap_life)
         governing = Governing(policy, order, keeping)
         reading = Reading(nova, order, clock, keeping, ready.known, pace.poll)
         giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
         run = _Run(
             nova, order, pace, clock, cancelled, report, reading, keeping,
-            governing, Ends(nova, order, pace, clock, drives), gate, ready,
+            governing, Ends(nova, order, pace, clock, caps), gate, ready,
         )  # fmt: skip
         with giving.lent(), keeping.kept():
             outcome = run.follow()
@@ -123,7 +121,7 @@ class _Run:
     ready: Ready
     doubt: str = ''
     remark: str = ''
-    told: Progress | None = None
+    told: object = None
 
     def follow(self) -> Outcome:
         """Start the migration and watch it until it has ended."""
@@ -202,7 +200,7 @@ class _Run:
         record = self.reading.record
         if not decision.act or record is None:
             return
-        if decision.kind is Kind.CAP and decision.cap is not None:
+        if decision.cap is not None:
             self.keeping.change(decision.cap)
         elif decision.kind is Kind.SWITCH:
             refusal = self.nova.switch(self.order.vm, record.id)
@@ -224,14 +222,9 @@ class _Run:
             total=memory.total if memory else None,
             note=self.governing.said,
         )
-        told = self.told
-        if (
-            told is None
-            or told.status != progress.status
-            or told.processed != progress.processed
-            or told.note != progress.note
-        ):
-            self.told = progress
+        shown = (progress.status, progress.processed, progress.note)
+        if shown != self.told:
+            self.told = shown
             self.report(progress)
 
     def _act(self, step: Step, watch: Watch) -> None:
