@@ -364,8 +364,22 @@ class TestPostCopy(Base):
         self.nova.story = [(40, 'running'), (None, 'completed')]
         outcome = self.go(self.wanted, switch_tries=4)
         self.assertIs(Mode.PRE_COPY, outcome.mode)
-        self.assertIn('did not switch', outcome.remark)
+        self.assertEqual(
+            'did not switch to post-copy after 4 requests and stayed in '
+            'pre-copy',
+            outcome.remark,
+        )
         self.assertEqual(4, len(self.asked('force')))
+
+    def test_where_the_last_request_has_an_effect_nobody_says_it_had_none(
+        self,
+    ):
+        self.nova.lost_requests = 3
+        self.nova.story = [(None, 'running')]
+        outcome = self.go(self.wanted, switch_tries=4)
+        self.assertEqual(4, len(self.asked('force')))
+        self.assertIs(Mode.POST_COPY, outcome.mode)
+        self.assertNotIn('did not switch', outcome.remark)
 
     def test_a_cancel_during_post_copy_lets_it_finish(self):
         outcome = self.go(self.wanted, cancel_at=5.0)

@@ -235,13 +235,6 @@ class _Run:
             self.reading.hurry()
             if refusal:
                 LOG.info('%s: %s was refused: %s', name, step.value, refusal)
-            if watch.tries == self.pace.switch_tries:
-                stayed = (
-                    f'did not switch to post-copy after {watch.tries} '
-                    'requests and stayed in pre-copy'
-                )
-                LOG.warning('%s %s', name, stayed)
-                self.remark = '; '.join(filter(None, (self.remark, stayed)))
         elif step is Step.FAIL:
             self.ends.failed(watch, record, ran=self.reading.ran)
         elif step is Step.ABSENT:
@@ -260,6 +253,7 @@ class _Run:
             self.gate.told(),
             self.keeping.told(),
             self.remark,
+            self._unswitched(watch),
             self.governing.said,
         )
         return Outcome(
@@ -274,4 +268,13 @@ class _Run:
             cap_rate=self.keeping.in_force,
             adapted=self.ready.adapted,
             remark='; '.join(filter(None, said)),
+        )
+
+    def _unswitched(self, watch: Watch) -> str:
+        """That no request had an effect, the last one included."""
+        if watch.switched or watch.tries < self.pace.switch_tries:
+            return ''
+        return (
+            f'did not switch to post-copy after {watch.tries} requests and '
+            'stayed in pre-copy'
         )
