@@ -99,7 +99,7 @@ class Base(unittest.TestCase):
         self.agents = Agents(self.nova, self.clock)
         self.seen = []
 
-    def go(self, does, *, caps=None, pace=None, **values):
+    def go(self, does, *, caps=None, pace=None, abort=False, **values):
         wanted = {
             'deadline': 300.0,
             'takes': 15.0,
@@ -112,7 +112,7 @@ class Base(unittest.TestCase):
             cancelled=lambda: False,
             report=self.seen.append,
             caps=caps,
-            governor=Policy(does=does),
+            governor=Policy(does=does, abort=abort),
             pace=pace or Pace(),
             clock=self.clock,
         )
