@@ -334,6 +334,7 @@ class TestDeleted(Base):
         outcome = self.go(Does.OFF)
         self.assertEqual('', outcome.host)
         self.assertIsNone(outcome.took)
+        self.assertLess(outcome.seconds, 20)
         self.assertEqual(
             'db-1 was deleted while it moved.',
             story.of_outcome('db-1', outcome, 15.0),

@@ -146,6 +146,11 @@ class TestFailed(Base):
                 self.assertIn(f'{stop.value} (Nova: {status})', text)
         self.assertIn('somebody aborted it', self.failed('cancelled'))
 
+    def test_who_stopped_it_is_told_also_where_it_was_switched(self):
+        seen = in_phase('running (post-copy)', cancelled=True)
+        text = self.failed('error', seen, ran=True)
+        self.assertIn('the action plan was cancelled (Nova: error)', text)
+
     def test_what_is_not_at_rest_may_not(self):
         for seen in (server(task='migrating'), THERE, server(vm_state='x')):
             self.looks = [seen]
