@@ -180,7 +180,9 @@ class TestProof(Base):
         self.assertIsNone(self.look(holds=False).in_force)
 
     def test_no_limit_at_all_is_advisory(self):
-        self.assertIsNone(self.look(pre=None).in_force)
+        found = self.look(pre=None)
+        self.assertIsNone(found.in_force)
+        self.assertIs(Enforcement.ADVISORY, found.enforcement)
 
     def test_each_phase_has_the_cap_that_is_its_own(self):
         self.assertEqual(CAP, self.look(post=None).in_force)

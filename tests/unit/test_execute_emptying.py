@@ -3,6 +3,7 @@
 import unittest
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.compute import Passage
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.emptying import Errand
@@ -70,6 +71,7 @@ class TestEmptying(unittest.TestCase):
 
     def found(self, *looks, to=('b', 'c'), **values):
         given = {'planned': {}, 'stays': {}, 'patience': 60.0}
+        breaker = values.pop('breaker', None)
         errand = Errand(host=HOST, destinations=to, **{**given, **values})
         return empty(
             Hosts(*looks),
@@ -77,6 +79,7 @@ class TestEmptying(unittest.TestCase):
             self.move,
             cancelled=lambda: self.cancelled,
             clock=self.clock,
+            breaker=breaker,
         )
 
     def test_a_host_without_vms_is_empty(self):
@@ -224,6 +227,26 @@ class TestEmptying(unittest.TestCase):
         self.assertEqual(
             'cmp-7 is empty; left at another try: one to d', found.told()
         )
+
+    def test_who_came_late_is_told_before_who_had_failed(self):
+        one, late = resident('one', memory=2.0), resident('late')
+        found = self.found(
+            ([one, late], []),
+            ([late], []),
+            ([], []),
+            planned={'id-one': ('d',)},
+        )
+        self.assertEqual(
+            'cmp-7 is empty; came late and moved: late to b; left at another '
+            'try: one to d',
+            found.told(),
+        )
+
+    def test_what_refused_others_of_the_plan_is_the_last(self):
+        breaker = Breaker()
+        breaker.trip('b', 0.0, 'b is down')
+        self.found(([resident('late')], []), ([], []), breaker=breaker)
+        self.assertEqual([('late', 'c')], self.moves)
 
     def test_after_its_own_destinations_it_goes_to_others(self):
         self.refuses = {'d': 'd is full', 'b': 'b is full'}

@@ -160,6 +160,15 @@ class TestTold(Runs):
             self.run_of(order(cap=1e8)).remark, f'^cap 800 M.*; {TOLD}$'
         )
 
+    def test_that_it_was_not_switched_comes_last(self):
+        self.is_under_way()
+        self.nova.lost_requests = 1
+        wanted = order(mode=Mode.POST_COPY, post_copy_permitted=True)
+        self.assertRegex(
+            self.run_of(wanted, pace=Pace(switch_tries=1)).remark,
+            f'^{TOLD}; did not switch to post-copy after 1 requests',
+        )
+
     def test_the_time_of_one_that_is_deleted_counts_from_its_begin(self):
         real = self.nova.get_server
 
