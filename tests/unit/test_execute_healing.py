@@ -3,6 +3,7 @@
 from tests.unit.test_execute_migration import Base
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
+from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.plan.values import Mode
 
@@ -37,6 +38,29 @@ class TestHealing(Base):
         outcome = self.healed('cmp-2', 'cmp-3')
         self.assertEqual('cmp-2', outcome.host)
         self.assertNotIn('instead', outcome.remark)
+
+    def test_what_is_under_way_is_followed_whoever_refused_others(self):
+        breaker = Breaker()
+        for host in ('cmp-2', 'cmp-3'):
+            breaker.trip(host, self.clock.now(), 'is full')
+        tried = []
+
+        def go(to):
+            tried.append(to)
+            raise errors.DestinationError('no', 'no')
+
+        with self.assertRaises(errors.DestinationError):
+            healed(
+                go, ('cmp-2', 'cmp-3', 'cmp-4'), breaker=breaker,
+                clock=self.clock, going='cmp-3',
+            )  # fmt: skip
+        self.assertEqual(['cmp-3', 'cmp-4', 'cmp-2'], tried)
+        outcome = healed(
+            lambda to: self.go(order(destination=to)), ('cmp-2', 'cmp-4'),
+            clock=self.clock, going='cmp-4',
+        )  # fmt: skip
+        self.assertEqual('cmp-4', outcome.host)
+        self.assertEqual('', outcome.remark)
 
     def test_a_destination_that_is_down_is_not_even_asked_for(self):
         self.down('cmp-2')

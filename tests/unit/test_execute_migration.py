@@ -85,8 +85,7 @@ class SmallNova:
             '/servers/vm-1': {'server': {}},
         }
 
-    @staticmethod
-    def _record(record, status):
+    def _record(self, record, status):
         return types.SimpleNamespace(
             id=record,
             status=status,
@@ -95,7 +94,7 @@ class SmallNova:
             updated_at='2026-01-01T00:00:07.500000',
             migration_type='live-migration',
             source_compute='cmp-1',
-            dest_compute='cmp-2',
+            dest_compute=self.destination or 'cmp-2',
         )
 
     def status(self):

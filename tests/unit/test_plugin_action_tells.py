@@ -173,6 +173,25 @@ class TestTheGovernor(Told):
             self.assertEqual(told, saved.get('a-1'), note)
 
 
+class TestUnderWay(Told):
+    def test_a_vm_under_way_to_an_alternative_is_followed_there(self):
+        self.nova.live_migrate_server('vm-1', 'cmp-3', 'auto')
+        self.clock.sleep(4)  # until Nova has a record of it
+        action = self.action(alternatives='cmp-3, cmp-4')
+        action.pre_condition()
+        self.assertIs(True, action.execute())
+        self.assertEqual([('start', 'cmp-3', 'auto')], self.nova.calls)
+        told = self.actions.saved['a-1']
+        self.assertIn('is on cmp-3', told)
+        self.assertIn('was under way already', told)
+
+    def test_what_goes_elsewhere_is_not_ours(self):
+        self.nova.live_migrate_server('vm-1', 'cmp-9', 'auto')
+        self.clock.sleep(4)
+        action = self.action(alternatives='cmp-3')
+        self.assertIn('is busy', self.refused(action.pre_condition))
+
+
 class TestPermission(Told):
     def setUp(self):
         super().setUp()

@@ -27,18 +27,22 @@ def healed(
     *,
     breaker: Breaker | None = None,
     clock: Clock | None = None,
+    going: str = '',
 ) -> Outcome:
     """The outcome of the first of these destinations that takes the VM.
 
     :param go: carries it out to one destination
     :param breaker: of the plan's hosts; None: nobody has refused
+    :param going: the one that the VM is under way to already; empty: none
     :raises errors.MigrationError: as `go` raises it for the last one; or
         for an earlier one, if another host would not do either
     """
     breaker, clock = breaker or Breaker(), clock or WallClock()
     planned = destinations[0]
     order = breaker.spared(destinations, clock.now())
-    why = '' if order[0] == planned else breaker.why[planned]
+    if going in order:  # it is followed, whatever became of the host
+        order = [going, *(host for host in order if host != going)]
+    why = '' if order[0] == planned else breaker.why.get(planned, '')
     for to in order:
         try:
             outcome = go(to)

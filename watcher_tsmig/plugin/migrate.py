@@ -24,6 +24,7 @@ from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import sharing
 from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import ComputeDriver
+from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
@@ -53,6 +54,8 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     # hosts that other plans empty by now, with each plan's uuid
     _closed: Mapping[str, str] = types.MappingProxyType({})
+    # the destination that the VM is under way to already
+    _going = ''
     # what the governor said last
     _noted = ''
 
@@ -106,7 +109,8 @@ class TrafficSensitiveMigrate(base.BaseAction):
             if order.arrived(server.host):
                 self._skip(f'{order.name} is on {server.host} already')
                 return
-            if under_way(nova, order, server):
+            self._going = self._bound(nova, server)
+            if self._going:
                 # whoever asked for it may be gone; it is followed
                 return
             self._closed = others.at_the_start(self._plan_uuid())
@@ -132,6 +136,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
                     functools.partial(self._go, compute),
                     parameters.destinations(self.input_parameters),
                     breaker=breaker_of(self._plan_uuid()),
+                    going=self._going,
                 )
             except errors.MigrationError:
                 self._warn_of_host(nova)
@@ -172,13 +177,19 @@ class TrafficSensitiveMigrate(base.BaseAction):
         with self._compute() as compute:
             nova = self._nova(compute)
             server = nova.server(given['resource_id'])
-            for to in parameters.destinations(given):
-                order = parameters.to_order(
-                    {**given, 'destination_node': to}, permitted=False
-                )
-                if server and under_way(nova, order, server):
-                    return self._go(compute, to, begins=False)
-        return None
+            to = self._bound(nova, server) if server else ''
+            return self._go(compute, to, begins=False) if to else None
+
+    def _bound(self, nova: Nova, server: Server) -> str:
+        """Of its destinations, where the VM is under way to; empty: none."""
+        given = self.input_parameters
+        for to in parameters.destinations(given):
+            order = parameters.to_order(
+                {**given, 'destination_node': to}, permitted=False
+            )
+            if under_way(nova, order, server):
+                return to
+        return ''
 
     def _go(
         self, compute: Compute, destination: str, *, begins: bool = True
