@@ -126,11 +126,18 @@ class Contract:
             lambda: driver.start(gone, self.destination),
             lambda: driver.switch(gone, '1'),
             lambda: driver.abort(gone, '1'),
+            lambda: driver.reset(gone),
             lambda: driver.actions(gone),
             lambda: driver.events(gone, 'req-1'),
         ):
             with self.assertRaises(Missing):
                 call()
+
+    def test_a_vm_that_is_active_may_be_set_active(self):
+        nova = self.nova()
+        self.assertEqual('', nova.reset(self.vm))
+        self.assertEqual('active', nova.server(self.vm).vm_state)
+        self.assertIn('could not be found', nova.reset(str(uuid.uuid4())))
 
     def test_a_disabled_host_is_told_with_the_reason(self):
         nova = self.nova()

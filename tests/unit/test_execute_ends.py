@@ -75,7 +75,7 @@ class Ends(Base):
 
         def broken(vm):
             found = real(vm)
-            if self.nova.status() == 'error':
+            if self.nova.status() == 'error' and not self.nova.reset:
                 found.vm_state = 'error'
             return found
 
@@ -232,6 +232,74 @@ class TestEnds(Ends):
         self.ends_in_error()
         self.caps = Agents(cmp_1=False)
         self.assertIn('ERROR on cmp-1; if it runs there', self.fails())
+
+    def test_a_state_is_set_only_where_it_is_wanted_and_both_agents_agree(
+        self,
+    ):
+        self.ends_in_error()
+        real = self.nova.get_server
+        for resets, caps, change, done in (
+            (True, Agents(cmp_1=True, cmp_2=False), {}, True),
+            (False, Agents(cmp_1=True, cmp_2=False), {}, False),
+            (True, Agents(cmp_1=True, cmp_2=True), {}, False),
+            (True, Agents(cmp_1=True), {}, False),
+            (True, Agents(cmp_1=False, cmp_2=True), {}, False),
+            (True, Agents(cmp_1=False, cmp_2=False), {}, False),
+            (
+                True,
+                Agents(cmp_1=True, cmp_2=False),
+                {'compute_host': 'cmp-2'},
+                False,
+            ),
+            (
+                True,
+                Agents(cmp_1=True, cmp_2=False),
+                {'task_state': 'rebuilding'},
+                False,
+            ),
+        ):
+            self.nova.server.vm_state, self.nova.reset = 'active', False
+            self.nova.server.compute_host = 'cmp-1'
+            self.nova.began, self.caps = None, caps
+            self.nova.story = [(3, 'running'), (None, 'error')]
+            self.nova.calls.clear()
+
+            def server(vm, change=change):
+                found = real(vm)
+                if self.nova.status() == 'error':
+                    vars(found).update(change)
+                return found
+
+            self.nova.get_server = server
+            text = self.fails(resets=resets)
+            calls = [('reset', 'active')] if done else []
+            self.assertEqual(calls, self.asked('reset'), change)
+            self.assertIs(done, 'was set active' in text, text)
+            self.assertIs(done, 'it is active on cmp-1' in text, text)
+
+    def test_what_had_sent_nothing_may_go_elsewhere_once_it_is_active(self):
+        self.nova.story = [(2, 'accepted'), (None, 'error')]
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=True, cmp_2=False)
+        with self.assertRaises(errors.DestinationError):
+            self.go(resets=True)
+
+    def test_a_state_that_nova_does_not_set_stays_as_it_is(self):
+        self.nova.story = [(3, 'running'), (None, 'error')]
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=True, cmp_2=False)
+        self.nova.abort_refused = True
+        text = self.fails(resets=True)
+        self.assertIn('in ERROR on cmp-1, but runs there', text)
+        self.assertNotIn('was set active', text)
+
+    def test_a_post_copy_that_failed_is_never_set_active(self):
+        self.nova.story = [(None, 'running')]
+        self.switches_and(5, 'running (post-copy)', None, 'error')
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=True, cmp_2=False)
+        self.fails(self.post_copy, resets=True)
+        self.assertEqual([], self.asked('reset'))
 
     def test_a_post_copy_that_failed_is_told_from_a_pre_copy(self):
         self.nova.story = [(None, 'running')]

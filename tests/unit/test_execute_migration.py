@@ -58,7 +58,7 @@ class SmallNova:
             metadata={},
             flavor=None,
         )
-        self.gone = False
+        self.gone, self.reset = False, False
         self.arrives = True
         self.destination = ''
         self.newest_id = '8'
@@ -176,6 +176,13 @@ class SmallNova:
             return
         self.began = self.clock.now()
         self.story = [(5, 'running (post-copy)'), (None, 'completed')]
+
+    def reset_server_state(self, vm, state):
+        self.calls.append(('reset', state))
+        if self.abort_refused:
+            raise sdk_errors.ConflictException('locked')
+        self.server.vm_state = state
+        self.reset = True
 
     def abort_server_migration(self, record, vm, ignore_missing):
         self.calls.append(('abort', record))

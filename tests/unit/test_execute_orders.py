@@ -39,8 +39,10 @@ class TestValues(unittest.TestCase):
 
     def test_every_wait_of_a_pace_is_some_time(self):
         for name in (field.name for field in dataclasses.fields(Pace)):
-            if name == 'abort_late':
-                self.assertFalse(Pace(abort_late=False).abort_late)
+            if name in ('abort_late', 'resets'):
+                for value in (True, False):
+                    made = Pace(**{name: value})
+                    self.assertIs(value, getattr(made, name))
                 continue
             if name == 'present':  # 0: nobody looks
                 self.assertRaises(errors.InputError, Pace, present=-0.1)

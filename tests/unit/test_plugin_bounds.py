@@ -230,6 +230,7 @@ ACTION = {
     'outage_timeout': (300.0, 1.0, None),
     'service_patience': (120.0, 0.0, 3600.0),
     'start_patience': (120.0, 0.0, 3600.0),
+    'reset_state': (False, None, None),
     'nova_requests': (15, 8, None),
     'http_tries': (3, 1, 20),
     'request_timeout': (30.0, 1.0, 600.0),
@@ -365,9 +366,10 @@ class TestMeaning(Configured):
         self.put('action', 'poll_interval', 0.2)
         self.put('action', 'cap_life', 40.0)
         self.put('action', 'balloon_keep_mib', 64)
+        self.put('action', 'reset_state', True)
         self.assertEqual(
             dataclasses.replace(
-                Pace(),
+                Pace(), resets=True,
                 poll=0.2, appear=2.0, queue=3.0, switch_again=4.0,
                 switch_tries=5, stop=6.0, settle=7.0, quiet=8.0, outage=9.0,
                 http_tries=10, requests=11, ill=12.0, present=13.0,

@@ -197,6 +197,10 @@ class ComputeDriver(abc.ABC):
         """Abort a migration."""
 
     @abc.abstractmethod
+    def reset(self, vm: str) -> None:
+        """Have a VM that is in ERROR be active again, as far as Nova knows."""
+
+    @abc.abstractmethod
     def actions(self, vm: str) -> list[Action]:
         """What was asked of the VM, newest first."""
 

@@ -1,7 +1,8 @@
 """How a run ends whose VM is not at rest on its destination.
 
 Every failure leaves as a `MigrationError` that says what happened, where the
-VM is, and what to do next. Nothing here changes anything in the cloud.
+VM is, and what to do next. Nothing here changes anything in the cloud, but for
+the state of a VM that runs, where an operator wants that.
 """
 
 import dataclasses
@@ -107,7 +108,10 @@ class Ends:
                 then=words.LOST,
             )
         cause = stop.value if stop else self._cause(status)
-        self.fail(f'{cause} (Nova: {status})', refused=refused and not ran)
+        text = f'{cause} (Nova: {status})'
+        if self.pace.resets and self._reset():
+            text += '; it was in ERROR, runs on, and was set active'
+        self.fail(text, refused=refused and not ran)
 
     def quiet(self, watch: Watch, record: Record | None) -> Stop | None:
         """Nothing moves: is there somebody to move it?
@@ -202,6 +206,22 @@ class Ends:
         if refused and words.at_rest(self.order, server):
             raise errors.DestinationError(text, what) from cause
         raise errors.MigrationError(text) from cause
+
+    def _reset(self) -> bool:
+        """Set a VM in ERROR active that runs at its source; whether it is."""
+        server, source = self._server(), self.order.source
+        if (
+            server is None
+            or server.vm_state != 'error'
+            or server.task is not None
+            or server.host != source
+            or runs_on(self.caps, self.order) != source
+        ):
+            return False
+        refusal = self.nova.reset(self.order.vm)
+        if refusal:
+            LOG.warning('%s: no reset: %s', self.order.name, refusal)
+        return not refusal
 
     def _cause(self, status: str) -> str:
         if status == ABORTED:

@@ -154,6 +154,10 @@ class Nova:
         """Abort the migration, once; the reason if Nova did not accept."""
         return self._try(lambda: self._driver.abort(vm, record))
 
+    def reset(self, vm: str) -> str:
+        """Have it be active again, once; the reason if Nova did not."""
+        return self._try(lambda: self._driver.reset(vm))
+
     def withdraw(self, vm: str) -> bool:
         """Abort the VM's newest migration if Nova can; whether it accepted.
 

@@ -134,6 +134,8 @@ class Pace:
         runs, which it outlives
     :ivar abort_late: a pre-copy that runs past its deadline is aborted;
         else it is left running until it ends, or Nova ends it
+    :ivar resets: no time: a VM that failed into ERROR and runs on at its
+        source by both agents is set active again
     :ivar cap_life: after which a cap ends that nobody renews
     :ivar balloon_keep: no time but bytes: what stays available to a guest
         whose caches are given back
@@ -155,6 +157,7 @@ class Pace:
     outage: float = 300.0
     cap_life: float = 120.0
     abort_late: bool = True
+    resets: bool = False
     balloon_keep: float = 256.0 * MIB
     requests: int = 15
     http_tries: int = 3
@@ -162,7 +165,7 @@ class Pace:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if field.name in ('abort_late', 'present'):
+            if field.name in ('abort_late', 'resets', 'present'):
                 continue
             if not getattr(self, field.name) > 0:
                 raise errors.InputError('is not above 0', field.name)

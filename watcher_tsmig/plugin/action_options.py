@@ -199,6 +199,16 @@ destination's is down, the migration is aborted while it can be; where the
 source's is down, it is no longer followed, and the action says so.
 """,
     ),
+    cfg.BoolOpt(
+        'reset_state',
+        default=False,
+        help="""
+A VM that a failed pre-copy leaves in ERROR, and that runs on at its source by
+the agents of both hosts, is set active again (reset-state), and may be tried
+again. false (default): that is told, and left to the operator: the state is
+the only trace in Nova of what went wrong.
+""",
+    ),
     cfg.FloatOpt(
         'outage_timeout',
         default=PACE.outage,
@@ -324,6 +334,7 @@ def pace(config: Any) -> Pace:  # noqa: ANN401
         balloon_keep=config.balloon_keep_mib * units.MIB,
         ill=config.service_patience or PACE.ill,
         present=config.start_patience,
+        resets=config.reset_state,
         requests=config.nova_requests,
         http_tries=config.http_tries,
         http_wait=min(0.5, config.poll_interval),

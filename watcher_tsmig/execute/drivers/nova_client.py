@@ -192,6 +192,11 @@ class NovaClient(ours.ComputeDriver):
         self._nova.server_migrations.live_migration_abort(vm, record)
 
     @NOVACLIENT.translated()
+    def reset(self, vm: str) -> None:
+        """Interface."""
+        self._nova.servers.reset_state(vm, 'active')
+
+    @NOVACLIENT.translated()
     def actions(self, vm: str) -> list[ours.Action]:
         """Interface."""
         found = self._nova.instance_action.list(vm)

@@ -157,6 +157,11 @@ class OpenStackSdk(ours.ComputeDriver):
         self._compute.abort_server_migration(record, vm, ignore_missing=False)
 
     @SDK.translated()
+    def reset(self, vm: str) -> None:
+        """Interface."""
+        self._compute.reset_server_state(vm, 'active')
+
+    @SDK.translated()
     def actions(self, vm: str) -> list[ours.Action]:
         """Interface."""
         found = self._get(f'/servers/{vm}/os-instance-actions')
