@@ -156,6 +156,19 @@ class TestDrain(Base):
         self.assertEqual(['id-two'], given['planned'])
         self.assertEqual({'id-one': 'locked'}, given['stays'])
 
+    def test_a_host_that_nothing_leaves_stays_enabled_which_is_told(self):
+        for server in self.compute._servers:
+            server.is_locked = True
+        found = self.run_it(hosts=['a']).solution.actions
+        self.assertEqual([], found)
+        self.assertIn(
+            'a stays enabled, for nothing leaves it',
+            self.audit.status_message,
+        )
+        self.setUp()
+        self.run_it(hosts=['a'])
+        self.assertNotIn('stays enabled', self.audit.status_message)
+
     def test_an_audit_of_a_part_of_the_cloud_moves_nobody_else(self):
         look = self.run_it(scope=[{'compute': []}], hosts=['a'])
         given = look.solution.actions[-1]['input_parameters']

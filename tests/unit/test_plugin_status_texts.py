@@ -5,6 +5,7 @@ import unittest
 
 from tests.unit import builders
 from watcher_tsmig.execute import Outcome
+from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Purchase
@@ -140,6 +141,26 @@ class TestPlans(unittest.TestCase):
             told = story.of_plan(plan, ['a'], cold=cold)
             self.assertIn(text, told)
         self.assertNotIn('cold', story.of_plan(one, ['a']))
+
+    def test_who_comes_and_who_may_come_is_told_beforehand(self):
+        here = builders.cloud(
+            'a b c',
+            passages=(
+                Passage(vm='1', source='b', destination='a'),
+                Passage(vm='2', source='a', destination='b'),
+                Passage(vm='3', destination='c'),
+                Passage(vm='4', destination='c'),
+                Passage(vm='5', source='c'),
+            ),
+        )
+        found = story.beforehand(here, ('a', 'c'), {'a': 'id', 'c': 'id'})
+        self.assertEqual(
+            ['1 VM is on the way to a', '2 VMs are on the way to c'], found
+        )
+        (note,) = story.beforehand(here, ('b',), {})[1:]
+        self.assertIn('b stays enabled', note)
+        shut = builders.cloud('a', a=builders.host('a', enabled=False))
+        self.assertEqual([], story.beforehand(shut, ('a',), {}))
 
     def test_a_shortfall_is_told_and_where_there_is_none_nothing(self):
         found = self.plan(('one', 'a>c'))

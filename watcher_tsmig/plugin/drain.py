@@ -107,7 +107,8 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """What moves, how long it takes, what stays and why."""
-        notes = (*self._remarks, *notes)
+        first = story.beforehand(reading.cloud, self._emptied, self._disabled)
+        notes = (*self._remarks, *first, *notes)
         return story.of_plan(plan, self._emptied, notes, cold=len(self._cold))
 
     def _deadline(self, seconds: float, reading: Reading) -> float:

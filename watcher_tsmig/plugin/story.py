@@ -4,12 +4,14 @@ Texts only. The most important part comes first, and what no longer fits is
 left away at the border of a part; a note may be cut, at the border of a word.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 from watcher_tsmig.execute import Outcome
+from watcher_tsmig.model import Cloud
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.report import journeys
@@ -69,6 +71,27 @@ def parts_of_plan(
     if assumed:
         parts.append(f'{assumed} planned on assumed values.')
     return parts
+
+
+def beforehand(
+    cloud: Cloud, hosts: Sequence[str], disabled: Collection[str]
+) -> list[str]:
+    """What an operator should know of hosts before they are emptied.
+
+    :param disabled: of these, those that the plan disables first
+    """
+    notes = []
+    for name in hosts:
+        coming = sum(p.destination == name for p in cloud.passages)
+        if coming:
+            are = 's are' if coming > 1 else ' is'
+            notes.append(f'{coming} VM{are} on the way to {name}')
+        if cloud.host(name).enabled and name not in disabled:
+            notes.append(
+                f'{name} stays enabled, for nothing leaves it: new VMs may '
+                'come'
+            )
+    return notes
 
 
 def _purchase(plan: Plan) -> list[str]:
