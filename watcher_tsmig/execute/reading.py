@@ -122,7 +122,7 @@ class Reading:
         self._stood()
         # to be switched once memory goes, which only its counters tell
         early = self.order.mode.early
-        if early and self.status == COUNTED != before and not told:
+        if early and self.status == COUNTED != before:
             self._count()
 
     def _stood(self) -> None:
