@@ -79,6 +79,15 @@ class TestTrying(Asked):
             self.nova(records=call).records('vm-1')
         self.assertEqual(3, len(calls))
 
+    def test_a_pause_between_two_attempts_is_10_s_at_most(self):
+        call, _ = self.failing(*(Unanswered('x') for _ in range(6)))
+        nova = self.nova(records=call)
+        nova._pace = Pace(http_tries=7, http_wait=0.5)
+        nova.records('vm-1')
+        self.assertAlmostEqual(
+            0.5 + 1 + 2 + 4 + 8 + 10, self.clock.now() - self.began
+        )
+
     def test_a_refusal_is_not_tried_again(self):
         call, calls = self.failing(Refused('x'))
         with self.assertRaises(Refused):
@@ -131,6 +140,22 @@ class TestActing(Asked):
         call, _ = self.failing(Refused('too late'))
         nova = self.nova(records=lambda vm: [record()], abort=call)
         self.assertIs(False, nova.withdraw('vm-1'))
+
+
+class TestPausing(Asked):
+    def test_every_request_counts_and_only_what_is_urgent_does_not_wait(self):
+        for ask in (
+            lambda nova: nova.server('vm-1'),
+            lambda nova: nova.start(order()),
+            lambda nova: nova.switch('vm-1', '7'),
+            lambda nova: nova.abort('vm-1', '7'),
+        ):
+            call, _ = self.failing()
+            nova = self.nova(server=call, start=call, switch=call, abort=call)
+            self.assertEqual(0.0, nova.pause(0.0))
+            ask(nova)
+            self.assertGreater(nova.pause(0.0), 1.0)
+            self.assertEqual(0.0, nova.pause(0.0, urgent=True))
 
 
 class TestServices(Asked):

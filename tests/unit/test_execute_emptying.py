@@ -288,6 +288,23 @@ class TestEmptying(unittest.TestCase):
         self.move = slow
         self.assertTrue(self.found(*looks).empty)
 
+    def test_one_that_was_refused_everywhere_is_awaited_while_it_is_busy(self):
+        self.refuses = {'b': 'b is full', 'c': 'c is full'}
+        late = [resident('late')], []
+        busy = [resident('late', task='deleting')], []
+        found = self.found(late, late, busy, busy, ([], []))
+        self.assertTrue(found.empty)
+        self.assertEqual(6.0, found.waited)
+
+    def test_an_old_refusal_is_no_reason_for_one_that_was_moved_since(self):
+        self.refuses = {'b': 'b is down'}
+        found = self.found(([resident('back')], []))
+        self.assertEqual([('back', 'b'), ('back', 'c')], self.moves)
+        self.assertIn('back (came late)', found.told())
+
+    def test_who_goes_from_another_host_to_another_does_not_arrive(self):
+        self.assertTrue(self.found(([], [passage('x', 'a', 'b')])).empty)
+
     def test_nobody_is_moved_where_nowhere_is_known(self):
         found = self.found(([resident('late')], []), to=())
         self.assertEqual([], self.moves)

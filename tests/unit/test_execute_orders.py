@@ -1,15 +1,22 @@
 """Orders and paces that make no sense are refused; refusals are cut short."""
 
 import dataclasses
+import math
+import types
 import unittest
+from unittest import mock
 
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
+from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.healing import healed
+from watcher_tsmig.execute.obstacle import check
 from watcher_tsmig.execute.obstacle import obstacle
+from watcher_tsmig.execute.obstacle import under_way
 from watcher_tsmig.execute.values import Outcome
+from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode
 
 
@@ -53,11 +60,113 @@ class TestValues(unittest.TestCase):
             self.assertIn(f'{name}: is not above 0', str(caught.exception))
             self.assertTrue(Pace(**{name: 0.5}))
 
+    def test_who_sets_no_option_has_the_same_waits_after_an_upgrade(self):
+        self.assertEqual(
+            {
+                'poll': 1.0,
+                'appear': 60.0,
+                'queue': 3600.0,
+                'ill': 120.0,
+                'switch_again': 3.0,
+                'switch_tries': 20,
+                'stop': 60.0,
+                'settle': 60.0,
+                'quiet': 15.0,
+                'outage': 300.0,
+                'cap_life': 120.0,
+                'abort_late': True,
+                'balloon_keep': 256.0 * 2**20,
+                'requests': 15,
+                'http_tries': 3,
+                'http_wait': 0.5,
+            },
+            dataclasses.asdict(Pace()),
+        )
+
     def test_a_plan_that_is_cancelled_is_noticed_within_2_s(self):
         self.assertEqual(2.0, Pace(poll=2.0).poll)
         with self.assertRaises(errors.InputError) as caught:
             Pace(poll=2.1)
         self.assertIn('poll: is above 2 s', str(caught.exception))
+
+    def test_what_nobody_foretold_of_an_order_is_none(self):
+        found = order()
+        self.assertEqual(
+            (0.0, 0.0, 0.0, 0.0, math.inf, 1),
+            (
+                found.floor, found.disk_deadline, found.copies, found.settles,
+                found.takes, found.hop,
+            ),
+        )  # fmt: skip
+
+    def test_disks_go_along_where_they_are_there_or_were_planned(self):
+        self.assertIs(False, order().copies_disks)
+        self.assertTrue(order(disks=True).copies_disks)
+        self.assertTrue(order(disk_deadline=0.5).copies_disks)
+
+    def test_the_real_time_is_that_of_the_machine(self):
+        clock = WallClock()
+        with mock.patch('time.sleep') as slept:
+            clock.sleep(7.0)
+        slept.assert_called_once_with(7.0)
+        with mock.patch('time.monotonic', return_value=5.0):
+            self.assertEqual(5.0, clock.now())
+
+
+class TestUnderWay(unittest.TestCase):
+    def under_way(self, *statuses, task='migrating', to='cmp-2'):
+        records = [
+            Record(
+                id=str(i), status=status, source='cmp-1', destination=to,
+                took=None,
+            )
+            for i, status in enumerate(statuses)
+        ]  # fmt: skip
+        nova = types.SimpleNamespace(records=lambda vm: records)
+        return under_way(nova, order(), server(task=task))
+
+    def test_the_newest_one_that_has_not_ended_is(self):
+        for status in (
+            'queued',
+            'preparing',
+            'running',
+            'running (post-copy)',
+        ):
+            self.assertEqual('0', self.under_way(status, 'completed').id)
+
+    def test_one_that_has_ended_or_lands_is_not_nor_is_an_older_one(self):
+        for status in ('completed', 'failed', 'post-migrating'):
+            self.assertIsNone(self.under_way(status, 'running'), status)
+
+    def test_without_a_record_or_a_task_none_is(self):
+        self.assertIsNone(self.under_way())
+        for task in (None, 'rebuilding'):
+            self.assertIsNone(self.under_way('running', task=task))
+
+    def test_one_to_somewhere_else_is_not_what_was_ordered(self):
+        self.assertIsNone(self.under_way('running', to='cmp-3'))
+
+
+class TestCheck(unittest.TestCase):
+    def check(self, *, down=False, trouble=None, **values):
+        nova = types.SimpleNamespace(
+            is_down=lambda host: down and host == 'cmp-1',
+            service_trouble=lambda host: trouble,
+        )
+        with self.assertRaises(errors.MigrationError) as caught:
+            check(nova, order(), server(**values))
+        return caught.exception
+
+    def test_only_a_destination_that_refuses_makes_another_one_worth_it(self):
+        found = self.check(trouble='is down')
+        self.assertIsInstance(found, errors.DestinationError)
+        self.assertEqual('cmp-2 is down', found.why)
+        for found, text in (
+            (self.check(down=True, trouble='is down'), 'stays on cmp-1, who'),
+            (self.check(locked=True, down=True, trouble='x'), 'is locked'),
+        ):
+            self.assertNotIsInstance(found, errors.DestinationError)
+            self.assertIn(text, str(found))
 
 
 class TestObstacles(unittest.TestCase):

@@ -217,6 +217,21 @@ class TestCounters(Base):
             self.assertEqual((7.0, 8.0), (memory.dirty_rate, memory.bandwidth))
             self.assertEqual(50.0, memory.cap)
 
+    def test_what_an_agent_told_before_it_ended_counts_no_more(self):
+        self.running()
+        self.keeping.job = sends(100.0, 900.0)
+        self.look(60)
+        self.says('completed')
+        self.look(60)
+        self.assertIsNone(self.reading.memory)
+
+    def test_what_was_not_counted_was_not_sent_and_nothing_is_nothing(self):
+        self.running()
+        for sent, data in ((None, None), (0.0, 0.0), (None, 0.0)):
+            self.counts(sent, 600.0)
+            self.look(60)
+            self.assertEqual(data, self.reading.data)
+
     def test_so_it_does_of_a_post_copy(self):
         self.says('running (post-copy)')
         self.look()
@@ -245,6 +260,11 @@ class TestCounters(Base):
         self.assertEqual(['records'], self.look(60))
         self.running(mode=Mode.HYBRID, post_copy_permitted=True)
         self.assertEqual(['records'], self.nova.asked)
+
+    def test_but_not_before_it_runs(self):
+        self.start(mode=Mode.POST_COPY, post_copy_permitted=True)
+        self.says('preparing')
+        self.assertEqual(['records'], self.look())
 
 
 class TestWhen(Base):
@@ -304,10 +324,59 @@ class TestWhen(Base):
             dues.append(self.due())
         self.assertEqual([1.0, 1.0, 2.0, 4.0, 6.0], dues)
 
+    def test_so_is_what_is_to_be_switched_once_it_runs(self):
+        self.start(mode=Mode.POST_COPY, post_copy_permitted=True)
+        self.says('queued')
+        for after in (0, 60):
+            self.look(after)
+        self.assertEqual(6.0, self.due())
+
+    def test_what_is_new_has_just_begun(self):
+        self.start(poll=0.1)
+        self.says('queued')
+        self.look()
+        self.assertAlmostEqual(0.1, self.due())
+
+    def test_looks_are_counted_and_not_seconds(self):
+        self.start(poll=0.5, takes=10.0)
+        self.says('running')
+        self.look()
+        self.counts(0.0, 0.0)
+        self.look(6.0)
+        # half of what is left
+        self.assertAlmostEqual(2.0, self.due())
+        self.start(poll=0.5)
+        self.says('queued')
+        self.look()
+        self.look(4.0)
+        self.assertAlmostEqual(2.0, self.due())
+
+    def test_where_nobody_tells_what_is_left_the_plan_does(self):
+        self.start(takes=20.0)
+        self.says('running')
+        self.look()
+        self.counts(600.0, None)
+        self.look(12)
+        self.assertEqual(4.0, self.due())
+
+    def test_what_is_to_be_switched_is_looked_at_also_where_an_agent_tells(
+        self,
+    ):
+        self.start(mode=Mode.POST_COPY, post_copy_permitted=True, takes=999.0)
+        self.says('running')
+        self.look()
+        self.keeping.job = sends(100.0, 900.0)
+        self.look(1)
+        self.assertEqual(1.0, self.due())
+        self.watch.tries = 1
+        self.look(60)
+        self.assertEqual(10.0, self.due())
+
     def test_what_arrives_or_is_to_stop_is_expected_at_any_moment(self):
         self.says('post-migrating')
-        self.look()
-        self.assertEqual(1.0, self.due())
+        for after in (0, 60):
+            self.look(after)
+            self.assertEqual(1.0, self.due())
         self.start(takes=999.0)
         self.says('running')
         self.watch.stop = Stop.CANCELLED
