@@ -37,8 +37,8 @@ class State:
     policy: Policy
     prospect: Prospect
     began: float
-    now: float = 0.0
-    cap: float = math.inf
+    now: float = dataclasses.field(init=False)
+    cap: float = dataclasses.field(init=False)
     gauge: Gauge = dataclasses.field(init=False)
     wanted_at: float | None = None
     overdue_at: float | None = None
