@@ -29,6 +29,11 @@ class TestWhereabouts(unittest.TestCase):
             ),
             (
                 None,
+                {'host': 'cmp-2', 'task': 'migrating'},
+                'it is migrating on cmp-2, its destination',
+            ),
+            (
+                None,
                 {'vm_state': 'error'},
                 f'it is in ERROR on cmp-1; if it runs there, {ACTIVE}',
             ),
@@ -103,6 +108,7 @@ class TestOutcomes(unittest.TestCase):
             (found.host, found.seconds, found.mode, found.data, found.remark),
         )
         self.assertIs(Enforcement.ADVISORY, found.cap)
+        self.assertEqual(0.0, found.queued)
 
     def test_a_vm_that_was_deleted_is_nowhere(self):
         found = words.gone(order(), 12.0)
