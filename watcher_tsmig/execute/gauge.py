@@ -143,11 +143,10 @@ class Gauge:
     @property
     def rate(self) -> float | None:
         """Bytes/s that were sent lately; None: not known yet."""
-        first = self._seen[-LOOKS] if len(self._seen) >= LOOKS else None
-        first = first or (self._seen[0] if self._seen else None)
-        if first is None or first is self._seen[-1]:
+        lately = self._seen[-LOOKS:]
+        if len(lately) < 2:
             return self.bandwidth
-        last = self._seen[-1]
+        first, last = lately[0], lately[-1]
         sent = last.processed - first.processed
         return sent / (last.at - first.at) or self.bandwidth
 
@@ -196,7 +195,7 @@ class Gauge:
         self._seen = []
         self.level, self._began = new.remaining, None
         self.forget()
-        self.rounds = max(new.iteration or 1, 1)
+        self.rounds = new.iteration or 1
         if self.rounds == 1:
             # round 1 began with all that has been sent and is left
             self.level = new.remaining + new.processed
@@ -208,8 +207,7 @@ class Gauge:
         if last.iteration is not None and new.iteration is not None:
             passed, told = max(new.iteration - last.iteration, 0), True
         else:
-            rises = new.remaining > last.remaining
-            crossed = rises or back > HEADERS * sent
+            crossed = back > HEADERS * sent
             passed, told = self._passed(back, new) if crossed else 0, False
         if not passed:
             self._unseen = 0
