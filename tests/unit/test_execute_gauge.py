@@ -89,6 +89,23 @@ class TestLooks(unittest.TestCase):
         gauge.look(at + 1.0, counters(sent + 10.0, 990.0 - sent))
         self.assertEqual(2.0, gauge.gap)
 
+    def test_who_has_seen_nothing_is_in_the_first_round(self):
+        gauge = Gauge(0.1)
+        self.assertEqual((1, 0, math.inf), (
+            gauge.rounds, gauge.strikes, gauge.mark
+        ))  # fmt: skip
+
+    def test_a_rate_alone_does_not_say_when_it_ends(self):
+        gauge = Gauge(0.1)
+        gauge.look(0.0, Counters(bandwidth=50.0))
+        self.assertIsNone(gauge.ends())
+
+    def test_who_sends_nothing_for_more_than_20_s_stands(self):
+        self.assertFalse(Gauge(0.1).stands(99.0))
+        gauge = fed((10.0, 100.0, 900.0))
+        self.assertFalse(gauge.stands(30.0))
+        self.assertTrue(gauge.stands(30.1))
+
 
 class TestRounds(unittest.TestCase):
     FIRST = (0.0, 0.0, 1000.0, 1)
@@ -187,6 +204,14 @@ class TestRounds(unittest.TestCase):
             last = left
         self.assertEqual([0, 1, 2, 3, 3, 3, 4], strikes)
 
+    def test_three_looks_that_are_well_below_the_first_are_no_strike(self):
+        gauge = fed(
+            (0.0, 0.0, 1000.0), (10.0, 1300.0, 700.0), (20.0, 2300.0, 690.0)
+        )
+        self.assertEqual(2, gauge.strikes)
+        gauge.look(30.0, counters(3300.0, 680.0))
+        self.assertEqual(2, gauge.strikes)
+
     def test_headers_that_are_sent_beside_pages_are_no_round(self):
         for back, rounds in ((2.0, 1), (2.1, 2)):
             gauge = fed((0.0, 0.0, 1000.0), (1.0, 100.0, 900.0 + back))
@@ -202,9 +227,32 @@ class TestRounds(unittest.TestCase):
             gauge.rounds, gauge.level, gauge.mark
         ))  # fmt: skip
         self.assertEqual(0, gauge.strikes)
+        self.assertIsNone(gauge.rate)
         # as does a clock that stands
-        gauge = fed(self.FIRST, (0.0, 100.0, 900.0, 1))
-        self.assertEqual(0.0, gauge.gap)
+        gauge = fed(self.FIRST, (0.0, *self.SECOND[1:]))
+        self.assertEqual((0.0, 2, math.inf), (
+            gauge.gap, gauge.rounds, gauge.mark
+        ))  # fmt: skip
+
+    def test_also_in_the_middle_of_another_migration(self):
+        gauge = fed(
+            self.FIRST, self.SECOND, (13.0, 1300.0, 300.0, 3),
+            (14.0, 500.0, 200.0, 4),
+        )  # fmt: skip
+        self.assertEqual((4, 200.0, math.inf, 0), (
+            gauge.rounds, gauge.level, gauge.mark, gauge.strikes
+        ))  # fmt: skip
+
+    def test_a_round_that_is_told_now_and_then_is_found_by_its_bytes(self):
+        for rows in (
+            (self.FIRST[:3], self.SECOND),
+            (self.FIRST, self.SECOND[:3]),
+        ):
+            self.assertEqual(2, fed(*rows).rounds)
+
+    def test_a_number_that_goes_back_is_no_round(self):
+        gauge = fed(self.FIRST, self.SECOND, (11.0, 1100.0, 200.0, 1))
+        self.assertEqual((2, False), (gauge.rounds, gauge.fresh))
 
     def test_after_another_bandwidth_any_round_is_the_lowest(self):
         gauge = fed(self.FIRST, self.SECOND, (13.0, 1300.0, 300.0, 3))
