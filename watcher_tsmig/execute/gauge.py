@@ -229,7 +229,7 @@ class Gauge:
         As many as what came back is multiples of the last round, but none
         was smaller than what is left of it.
         """
-        if not 0 < self.level < math.inf or not new.remaining:
+        if not self.level or not new.remaining:
             return 1
         most = min(round(back / self.level), back // new.remaining)
         return max(int(most), 1)
@@ -241,15 +241,13 @@ class Gauge:
         first that ended here, to the begin of the one under way.
         """
         rate = (new.processed - last.processed) / (new.at - last.at)
-        if rate <= 0:
+        if not rate:
             return
         before = self._began
-        if before is None and self._seen[0].processed > 0:
+        if before is None:
             first = self._seen[0]
             before = first.at - first.processed / rate
         began = new.at - max(self.level - new.remaining, 0.0) / rate
-        if before is None:
-            before = self._seen[0].at
         if back > 0 and began > before:
             self.dirty = back / (began - before)
         self._began = began
