@@ -204,13 +204,56 @@ class TestRounds(unittest.TestCase):
             last = left
         self.assertEqual([0, 1, 2, 3, 3, 3, 4], strikes)
 
-    def test_three_looks_that_are_well_below_the_first_are_no_strike(self):
-        gauge = fed(
-            (0.0, 0.0, 1000.0), (10.0, 1300.0, 700.0), (20.0, 2300.0, 690.0)
+    def strikes(self, *lefts):
+        """After each look, between any two of which a round of 1000 passes.
+
+        :param lefts: bytes left of the round under way; a tuple: and its
+            number
+        """
+        gauge, sent, before, found = fed((0.0, 0.0, 1000.0, 1)), 0.0, 1e3, []
+        for at, row in enumerate(lefts, start=1):
+            left, *told = row if isinstance(row, tuple) else (row,)
+            sent += 1000.0 - left + before
+            gauge.look(10.0 * at, counters(sent, left, *told))
+            before = left
+            found.append(gauge.strikes)
+        return found
+
+    def test_three_looks_that_are_well_below_others_are_no_strike(self):
+        self.assertEqual([1, 2, 2], self.strikes(740.0, 700.0, 700.0))
+        self.assertEqual([1, 2, 3], self.strikes(750.0, 700.0, 700.0))
+        # not the first three that it knows, but the three before
+        self.assertEqual(
+            [1, 2, 3, 4, 5, 5],
+            self.strikes(500.0, 500.0, 900.0, 600.0, 590.0, 580.0),
         )
-        self.assertEqual(2, gauge.strikes)
-        gauge.look(30.0, counters(3300.0, 680.0))
-        self.assertEqual(2, gauge.strikes)
+
+    def test_they_are_counted_from_the_last_round_that_was_told(self):
+        self.assertEqual(
+            [1, 2, 3, 3], self.strikes((700.0, 2), 690.0, 680.0, 670.0)
+        )
+
+    def test_or_from_the_last_look_at_which_none_had_passed(self):
+        gauge = fed(
+            (0.0, 0.0, 1000.0), (10.0, 1300.0, 700.0), (11.0, 1400.0, 600.0)
+        )
+        strikes = []
+        for at, left in ((20.0, 690.0), (30.0, 680.0), (40.0, 670.0)):
+            sent = 100.0 * at + 300.0
+            gauge.look(at, counters(sent, left))
+            strikes.append(gauge.strikes)
+        self.assertEqual([2, 3, 3], strikes)
+
+    def test_one_that_begins_anew_is_not_compared_with_what_was_before(self):
+        gauge = fed(
+            (0.0, 0.0, 1000.0), (10.0, 1300.0, 700.0), (20.0, 2300.0, 690.0),
+            (30.0, 3300.0, 680.0), (40.0, 0.0, 500.0), (50.0, 600.0, 400.0),
+        )  # fmt: skip
+        self.assertEqual((2, 1), (gauge.rounds, gauge.strikes))
+
+    def test_after_a_round_of_nothing_the_next_is_one(self):
+        gauge = fed((0.0, 5000.0, 0.0, 4), (1.0, 5100.0, 100.0))
+        self.assertEqual((5, 200.0), (gauge.rounds, gauge.level))
 
     def test_headers_that_are_sent_beside_pages_are_no_round(self):
         for back, rounds in ((2.0, 1), (2.1, 2)):
@@ -297,6 +340,28 @@ class TestWrites(unittest.TestCase):
         self.assertAlmostEqual(30.0, gauge.dirty)
         gauge.look(13.0, counters(1300.0, 150.0, 3))
         self.assertAlmostEqual(150.0 / 3.0, gauge.dirty)
+
+    def test_it_is_the_first_look_that_says_when_it_began(self):
+        gauge = fed(
+            (4.0, 400.0, 600.0, 1), (8.0, 600.0, 400.0, 1),
+            (10.0, 1000.0, 300.0, 2),
+        )  # fmt: skip
+        # 400 bytes at 200 bytes/s before 4 s
+        self.assertAlmostEqual(300.0 / 8.0, gauge.dirty)
+
+    def test_where_nothing_came_back_nothing_is_known_of_it_either(self):
+        for left, dirty in ((0.0, None), (0.5, 0.05)):
+            gauge = fed((0.0, 0.0, 1000.0, 1), (10.0, 1000.0, left, 2))
+            self.assertEqual(dirty, gauge.dirty)
+        gauge = fed((0.0, 0.0, 1000.0, 1), (10.0, 500.0, 400.0, 2))
+        self.assertIsNone(gauge.dirty)
+
+    def test_what_came_back_within_no_time_says_nothing(self):
+        gauge = fed(
+            (0.0, 0.0, 1000.0, 1), (10.0, 1000.0, 0.0, 2),
+            (12.0, 1200.0, 100.0, 3),
+        )  # fmt: skip
+        self.assertIsNone(gauge.dirty)
 
     def test_where_nothing_was_sent_nothing_is_known_of_what_is_written(self):
         gauge = fed((0.0, 500.0, 500.0, 1), (1.0, 500.0, 600.0, 2))
