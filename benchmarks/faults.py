@@ -57,9 +57,9 @@ def duplicates(tried: Sequence[str], failed: Sequence[str]) -> int:
 def explained(
     fault: Fault, struck: bool, row: dict[str, Any], vm: str
 ) -> bool:
-    """Whether it is told why a VM did not reach its destination."""
+    """Whether it is told why a VM did not reach its destination at once."""
     found = row['vms'][vm]
-    if found['end'] == End.ARRIVED:
+    if found['end'] == End.ARRIVED and 'FAILED' not in found['action']:
         return True
     said = ' '.join(filter(None, (*found['says'], row['says'])))
     wanted = fault.says if struck else '.'

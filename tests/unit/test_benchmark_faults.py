@@ -45,6 +45,7 @@ GOOD = {
             'there': False,
             'tried': ['one', 'two', 'one'],
             'failed': ['one'],
+            'action': ['SUCCEEDED'],
             'says': ['arrived'],
         }
         for name in ('c-a', 'c-b')
@@ -199,12 +200,18 @@ class TestJudge(unittest.TestCase):
         def empty(row, vm):
             vm['there'] = True
 
+        def later(row, vm):
+            other = row['vms']['c-b']
+            other |= {'action': ['FAILED'], 'says': []}
+            row['says'] = ''
+
         for name, change in (
             ('caps_left', lambda row, vm: vm.update(capped=True)),
             ('duplicate_starts', lambda row, vm: vm['tried'].append('one')),
             ('hung', lambda row, vm: row.update(seconds=None)),
             ('unexplained', lambda row, vm: vm.update(says=['it failed'])),
             ('unexplained', lambda row, vm: vm.update(says=[None])),
+            ('unexplained', later),
             ('reported_empty_but_not', empty),
             ('unexpected_ends', lambda row, vm: vm.update(end='arrived')),
             ('not_struck', lambda row, vm: row.update(struck=[0])),

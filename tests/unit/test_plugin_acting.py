@@ -4,6 +4,8 @@ import types
 import unittest
 
 from tests.unit.test_plugin_action_tells import Rows
+from watcher_tsmig import errors
+from watcher_tsmig.execute.compute import Unanswered
 from watcher_tsmig.plugin import acting
 
 LOG = 'watcher_tsmig.plugin.acting'
@@ -56,6 +58,34 @@ class Base(unittest.TestCase):
                 action_type=kind, state=state, input_parameters=given
             )
         )
+
+
+class TestExplained(unittest.TestCase):
+    def told(self, error):
+        with (
+            self.assertRaises(acting.ActionFailed) as caught,
+            acting.explained('db-1'),
+        ):
+            raise error
+        return str(caught.exception)
+
+    def test_who_did_not_answer_about_whom_is_told(self):
+        self.assertEqual(
+            'db-1: Nova does not answer: HTTP 503',
+            self.told(Unanswered('HTTP 503')),
+        )
+
+    def test_what_has_its_own_words_keeps_them(self):
+        for error in (
+            errors.MigrationError('db-1: stays on a, is locked'),
+            errors.CloudError('no aggregates today'),
+            errors.InputError('is empty', 'vm'),
+        ):
+            self.assertEqual(str(error), self.told(error))
+
+    def test_a_fault_of_ours_is_told_with_its_kind_and_logged(self):
+        with self.assertLogs(LOG, 'ERROR'):
+            self.assertEqual("db-1: KeyError: 'x'", self.told(KeyError('x')))
 
 
 class TestCancelled(Base):

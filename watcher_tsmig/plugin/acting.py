@@ -17,6 +17,7 @@ from watcher.common import context
 from watcher.common import exception
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.compute import Unanswered
 from watcher_tsmig.plugin import story
 
 LOG = log.getLogger(__name__)
@@ -50,6 +51,8 @@ def explained(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except Unanswered as error:
+        raise ActionFailed(f'{what}: Nova does not answer: {error}') from error
     except errors.TsmigError as error:
         raise ActionFailed(error) from error
     except exception.WatcherException:
