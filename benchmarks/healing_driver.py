@@ -120,6 +120,10 @@ class Simulated(compute.ComputeDriver):
             _asked(lambda: check_abort(found, early=True))
             sim.migrations.abort(found)
 
+    def reset(self, vm: str) -> None:
+        with self._sim.at_now():
+            self._server(vm).vm_state = 'active'
+
     def actions(self, vm: str) -> list[compute.Action]:
         with self._sim.at_now():
             return [
