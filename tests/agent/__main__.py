@@ -25,6 +25,7 @@ FACTS = {
     'restarts': caps.restarts,
     'expiry': caps.expiry,
     'capabilities': looking.capabilities,
+    'traffic': looking.traffic,
     'refusals': looking.refusals,
     'writing': looking.writing,
     'contents': looking.contents,

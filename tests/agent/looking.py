@@ -7,7 +7,9 @@ import math
 import re
 import time
 
+from tests.agent.caps import CAP
 from tests.agent.caps import agent
+from tests.agent.caps import ask_caps
 from tests.agent.caps import uuid
 from tests.agent.process import AgentProcess
 from tests.lab.domain import MIB
@@ -24,6 +26,8 @@ MEMORY = 512 * 1024
 HOT, RATE = 40000, 20000
 WORK = f'image=44000,pages={HOT},rate={RATE},pattern=u'
 SECONDS, TIMES = 4, 16
+# s over which the NIC is looked at
+CARRIES = 3.0
 # s between two looks at contents
 APART = 2.0
 
@@ -48,6 +52,30 @@ def capabilities(lab: Lab) -> str:
     for part in ('libvirt', 'qemu', 'kernel'):
         expect(bool(told['versions'].get(part)), f'a version of {part}', told)
     return f'{told["versions"]}, {nic["name"]} {nic["capacity"]:.3g} B/s'
+
+
+def traffic(lab: Lab) -> str:
+    """What the NIC carries is what the wire carries, migrations included."""
+    with lab.guest() as guest, agent(lab) as process:
+        idle = _sent(process)
+        ask_caps(process, guest, CAP)
+        with lab.move(guest) as move:
+            move.begins()
+            before = move.wire()
+            told = _sent(process)
+            wire = move.wire() - before
+            move.abort()
+    expect(abs(told / wire - 1) <= 0.1, f'{wire} bytes within 10 %', told)
+    expect(idle < told / 100, 'a NIC at rest before', idle)
+    return f'{told / MIB:.1f} MiB of {wire / MIB:.1f} MiB on the wire'
+
+
+def _sent(process: AgentProcess) -> float:
+    """Bytes that the busiest device of the NIC sends meanwhile."""
+    before = process.ask('traffic')['carried']
+    time.sleep(CARRIES)
+    after = process.ask('traffic')['carried']
+    return max(after[name]['tx'] - before[name]['tx'] for name in after)
 
 
 def writing(lab: Lab) -> str:
