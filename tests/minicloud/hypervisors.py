@@ -209,6 +209,9 @@ class Hypervisors:
         """End a pre-copy."""
         self._world.abort(uuid)
         self._ended(uuid, 'cancelled')
+        guest = self._guest(uuid)
+        if guest.fails == 'stalled':  # the next one is sent again
+            guest.fails = ''
 
     # -- verbs of an agent
 

@@ -33,12 +33,11 @@ class SmallGnocchi:
         self.rows = {}
         self.searches = []
         self.fetches = []
-        self.single = []
-        self.bulk = True
+        # whether it says which metrics it does not give
+        self.names = True
         self.error = None
         self.resource = thing(search=self.search)
         self.aggregates = thing(fetch=self.fetch)
-        self.metric = thing(get_measures=self.get_measures)
         self.capabilities = thing(list=self.list)
 
     def interface(self, vm, tx, rx, *, name='tap0', start=LAST, points=3):
@@ -91,20 +90,21 @@ class SmallGnocchi:
 
     def fetch(self, operations, start, granularity):
         self.fetches.append(len(operations) - 1)
-        if not self.bulk:
-            raise gnocchi_errors.BadRequest(400, 'Granularities are missing')
+        broken = [m for m, _ in operations[1:] if m.startswith('broken')]
+        if broken:
+            raise gnocchi_errors.BadRequest(
+                400,
+                {
+                    'cause': 'Metrics with unknown aggregation',
+                    'detail': broken if self.names else [],
+                },
+            )
         return {
             'measures': {
                 metric: {how: self._rows(metric)}
                 for metric, how in operations[1:]
             }
         }
-
-    def get_measures(self, metric, start, aggregation, granularity):
-        self.single.append(metric)
-        if metric.startswith('broken'):
-            raise gnocchi_errors.NotFound(404, 'no such policy')
-        return self._rows(metric)
 
 
 class Base(unittest.TestCase):
@@ -196,16 +196,54 @@ class TestTraffic(Base):
         self.assertEqual(2, gnocchi.questions)
         self.assertEqual([10], self.server.fetches)
 
-    def test_where_bulk_is_refused_each_metric_is_asked_for(self):
-        self.server.bulk = False
-        self.server.interface('vm-1', 1000.0, 10.0)
+    def test_what_is_refused_costs_a_question_and_hides_nothing_else(self):
+        vms = [f'vm-{i}' for i in range(7)]
+        for vm in (*vms, 'broken'):
+            self.server.interface(vm, 1000.0, 10.0)
+        # named, it is one question more; else as many as halves it takes
+        for names, most in ((True, 3), (False, 1 + 2 * 5)):
+            self.server.names, self.server.fetches = names, []
+            gnocchi = self.gnocchi(batch=200)
+            found = traffic.read_traffic(
+                gnocchi, [*vms, 'broken'], self.settings, NOW
+            )
+            self.assertEqual(vms, sorted(found))
+            self.assertLessEqual(len(self.server.fetches), most, names)
+            self.assertEqual(
+                {
+                    ('broken', f'network.{way}.bytes')
+                    for way in ('incoming', 'outgoing')
+                },
+                {(r.vm, r.metric) for r in gnocchi.refusals},
+            )
+            self.assertEqual(
+                {'Metrics with unknown aggregation'},
+                {r.why for r in gnocchi.refusals},
+            )
+
+    def test_where_all_are_refused_nothing_is_left_to_ask_for(self):
         self.server.interface('broken', 1.0, 1.0)
-        gnocchi = self.gnocchi()
-        found = traffic.read_traffic(
-            gnocchi, ['vm-1', 'broken'], self.settings, NOW
-        )
-        self.assertEqual(['vm-1'], list(found))
-        self.assertEqual(2, len(gnocchi.refusals))
+        gnocchi = self.gnocchi(batch=200)
+        found = traffic.read_traffic(gnocchi, ['broken'], self.settings, NOW)
+        self.assertEqual({}, found)
+        self.assertEqual([2], self.server.fetches)
+
+    def test_a_gnocchi_that_is_away_is_asked_once(self):
+        self.server.interface('vm-1', 1.0, 1.0)
+        self.server.interface('vm-2', 1.0, 1.0)
+        gone = gnocchi_errors.ClientException(503)
+        asked = []
+
+        def fetch(*args, **kw):
+            asked.append(args)
+            raise gone
+
+        self.server.aggregates.fetch = fetch
+        with self.assertRaises(errors.CloudError):
+            traffic.read_traffic(
+                self.gnocchi(batch=200), ['vm-1', 'vm-2'], self.settings, NOW
+            )
+        self.assertEqual(1, len(asked))
 
     def test_more_resources_than_a_page_are_all_found(self):
         for i in range(2500):

@@ -43,6 +43,7 @@ from watcher_tsmig.telemetry.disks import local_disks
 from watcher_tsmig.telemetry.disks import read_images
 from watcher_tsmig.telemetry.groups import read_groups
 from watcher_tsmig.telemetry.passages import read_passages
+from watcher_tsmig.telemetry.room import without_held
 from watcher_tsmig.telemetry.traits import read_traits
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
@@ -126,12 +127,14 @@ def read_inventory(
         images=read_images(compute, _local(servers, hosts), notes),
     )
     vms = _vms(servers, known, notes)
+    passages = read_passages(compute, hosts, _at_rest(vms), notes)
+    hosts = without_held(hosts, vms, passages, placement, node_ids, notes)
     return Inventory(
         hosts=tuple(hosts[name] for name in sorted(hosts)),
         vms=tuple(sorted(vms, key=lambda vm: (vm.host, vm.name, vm.id))),
         links=links_of(aggregates, hosts, notes),
         groups=read_groups(compute, [vm.id for vm in vms], notes),
-        passages=read_passages(compute, hosts, _at_rest(vms), notes),
+        passages=passages,
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
         notes=tuple(notes),

@@ -2,11 +2,12 @@
 
 The one place that talks to Gnocchi. It knows nothing of traffic or memory.
 One search finds the resources of many VMs, one request of the aggregates
-API brings the measures of many metrics; where a Gnocchi refuses that (a
-policy without the granularity, a metric just deleted) the metrics are asked
-for one by one, within the same time.
+API brings the measures of many metrics. Where a Gnocchi refuses that for some
+of them (a policy without rates or the granularity, a metric just deleted),
+the others are asked for again, within the same time.
 """
 
+import dataclasses
 import datetime
 import functools
 import math
@@ -42,13 +43,26 @@ CLIENT_ERRORS = (
 PAGE = 1000
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A metric that Gnocchi would not give.
+
+    :ivar vm: id of the VM that it is of; empty where that is unknown
+    :ivar metric: its name, or its id
+    """
+
+    vm: str
+    metric: str
+    why: str
+
+
 class Gnocchi:
     """Questions to one Gnocchi, all of them within one span of time.
 
     :param client: of gnocchiclient, version 1
     :param total_time: for all questions, s
     :ivar questions: how many were asked
-    :ivar refusals: Gnocchi's answers for metrics that it would not give
+    :ivar refusals: metrics that it would not give
     """
 
     def __init__(
@@ -65,7 +79,9 @@ class Gnocchi:
         self._ends = now() + total_time
         self._total_time = total_time
         self.questions = 0
-        self.refusals: list[str] = []
+        self.refusals: list[Refusal] = []
+        # id of the VM, or of what it hangs on, and name of each metric
+        self._owners: dict[str, tuple[str, str]] = {}
 
     def probe(self) -> None:
         """One cheap question, so that a dead Gnocchi costs one wait.
@@ -106,7 +122,11 @@ class Gnocchi:
                     marker=marker,
                 )
             )
-            yield from page
+            for resource in page:
+                owner = str(resource.get('instance_id') or resource['id'])
+                for name, metric in (resource.get('metrics') or {}).items():
+                    self._owners[metric] = (owner, name)
+                yield resource
             if len(page) < PAGE:
                 return
             marker = page[-1]['id']
@@ -131,14 +151,39 @@ class Gnocchi:
             granularity = int(granularity)  # 300, not 300.0, on the wire
         since = _moment(start).isoformat()
         for some in _batches(sorted(set(metrics)), self._batch):
-            try:
-                raw = self._many(some, aggregation, granularity, since)
-            except errors.CloudError as error:
-                if not _refused(error):
-                    raise
-                raw = self._each(some, aggregation, granularity, since)
+            raw = self._given(some, aggregation, granularity, since)
             for metric, rows in raw.items():
                 found[metric] = _finest(rows)
+        return found
+
+    def _given(
+        self,
+        metrics: Sequence[str],
+        aggregation: str,
+        granularity: float | None,
+        start: str,
+    ) -> dict[str, list[Any]]:
+        """As much as Gnocchi gives of many, of which it may refuse some.
+
+        Those that its answer names are left out; where it names none, each
+        half of them is asked for by itself.
+        """
+        try:
+            return self._many(metrics, aggregation, granularity, start)
+        except errors.CloudError as error:
+            if not _refused(error):
+                raise
+            named = [metric for metric in metrics if metric in str(error)]
+            if len(metrics) == 1:
+                named = list(metrics)
+            for metric in named:
+                self._refuse(metric, error)
+        found: dict[str, list[Any]] = {metric: [] for metric in named}
+        rest = [metric for metric in metrics if metric not in found]
+        half = len(rest) if named else len(rest) // 2
+        for some in (rest[:half], rest[half:]):
+            if some:
+                found |= self._given(some, aggregation, granularity, start)
         return found
 
     def _many(
@@ -166,31 +211,11 @@ class Gnocchi:
             for metric in metrics
         }
 
-    def _each(
-        self,
-        metrics: Sequence[str],
-        aggregation: str,
-        granularity: float | None,
-        start: str,
-    ) -> dict[str, list[Any]]:
-        found = {}
-        for metric in metrics:
-            try:
-                found[metric] = self._ask(
-                    functools.partial(
-                        self._client.metric.get_measures,
-                        metric,
-                        start=start,
-                        aggregation=aggregation,
-                        granularity=granularity,
-                    )
-                )
-            except errors.CloudError as error:
-                if not _refused(error):
-                    raise
-                self.refusals.append(str(error))
-                found[metric] = []
-        return found
+    def _refuse(self, metric: str, error: errors.CloudError) -> None:
+        vm, name = self._owners.get(metric, ('', metric))
+        self.refusals.append(
+            Refusal(vm=vm, metric=name, why=_cause(error.__cause__))
+        )
 
     def _ask(self, call: Callable[[], T]) -> T:
         if self._now() > self._ends:
@@ -209,6 +234,14 @@ def _refused(error: errors.CloudError) -> bool:
     """Gnocchi answered, and the answer is no (4xx)."""
     code = getattr(error.__cause__, 'code', None)
     return isinstance(code, int) and 400 <= code < 500 and code not in (401,)
+
+
+def _cause(error: BaseException | None) -> str:
+    """Gnocchi's reason without its details, which are ids."""
+    told = getattr(error, 'message', None)
+    if isinstance(told, dict):
+        told = told.get('cause') or told.get('reason')
+    return ' '.join(str(told or error).split())
 
 
 def _finest(rows: list[Any]) -> list[Measure]:

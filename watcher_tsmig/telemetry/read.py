@@ -134,7 +134,9 @@ def _measure(
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
     if gnocchi.refusals:
+        first = gnocchi.refusals[0]
+        of = vms[first.vm].name if first.vm in vms else 'an unknown VM'
         notes.append(
-            f'{len(gnocchi.refusals)} metrics were refused, for example '
-            f'{gnocchi.refusals[0]}'
+            f'{len(gnocchi.refusals)} metrics were refused, such as '
+            f'{first.metric} of {of}: {first.why}'
         )

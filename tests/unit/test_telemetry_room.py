@@ -1,0 +1,147 @@
+"""Room that only Placement knows to be taken."""
+
+import contextlib
+import types
+import unittest
+
+from openstack import exceptions as sdk_errors
+
+from tests.unit.builders import host
+from tests.unit.builders import vm
+from watcher_tsmig.model import Passage
+from watcher_tsmig.telemetry import room
+from watcher_tsmig.units import GIB
+from watcher_tsmig.units import MIB
+
+
+class SmallPlacement:
+    """Usages by provider; an error instead of a table is raised."""
+
+    def __init__(self, **usages):
+        self.usages = usages
+        self.asked = []
+
+    @contextlib.contextmanager
+    def open(self):
+        if isinstance(self.usages.get('opens'), Exception):
+            raise self.usages['opens']
+        yield self
+
+    def get(self, path):
+        self.asked.append(path)
+        found = self.usages[path.split('/')[2]]
+        if isinstance(found, Exception):
+            raise found
+        status, body = (found, {}) if isinstance(found, int) else (200, found)
+        return types.SimpleNamespace(
+            status_code=status,
+            json=lambda: {'usages': body},
+            headers={},
+            url='http://placement',
+            reason='no',
+            text='',
+            content=b'',
+        )
+
+
+HOSTS = {
+    name: host(name, memory=64 * GIB, vcpus=32.0, disk=500 * GIB)
+    for name in 'ab'
+}
+NODES = {'a': 'uuid-a', 'b': 'uuid-b'}
+ONE = vm('one', 'a', memory=4 * GIB, vcpus=2.0, disk=20 * GIB)
+USAGE = {'MEMORY_MB': 4096, 'VCPU': 2, 'DISK_GB': 20}
+
+
+class TestRoom(unittest.TestCase):
+    def left(self, a=USAGE, b=None, passages=(), vms=(ONE,), **more):
+        self.notes = []
+        usages = {'uuid-a': a, 'uuid-b': b or {}, **more}
+        self.placement = SmallPlacement(**usages)
+        return room.without_held(
+            HOSTS, vms, passages, self.placement.open, NODES, self.notes
+        )
+
+    def test_what_novas_vms_account_for_is_no_difference(self):
+        self.assertEqual(HOSTS, self.left())
+        self.assertEqual([], self.notes)
+
+    def test_what_nobody_accounts_for_is_no_room(self):
+        found = self.left(
+            {'MEMORY_MB': 4096 + 8192, 'VCPU': 5, 'PCPU': 1, 'DISK_GB': 51}
+        )
+        self.assertEqual(56 * GIB, found['a'].memory)
+        self.assertEqual(28.0, found['a'].vcpus)
+        self.assertEqual(470 * GIB, found['a'].disk)
+        self.assertEqual(HOSTS['b'], found['b'])
+        self.assertEqual(
+            [
+                'a: 8.0 GiB of memory, 4 vCPUs, 30.0 GiB of disk taken by no '
+                'VM (Placement)'
+            ],
+            self.notes,
+        )
+
+    def test_a_host_has_never_less_than_nothing(self):
+        huge = {'MEMORY_MB': 1 << 20, 'VCPU': 999, 'DISK_GB': 9999}
+        found = self.left(huge)['a']
+        self.assertEqual((0.0, 0.0, 0.0), (
+            found.memory, found.vcpus, found.disk
+        ))  # fmt: skip
+
+    def test_less_than_is_known_is_no_more_room(self):
+        self.assertEqual(HOSTS, self.left({}))
+
+    def test_what_is_rounded_is_no_difference(self):
+        for disk, held in ((21, 0), (22, 1)):
+            found = self.left({**USAGE, 'DISK_GB': disk})['a']
+            self.assertEqual((500 - held) * GIB, found.disk, disk)
+
+    def test_a_vm_under_way_is_counted_at_both_ends(self):
+        for end in ({'destination': 'b'}, {'source': 'b'}):
+            passage = Passage(vm=ONE.id, **end)
+            self.assertEqual(HOSTS, self.left(b=USAGE, passages=(passage,)))
+        twice = {'MEMORY_MB': 8192, 'VCPU': 4, 'DISK_GB': 40}
+        passage = Passage(vm=ONE.id, source='a', destination='b')
+        found = self.left(twice, USAGE, passages=(passage,))
+        self.assertEqual(60 * GIB, found['a'].memory)
+        self.assertEqual(HOSTS['b'], found['b'])
+        stranger = Passage(vm='gone', destination='b')
+        found = self.left(b={'MEMORY_MB': 1}, passages=(stranger,))
+        self.assertEqual(64 * GIB - MIB, found['b'].memory)
+
+    def test_a_shared_disk_stays_nobodys(self):
+        hosts = {'a': host('a', disk=None)}
+        placement = SmallPlacement(**{'uuid-a': {**USAGE, 'DISK_GB': 99}})
+        found = room.without_held(
+            hosts, (ONE,), (), placement.open, {'a': 'uuid-a'}, []
+        )
+        self.assertIsNone(found['a'].disk)
+
+    def test_where_placement_does_not_tell_the_vms_alone_count(self):
+        for error in (
+            sdk_errors.SDKException('away'), 503, {'MEMORY_MB': 'many'},
+        ):  # fmt: skip
+            much = {'MEMORY_MB': 8192, 'VCPU': 2}
+            found = self.left(much, error)
+            self.assertEqual(60 * GIB, found['a'].memory)
+            self.assertEqual(HOSTS['b'], found['b'])
+            self.assertIn('Placement: b: ', self.notes[0])
+            self.assertIn('room is what the VMs', self.notes[0])
+            # and who does not answer of the first is not asked again
+            self.assertEqual(HOSTS, self.left(error, much))
+            self.assertEqual(1, len(self.placement.asked))
+        self.assertEqual(HOSTS, self.left(opens=sdk_errors.SDKException('x')))
+        self.assertIn('Placement: x', self.notes[0])
+
+    def test_without_placement_nobody_is_asked(self):
+        notes = []
+        found = room.without_held(HOSTS, (ONE,), (), None, NODES, notes)
+        self.assertEqual((HOSTS, []), (found, notes))
+
+    def test_one_request_for_each_host(self):
+        self.left()
+        self.assertEqual(
+            [f'/resource_providers/uuid-{x}/usages' for x in 'ab'],
+            sorted(self.placement.asked),
+        )
