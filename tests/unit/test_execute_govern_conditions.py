@@ -96,6 +96,13 @@ class TestDeadline(unittest.TestCase):
         self.assertFalse(states.last_call(found))
         found.gauge.dirty = None
         self.assertFalse(states.last_call(found))
+        # three looks are enough where no cap was changed
+        found = state(*rows[:3], deadline=140.0, policy={'lead': 5.0}, now=40)
+        found.gauge.dirty = 20.0
+        self.assertTrue(states.last_call(found))
+        # and there is none for what will not be late
+        found.gauge.dirty = None
+        self.assertFalse(states.last_call(found))
 
 
 class TestStall(unittest.TestCase):

@@ -165,6 +165,48 @@ class TestDeadline(Base):
             'the VM writes as fast as it is sent, 80 Mbit/s', told.text
         )
 
+    def test_one_that_should_have_ended_needs_no_more(self):
+        rows = ((0.0, 0.0, 1e9), (5.0, 5e8, 5e8), (70.0,))
+        (found,) = self.said(self.governor(deadline=100.0), *rows)
+        self.assertEqual(
+            'its deadline is in 30 s, and it needs 0.0 s more; will leave it '
+            'running',
+            found.text,
+        )
+
+    def overdue(self, *rows, **values):
+        """Since when it is, after each look; s, bytes sent, left, written."""
+        gov = self.governor(deadline=1000.0, **values)
+        found = []
+        for at, sent, left, number, dirty in rows:
+            shown = counters(sent, left, number, dirty_rate=dirty)
+            gov.look(BEGAN + at, shown)
+            found.append(gov.overdue_at and gov.overdue_at - BEGAN)
+        return found
+
+    def test_it_is_foretold_from_the_second_round_on_and_anew_each_time(self):
+        self.assertEqual(
+            [None, None, 10.0, 10.0, None, 13.0],
+            self.overdue(
+                (0.0, 0.0, 1e9, 1, 2e8),
+                (5.0, 5e8, 5e8, 1, 2e8),
+                (10.0, 1e9, 3e8, 2, 2e8),
+                (11.0, 11e8, 2e8, 2, 2e8),
+                (12.0, 12e8, 1e8, 2, 1e6),
+                (13.0, 13e8, 1e8, 3, 2e8),
+            ),
+        )
+
+    def test_with_more_bandwidth_too(self):
+        rows = [(*row, 99e6) for row in STALL]
+        self.assertEqual([None, 10.0, 10.0, None], self.overdue(*rows, **ROOM))
+
+    def test_a_minimum_is_waited_for_only_while_there_is_trouble(self):
+        gov = self.governor(post_copy=True)
+        gov.wanted_at = BEGAN
+        self.said(gov, FIRST)
+        self.assertIsNone(gov.wanted_at)
+
 
 class TestRounds(Base):
     def test_the_next_rounds_cap_is_said_with_what_is_written(self):
