@@ -130,7 +130,7 @@ def lead(state: State) -> float:
 def held(state: State) -> float | None:
     """Bandwidth for a byte/s of memory, if the cap holds it back."""
     rate = state.gauge.rate
-    if not rate or not state.prospect.capable or math.isinf(state.cap):
+    if not rate or not state.prospect.capable:
         return None
     return state.cap / rate if rate >= HOLDS * state.cap else None
 
