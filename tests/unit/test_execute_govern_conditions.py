@@ -1,11 +1,13 @@
 """The governor's conditions, each on both sides of its bound."""
 
+import dataclasses
 import math
 import unittest
 
 from tests.unit.test_execute_gauge import counters
 from watcher_tsmig import errors
 from watcher_tsmig.execute import govern_state as states
+from watcher_tsmig.execute.gauge import Counters
 from watcher_tsmig.execute.govern_state import State
 from watcher_tsmig.execute.govern_values import Does
 from watcher_tsmig.execute.govern_values import Policy
@@ -189,6 +191,8 @@ class TestBandwidth(unittest.TestCase):
             ({**more, 'cap': 125.0}, 100.0),
             # 500 bytes in the 5 s that are left
             ({**more, 'takes': 10.0}, 130.0),
+            # and in the last half of a second
+            ({**more, 'takes': 5.5, 'ceiling': 2000.0}, 1030.0),
             ({**more, 'takes': 5.0}, 400.0),
             ({**more, 'takes': 4.0}, 400.0),
             ({**more, 'takes': 1000.0}, 80.0),
@@ -196,7 +200,9 @@ class TestBandwidth(unittest.TestCase):
             self.assertAlmostEqual(cap, states.wanted(self.found(**values)))
 
     def test_another_cap_is_set_as_a_round_begins_and_if_it_differs(self):
-        def differs(increment, *rows, cap=100.0, hurry=False, **policy):
+        def differs(
+            increment, *rows, cap=100.0, hurry=False, known=True, **policy
+        ):
             found = state(
                 *(rows or (FIRST, SECOND)),
                 caps=True,
@@ -205,6 +211,8 @@ class TestBandwidth(unittest.TestCase):
                 policy={'increment': increment, 'step': 0.25, **policy},
             )
             found.hurry = hurry
+            if not known:
+                found.gauge.dirty = None
             return states.differs(found)
 
         # 30 are written; from 125 on it is raised
@@ -218,6 +226,7 @@ class TestBandwidth(unittest.TestCase):
         again = (11.0, 1100.0, 200.0, 2)
         self.assertFalse(differs(99.0, FIRST, SECOND, again))
         self.assertFalse(differs(99.0, FIRST))
+        self.assertFalse(differs(399.0, known=False))
         self.assertFalse(differs(99.0, cap=500.0, lower=True))
 
 
@@ -251,7 +260,15 @@ class TestSwitch(unittest.TestCase):
         for count, time in ((8, True), (7, False)):
             found = self.found(*self.LOOKS[:count])
             self.assertIs(time, states.minimum(found), count)
+        seldom = [(at, 100.0 * at, 1000.0 - 100.0 * at) for at in (4, 6, 8)]
+        self.assertTrue(states.minimum(self.found(*seldom)))
+
+    def test_it_is_not_time_where_nobody_knows_what_is_left_or_sent(self):
         self.assertFalse(states.minimum(self.found()))
+        self.assertFalse(states.minimum(self.found(FIRST)))
+        found = self.found()
+        found.gauge.look(BEGAN, Counters(bandwidth=100.0))
+        self.assertFalse(states.minimum(found))
 
     def test_a_minimum_is_waited_for_and_not_for_longer_than_that(self):
         for since, time in ((5.0, True), (5.1, False)):
@@ -273,6 +290,26 @@ class TestSwitch(unittest.TestCase):
 
 
 class TestValues(unittest.TestCase):
+    def test_who_sets_nothing_is_governed_alike_after_an_upgrade(self):
+        self.assertEqual(
+            {
+                'does': Does.OBSERVE,
+                'increment': 50e6 / 8,
+                'step': 0.05,
+                'margin': 0.04,
+                'rounds': 2,
+                'patience': 40.0,
+                'wait': 15.0,
+                'lead': 30.0,
+                'again': 3.0,
+                'tries': 20,
+                'lower': False,
+                'abort': False,
+            },
+            dataclasses.asdict(Policy()),
+        )
+        self.assertEqual(0.0, Prospect(deadline=1.0).settles)
+
     def refused(self, kind, name, value):
         given = {'deadline': 1.0} if kind is Prospect else {}
         with self.assertRaises(errors.InputError, msg=(name, value)) as caught:
