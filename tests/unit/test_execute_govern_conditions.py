@@ -308,7 +308,8 @@ class TestValues(unittest.TestCase):
             },
             dataclasses.asdict(Policy()),
         )
-        self.assertEqual(0.0, Prospect(deadline=1.0).settles)
+        nothing = Prospect(deadline=1.0)
+        self.assertEqual((0.0, 0.0), (nothing.settles, nothing.floor))
 
     def refused(self, kind, name, value):
         given = {'deadline': 1.0} if kind is Prospect else {}

@@ -64,6 +64,15 @@ class TestGoverning(unittest.TestCase):
             governing.look(1.0, RUNS)
             self.assertIsNotNone(governing.governor)
 
+    def test_without_disks_it_is_judged_before_memory_is_counted(self):
+        governing = self.governing(deadline=10.0)
+        decision = governing.look(0.0, Counters())
+        self.assertIsNone(decision)
+        # half of its deadline has passed, and nobody tells anything
+        self.assertIn(
+            'nobody tells how far', governing.look(5.0, Counters()).text
+        )
+
     def test_it_raises_caps_only_while_somebody_puts_them_in_force(self):
         governing = self.governing(cap=5e6)
         for enforcement, caps in (
