@@ -85,7 +85,9 @@ class Agents:
             balloon=True,
         )
         driver = AgentCaps(self)  # type: ignore[arg-type]
-        return Giving(driver, order, WallClock(), Pace(poll=0.2), KEEP)
+        return Giving(
+            driver, order, WallClock(), Pace(poll=0.2), KEEP, lambda: False
+        )
 
 
 @contextlib.contextmanager

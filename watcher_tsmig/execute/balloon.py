@@ -74,7 +74,7 @@ class Giving:
     clock: Clock
     pace: Pace
     keep: float
-    cancelled: Callable[[], bool] = lambda: False
+    cancelled: Callable[[], bool]
     given: Given | None = None
     trouble: str = ''
 

@@ -34,7 +34,6 @@ class Budget:
     def spend(self, now: float) -> None:
         """A request is made now."""
         self.began = min(self.began, now)
-        self._forget(now)
         self.asked.append(now)
 
     def pause(
