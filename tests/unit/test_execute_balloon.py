@@ -122,6 +122,15 @@ class TestGiving(Base):
         self.assertIn('(it has no balloon device)', outcome.remark)
         self.assertEqual(1, len(self.agents.calls))
 
+    def test_nothing_is_given_back_where_the_destination_refuses(self):
+        def refuses(host, vm, **_):
+            raise Refusal(Code.UNFIT, 'it is of another release')
+
+        self.agents.take_again = refuses
+        outcome = self.moved()
+        self.assertEqual('cmp-2', outcome.host)
+        self.assertIn('given back (it is of another rel', outcome.remark)
+
     def test_why_a_guest_gave_less_is_told(self):
         self.agents.why = 'the guest swapped'
         self.assertIn('(the guest swapped)', self.moved().remark)

@@ -89,7 +89,12 @@ class TestBreaker(unittest.TestCase):
         for i in range(PLANS - 1):
             breaker_of(f'plan-{i}')
         self.assertEqual(1, breaker_of('old').refusals['b'])
+        # it was used since, and so the others are older
+        for i in range(PLANS - 1):
+            breaker_of(f'new-{i}')
+        self.assertEqual(1, breaker_of('old').refusals['b'])
         for i in range(PLANS):
             breaker_of(f'plan-{i}')
         self.assertEqual(0, breaker_of('old').refusals['b'])
         self.assertLessEqual(len(module._BREAKERS), PLANS)
+        self.assertEqual(64, PLANS)

@@ -54,6 +54,25 @@ class TestBudget(unittest.TestCase):
         budget.spend(60.0)
         self.assertAlmostEqual(60.0 / 11, budget.pause(60.0, 0.0))
 
+    def test_the_first_minute_is_over_when_it_is(self):
+        budget = Budget(MOST)
+        budget.spend(0.0)
+        self.assertAlmostEqual(0.5 / 10 / 3, budget.pause(59.5, 0.0))
+
+    def test_of_few_requests_one_is_a_look(self):
+        for most in (1, 4, 5):
+            budget = Budget(most)
+            budget.spend(0.0)
+            self.assertEqual(60.0, budget.pause(0.0, 0.0))
+
+    def test_a_request_is_forgotten_after_a_minute_and_no_other(self):
+        for first, second, now in ((0.0, 59.0, 61.0), (0.0, 30.0, 60.0)):
+            budget = Budget(6)
+            budget.spend(first)
+            budget.spend(second)
+            # of two looks one is left
+            self.assertEqual(30.0, budget.pause(now, 0.0))
+
     def test_what_came_of_a_request_is_seen_soon(self):
         budget = Budget(MOST)
         for now in range(12):
