@@ -40,6 +40,9 @@ OPTIONS = {
         'request_timeout': 12,
         'agent_timeout': 3,
         'cap_life': CAP_LIFE,
+        # as by default; one that acts would leave a late pre-copy to Nova
+        'governor': 'observe',
+        'start_patience': 20,
         'nova_requests': 600,
     },
     'watcher_actions.traffic_sensitive_verify': {'patience': 15},

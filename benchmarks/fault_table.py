@@ -44,7 +44,7 @@ ARRIVED, STAYED = frozenset({End.ARRIVED}), frozenset({End.STAYED})
 EITHER = ARRIVED | STAYED
 ERROR, DELETED = frozenset({End.ERROR}), frozenset({End.DELETED})
 # Nova has not seen its end
-UNSEEN = frozenset({End.SPLIT, End.BUSY})
+SPLIT, UNSEEN = frozenset({End.SPLIT}), frozenset({End.SPLIT, End.BUSY})
 # Its destination never answered
 LATE = UNSEEN | ERROR
 BEFORE = None
@@ -254,7 +254,8 @@ def _restarts() -> list[Fault]:
                 )
                 for up, wait in ((False, 0.0), (True, 5.0))
             ),
-            ends=EITHER | ERROR,
+            # it may arrive while nobody at its source looks
+            ends=EITHER | ERROR | SPLIT,
             says='failed|no longer|nova-compute',
         )
         for at in (ACCEPTED, RUNNING)

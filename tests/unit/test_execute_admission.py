@@ -122,6 +122,16 @@ class TestGate(unittest.TestCase):
             self.assertEqual(pause, gate.waited)
             self.assertEqual(told, gate.told().partition(' (')[0])
 
+    def test_who_only_waited_for_his_turn_says_so(self):
+        gate = self.gate([], shared=self.slow)
+        gate.enter()
+        self.assertEqual('waited 59 s (while others started)', gate.told())
+
+    @contextlib.contextmanager
+    def slow(self):
+        self.clock.sleep(59.0)
+        yield
+
     def test_of_two_reasons_to_wait_the_first_is_told(self):
         limits = {'per_source': 1, 'per_destination': 1}
         gate = self.gate([ONE_OUT], [ONE_IN], [], **limits)

@@ -219,6 +219,14 @@ class TestEnds(Ends):
         self.assertIn('in ERROR on cmp-1, but runs there', text)
         self.assertIn('"openstack server set --state active"', text)
 
+    def test_what_arrived_while_nobody_at_its_source_looked_is_told(self):
+        self.nova.story = [(3, 'running'), (None, 'error')]
+        self.caps = Agents(cmp_1=False, cmp_2=True)
+        text = self.fails()
+        self.assertIn('runs on cmp-2, but Nova counts it to cmp-1', text)
+        self.assertIn('do not start it again', text)
+        self.assertNotIn('plan again', text)
+
     def test_a_server_in_error_that_runs_nowhere_is_to_be_started(self):
         self.nova.story = [(3, 'running'), (None, 'error')]
         self.ends_in_error()

@@ -166,9 +166,10 @@ class TestFailed(Base):
         text = self.failed('error', in_phase('running (post-copy)'), ran=True)
         self.assertIn('its post-copy failed (Nova: error); it runs on', text)
 
-    def test_where_any_other_runs_is_known(self):
+    def test_of_what_was_sent_the_agents_say_where_it_runs(self):
         self.caps = Agents(cmp_1=False, cmp_2=True)
-        self.assertNotIn('runs', self.failed(ran=True))
+        self.assertIn('it runs on cmp-2', self.failed(ran=True))
+        self.assertNotIn('runs', self.failed(elsewhere=True))
 
 
 class TestQuiet(Base):

@@ -140,7 +140,8 @@ class Gate:
         """For people, once it has ended."""
         if self.waited < WORTH:
             return ''
-        return f'waited {human_time(self.waited)} ({self.why})'
+        why = self.why or 'while others started'
+        return f'waited {human_time(self.waited)} ({why})'
 
     def _full(self) -> str:
         if not self.limits:

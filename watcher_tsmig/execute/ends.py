@@ -111,7 +111,8 @@ class Ends:
         text = f'{cause} (Nova: {status})'
         if self.pace.resets and self._reset():
             text += '; it was in ERROR, runs on, and was set active'
-        self.fail(text, refused=refused and not ran)
+        # what was sent may have arrived while Nova did not look
+        self.fail(text, refused=refused and not ran, look=ran)
 
     def quiet(self, watch: Watch, record: Record | None) -> Stop | None:
         """Nothing moves: is there somebody to move it?
