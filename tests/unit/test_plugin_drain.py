@@ -56,6 +56,7 @@ class Base(unittest.TestCase):
             [cloud.aggregate('ab', post_copy='true', nic_mbit_s='1000')],
         )
         self._replace(access, 'compute', self._open)
+        self._replace(access, 'placement', self._placement)
         self.emptied = {}
         self._replace(others, 'emptied', lambda audit: self.emptied)
         self.bound = {}
@@ -68,6 +69,12 @@ class Base(unittest.TestCase):
     @contextlib.contextmanager
     def _open(self, osc, timeout):
         yield self.compute
+
+    @contextlib.contextmanager
+    def _placement(self, osc, timeout):
+        """Nothing is taken."""
+        answer = cloud.thing(status_code=200, json=lambda: {'usages': {}})
+        yield cloud.thing(get=lambda path: answer)
 
     def run_it(
         self, *, model=None, error=None, given=None, scope=None, **parameters
