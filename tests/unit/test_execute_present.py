@@ -5,17 +5,11 @@ import math
 import unittest
 
 from tests.unit.small_cloud import Clock
-from tests.unit.test_execute_migration import Base
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
-from watcher_tsmig.execute import Pace
-from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import present
-from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
 from watcher_tsmig.execute.present import Link
 from watcher_tsmig.execute.present import Present
 from watcher_tsmig.plan.values import Mode
@@ -266,136 +260,73 @@ class TestLook(unittest.TestCase):
             self.agents.traffic = lambda host, told=told: told
             self.assertEqual((), self.look().links, told)
 
+    def test_a_host_whose_link_is_unknown_is_not_asked_for_it(self):
+        self.look(dataclasses.replace(PLANNED, destination_link=None))
+        self.assertEqual(
+            {'cmp-1'},
+            {host for host, verb, _ in self.agents.asked if verb == 'traffic'},
+        )
+
+    def test_writing_is_known_where_no_link_is(self):
+        self.agents.writes = 300.0
+        wanted = dataclasses.replace(
+            PLANNED, source_link=None, destination_link=None
+        )
+        found = self.look(wanted)
+        self.assertGreater(found.writes, 0)
+        self.assertEqual((), found.links)
+
+    def test_links_are_known_where_writing_is_not(self):
+        self.agents.trouble = 'refused'
+        found = self.look()
+        self.assertEqual(2, len(found.links))
+        self.assertEqual(0.0, found.writes)
+
+    def test_who_does_not_answer_is_asked_once(self):
+        self.agents.silent = {'cmp-2'}
+        self.look()
+        asked = [host for host, verb, _ in self.agents.asked]
+        self.assertEqual(1, asked.count('cmp-2'))
+
+    def test_an_agent_that_dies_meanwhile_says_nothing(self):
+        self.agents.writes = 900.0
+        sleep = self.clock.sleep
+
+        def dies(seconds):
+            sleep(seconds)
+            self.agents.silent = {'cmp-1', 'cmp-2'}
+
+        self.clock.sleep = dies
+        self.assertEqual(Present(), self.look())
+
+    def test_the_time_between_two_counts_is_the_hosts(self):
+        self.agents.carries['cmp-1'] = (300, 0)
+        real = self.agents.traffic
+
+        def slow(host):
+            told = real(host)
+            return {**told, 'at': told['at'] * 2}
+
+        self.agents.traffic = slow
+        self.assertEqual(150, self.loads(self.look())[('cmp-1', 'sends')])
+        still = {**real('cmp-1'), 'at': 1.0}
+        self.agents.traffic = lambda host: still
+        self.assertEqual((), self.look().links)
+
+    def test_a_measurement_may_take_so_much_longer(self):
+        self.agents.writes = 300.0
+        for takes, known in ((2.9, True), (3.4, False)):
+            self.agents.takes = takes
+            self.assertIs(known, self.look().writes > 0, takes)
+
+    def test_a_measurement_without_a_number_says_nothing(self):
+        self.agents.writing = lambda host: {
+            'status': 'measured', 'dirtied': None, 'trouble': '',
+        }  # fmt: skip
+        self.assertEqual(0.0, self.look().writes)
+
     def test_a_counter_that_was_started_anew_is_no_load(self):
         self.agents.carries['cmp-1'] = (-700, 0)
         self.assertNotIn(('cmp-1', 'sends'), [
             key for key, load in self.loads(self.look()).items() if load
         ])  # fmt: skip
-
-
-class TestStart(Base):
-    """From what is measured to what Nova is asked."""
-
-    def setUp(self):
-        super().setUp()
-        self.agents = Agents(self.clock)
-
-    def go(self, wanted=None, *, does=Does.OBSERVE, **more):
-        return carry_out(
-            OpenStackSdk(self.nova),
-            wanted or PLANNED,
-            cancelled=more.pop('cancelled', lambda: False),
-            caps=self.agents,
-            governor=Policy(does=does),
-            pace=Pace(**{'present': 60.0, **more}),
-            clock=self.clock,
-        )
-
-    def test_as_planned_nothing_is_said(self):
-        outcome = self.go()
-        self.assertFalse(outcome.adapted)
-        self.assertNotIn('instead', outcome.remark)
-
-    def test_another_cap_is_told_with_why(self):
-        self.agents.carries['cmp-1'] = (800, 0)
-        outcome = self.go()
-        self.assertTrue(outcome.adapted)
-        self.assertIn('instead of 3.4 Gbit/s: cmp-1 sends', outcome.remark)
-
-    def test_it_starts_once_the_link_is_free(self):
-        self.agents.carries['cmp-1'] = (990, 0)
-        began = self.clock.now()
-        real = self.agents.traffic
-
-        def traffic(host):
-            if self.clock.now() > began + 20:
-                self.agents.carries['cmp-1'] = (0, 0)
-            return real(host)
-
-        self.agents.traffic = traffic
-        self.assertFalse(self.go().adapted)
-        self.assertGreater(self.nova.began, began + 20)
-
-    def test_a_full_destination_may_be_replaced_by_another(self):
-        self.agents.carries['cmp-2'] = (0, 990)
-        with self.assertRaises(errors.DestinationError) as caught:
-            self.go()
-        self.assertIn('cmp-2 receives', caught.exception.why)
-        self.assertRegex(str(caught.exception), r', for 6\d s; plan again')
-        self.assertEqual([], self.nova.calls)
-
-    def test_another_destination_does_not_help_a_full_source(self):
-        self.agents.carries['cmp-1'] = (990, 0)
-        text = self.fails()
-        self.assertIn('cmp-1 sends', text)
-        self.assertIn('plan again', text)
-        self.assertEqual([], self.nova.calls)
-        with self.assertRaises(errors.MigrationError) as caught:
-            self.go()
-        self.assertNotIsInstance(caught.exception, errors.DestinationError)
-
-    def test_who_writes_too_fast_is_not_begun(self):
-        self.agents.writes = 900.0
-        self.assertIn('it writes', self.fails())
-        self.assertEqual([], self.nova.calls)
-
-    def test_where_the_governor_may_act_a_pre_copy_becomes_a_hybrid(self):
-        self.agents.writes = 900.0
-        self.nova.story = [(30, 'running'), (None, 'completed')]
-        for does, permitted, hybrid in (
-            (Does.ACT, True, True),
-            (Does.ACT, False, False),
-            (Does.OBSERVE, True, False),
-        ):
-            wanted = dataclasses.replace(
-                PLANNED, post_copy_permitted=permitted
-            )
-            if not hybrid:
-                self.fails(wanted, does=does)
-                self.assertEqual([], self.nova.calls)
-                continue
-            outcome = self.go(wanted, does=does)
-            self.assertTrue(outcome.adapted)
-            self.assertIn('hybrid instead of pre-copy', outcome.remark)
-            self.setUp()
-            self.agents.writes = 900.0
-
-    def test_a_full_link_is_no_reason_for_a_post_copy(self):
-        self.agents.carries['cmp-1'] = (990, 0)
-        wanted = dataclasses.replace(PLANNED, post_copy_permitted=True)
-        for writes in (0.0, 900.0):
-            self.agents.writes = writes
-            self.fails(wanted, does=Does.ACT)
-            self.assertEqual([], self.nova.calls, writes)
-
-    def test_a_hybrid_has_no_more_than_the_link_leaves_it(self):
-        self.agents.carries['cmp-1'] = (700, 0)
-        self.agents.writes = 900.0
-        wanted = dataclasses.replace(PLANNED, post_copy_permitted=True)
-        self.assertIn('cap 2.5 Gbit/s', self.go(wanted, does=Does.ACT).remark)
-
-    def test_a_cancelled_plan_does_not_wait(self):
-        self.agents.writes = 900.0
-        began = self.clock.now()
-        self.assertIn('cancelled', self.fails(cancelled=lambda: True))
-        self.assertLess(self.clock.now(), began + 5)
-
-    def test_where_nobody_is_to_look_nobody_is_asked(self):
-        self.agents.writes = 900.0
-        self.go(present=0.0)
-        self.assertNotIn('traffic', [verb for _, verb, _ in self.agents.asked])
-
-    def test_after_a_wait_it_is_looked_again_where_the_vm_is(self):
-        self.agents.carries['cmp-1'] = (990, 0)
-        real, looks = self.agents.traffic, []
-
-        def traffic(host):
-            looks.append(host)
-            if len(looks) > 4:
-                self.agents.carries['cmp-1'] = (0, 0)
-                self.nova.server.is_locked = True
-            return real(host)
-
-        self.agents.traffic = traffic
-        self.assertIn('is locked', self.fails())
-        self.assertEqual([], self.nova.calls)

@@ -82,6 +82,54 @@ class TestRoom(unittest.TestCase):
             self.notes,
         )
 
+    def test_a_cpu_is_a_difference_and_a_part_of_one_is_none(self):
+        for vcpus, left in ((2, 32.0), (2.9, 32.0), (3, 31.0), (5, 29.0)):
+            found = self.left({**USAGE, 'VCPU': vcpus})['a']
+            self.assertEqual(left, found.vcpus, vcpus)
+
+    def test_answers_that_make_no_sense_are_no_knowledge(self):
+        for wrong in (None, [], {'MEMORY_MB': None}, {'VCPU': 'x'}):
+            self.left(b=None)
+            self.placement.usages['uuid-b'] = {}
+            real = self.placement.get
+
+            def get(path, wrong=wrong, real=real):
+                answer = real(path)
+                if path.endswith('uuid-b/usages'):
+                    answer.json = lambda: (
+                        {} if wrong == [] else {'usages': wrong}
+                    )
+                return answer
+
+            self.placement.get = get
+            notes = []
+            found = room.without_held(
+                HOSTS, (ONE,), (), self.placement.open, NODES, notes
+            )
+            self.assertEqual(HOSTS, found, wrong)
+            self.assertIn('Placement: b: ', notes[0])
+
+    def test_the_first_that_is_unknown_is_named(self):
+        self.placement = SmallPlacement(
+            **{'uuid-a': {}, 'uuid-b': 503, 'uuid-c': 503}
+        )
+        notes = []
+        room.without_held(
+            HOSTS, (), (), self.placement.open,
+            {**NODES, 'c': 'uuid-c'}, notes,
+        )  # fmt: skip
+        self.assertIn('Placement: b: ', notes[0])
+        self.assertEqual(1, len(notes))
+
+    def test_a_cloud_without_hosts_asks_nobody(self):
+        notes = []
+        placement = SmallPlacement()
+        self.assertEqual(
+            {},
+            room.without_held({}, (), (), placement.open, {}, notes),
+        )
+        self.assertEqual([], notes)
+
     def test_a_host_has_never_less_than_nothing(self):
         huge = {'MEMORY_MB': 1 << 20, 'VCPU': 999, 'DISK_GB': 9999}
         found = self.left(huge)['a']

@@ -30,7 +30,14 @@ from watcher_tsmig.units import human_size
 AT_ONCE = 8
 # s in all; of whom nothing is known then, Nova's VMs alone count.
 WITHIN = 60.0
-UNKNOWN = (*CLIENT_ERRORS, KeyError, TypeError, ValueError, TimeoutError)
+UNKNOWN = (
+    *CLIENT_ERRORS,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    TimeoutError,
+)
 # Placement counts whole GiB of disks, rounded up; of each VM so much is no
 # difference.
 ROUNDED = 1.0 * GIB
