@@ -309,6 +309,23 @@ class TestEnds(Ends):
         self.fails(self.post_copy, resets=True)
         self.assertEqual([], self.asked('reset'))
 
+    def test_nor_is_one_that_was_to_be_stopped_meanwhile(self):
+        self.nova.story = [(None, 'running')]
+        self.switches_and(5, 'running (post-copy)', None, 'error')
+        self.ends_in_error()
+        self.caps = Agents(cmp_1=True, cmp_2=False)
+        with self.assertRaises(errors.MigrationError) as caught:
+            carry_out(
+                OpenStackSdk(self.nova),
+                self.post_copy,
+                cancelled=lambda: self.nova.status() == 'running (post-copy)',
+                caps=self.caps,
+                pace=Pace(resets=True),
+                clock=self.clock,
+            )
+        self.assertEqual([], self.asked('reset'))
+        self.assertIn('its post-copy failed', str(caught.exception))
+
     def test_a_post_copy_that_failed_is_told_from_a_pre_copy(self):
         self.nova.story = [(None, 'running')]
         self.switches_and(5, 'running (post-copy)', None, 'error')

@@ -146,10 +146,11 @@ class TestFailed(Base):
                 self.assertIn(f'{stop.value} (Nova: {status})', text)
         self.assertIn('somebody aborted it', self.failed('cancelled'))
 
-    def test_who_stopped_it_is_told_also_where_it_was_switched(self):
+    def test_a_post_copy_that_failed_is_told_whoever_wanted_to_stop_it(self):
         seen = in_phase('running (post-copy)', cancelled=True)
         text = self.failed('error', seen, ran=True)
-        self.assertIn('the action plan was cancelled (Nova: error)', text)
+        self.assertIn('its post-copy failed (Nova: error)', text)
+        self.assertIn('reboot --hard', text)
 
     def test_what_is_not_at_rest_may_not(self):
         for seen in (server(task='migrating'), THERE, server(vm_state='x')):

@@ -101,7 +101,7 @@ class Ends:
         # what failed before anything was sent another host may take, but for
         # what somebody put an end to
         refused = stop is Stop.DEAD or (stop is None and status != ABORTED)
-        if stop is None and watch.switched:
+        if watch.switched:  # whatever it was to be stopped for
             self.fail(
                 f'its post-copy failed (Nova: {status})',
                 look=True,

@@ -121,7 +121,7 @@ class _Run:
     ready: Ready
     doubt: str = ''
     remark: str = ''
-    told: object = None
+    told: tuple[str, float | None, str] | None = None
 
     def follow(self) -> Outcome:
         """Start the migration and watch it until it has ended."""
