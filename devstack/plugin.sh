@@ -5,17 +5,11 @@
 # extra, test-config), unstack, clean.
 
 TSMIG_PLUGIN_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-TSMIG_STRATEGIES="traffic_sensitive_drain traffic_sensitive_maintenance
-    traffic_sensitive_relief"
 
 # Each line: section, option, value. `clean` takes away what this sets.
 function _tsmig_watcher_options {
-    local strategy
     echo "watcher_applier workers $TSMIG_APPLIER_WORKERS"
     echo "watcher_workflow_engines.taskflow max_workers $TSMIG_MAX_WORKERS"
-    for strategy in $TSMIG_STRATEGIES; do
-        echo "watcher_strategies.$strategy traffic_sampling $TSMIG_POLLING"
-    done
 }
 
 function _tsmig_nova_options {

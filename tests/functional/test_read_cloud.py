@@ -149,7 +149,8 @@ class TestRead(testtools.TestCase):
     def test_what_the_cloud_is_made_of_comes_back(self):
         found = self.read()
         self.assertEqual(
-            ('no Gnocchi is configured; nothing is measured',), found.notes
+            ('no source of measures is configured; nothing is measured',),
+            found.notes,
         )
         self.assertEqual(dataclasses.replace(CLOUD, taken_at=1.0), found.cloud)
 

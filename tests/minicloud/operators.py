@@ -257,28 +257,50 @@ class Operator:
         :param every: Ceilometer's polling interval, s
         """
         found = self._instance(server)
-        nic = f'{found["OS-EXT-SRV-ATTR:instance_name"]}-{server}-tap0'
-        rates = {'network.outgoing.bytes': tx, 'network.incoming.bytes': rx}
+        now = time.time()
+        self.feed_nic(
+            f'{found["OS-EXT-SRV-ATTR:instance_name"]}-{server}-tap0',
+            server,
+            {
+                name: [
+                    (now - every * k, rate * every * (count - k))
+                    for k in range(count, -1, -1)
+                ]
+                for name, rate in (
+                    ('network.outgoing.bytes', tx),
+                    ('network.incoming.bytes', rx),
+                )
+            },
+            policy,
+        )
+
+    def feed_nic(
+        self,
+        nic: str,
+        server: str,
+        counters: Mapping[str, Sequence[tuple[float, float]]],
+        policy: str,
+    ) -> None:
+        """Samples of the counters of an interface of whatever server.
+
+        :param counters: (seconds since the epoch, value), by metric
+        """
         metric = {'archive_policy_name': policy, 'unit': 'B'}
         self.gnocchi.resource.create(
             'instance_network_interface',
             {
                 'id': nic,
-                'name': 'tap0',
+                'name': nic[-4:],
                 'instance_id': server,
-                'metrics': dict.fromkeys(rates, metric),
+                'metrics': dict.fromkeys(counters, metric),
             },
         )
-        now = time.time()
         batch = {
             name: [
-                {
-                    'timestamp': _iso(now - every * k),
-                    'value': rate * every * (count - k),
-                }
-                for k in range(count, -1, -1)
+                {'timestamp': _iso(at), 'value': value}
+                for at, value in samples
             ]
-            for name, rate in rates.items()
+            for name, samples in counters.items()
         }
         self.gnocchi.metric.batch_resources_metrics_measures({nic: batch})
 

@@ -63,8 +63,6 @@ class TestPhases(Base):
         watcher = self.read(self.watcher)
         self.assertEqual('2', watcher['watcher_applier']['workers'])
         self.assertEqual('1', watcher['watcher_applier']['keep'])
-        drain = watcher['watcher_strategies.traffic_sensitive_drain']
-        self.assertEqual('300', drain['traffic_sampling'])
         libvirt = self.read(self.nova)['libvirt']
         self.assertEqual('True', libvirt['live_migration_permit_post_copy'])
         self.assertEqual('qemu', libvirt['virt_type'])

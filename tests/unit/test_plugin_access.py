@@ -120,8 +120,35 @@ class TestShared(Base):
                 self.assertEqual(interface, proxy.interface)
                 self.assertEqual(30.0, self.osc.session.timeout)
 
-    def test_gnocchis_requests_have_a_bound_too(self):
-        self.assertEqual('g', access.gnocchi(self.osc, 20.0))
+    def test_requests_to_a_source_have_a_bound_too(self):
+        self.assertEqual(20.0, access.reach(self.osc, 20.0).timeout)
         self.assertEqual(20.0, self.osc.session.timeout)
-        access.gnocchi(self.osc, 10.0)
-        self.assertEqual(20.0, self.osc.session.timeout)
+        self.assertEqual(20.0, access.reach(self.osc, 10.0).timeout)
+
+    def test_a_source_is_where_watcher_would_look_for_it(self):
+        self.set('gnocchi_client', region_name='two', endpoint_type='admin')
+        found = access.reach(self.osc, 20.0)
+        self.assertIs(self.osc.session, found.session)
+        self.assertEqual(
+            {'interface': 'admin', 'region_name': 'two'},
+            found.catalogue['gnocchi'],
+        )
+        self.assertEqual('', found.place)
+
+    def test_a_prometheus_is_that_of_watcher_with_what_it_wants(self):
+        self.set(
+            'prometheus_client', host='::1', username='me', password='secret'
+        )
+        found = access.reach(self.osc, 20.0)
+        self.assertEqual('http://[::1]:9090', found.place)
+        self.assertEqual(('me', 'secret'), found.account)
+        self.assertNotIn('secret', repr(found))
+        self.set('prometheus_client', cafile='/ca', keyfile='/k')
+        self.set('prometheus_client', certfile='/c')
+        found = access.reach(self.osc, 20.0)
+        self.assertEqual('https://[::1]:9090', found.place)
+        self.assertEqual('/ca', found.verify)
+        self.assertEqual(('/c', '/k'), found.cert)
+        # what is somewhere else gets no password
+        found = access.reach(self.osc, 20.0, 'http://other')
+        self.assertEqual(('http://other', None), (found.place, found.account))

@@ -30,7 +30,7 @@ def setUpModule():
 
 def config(**values):
     given = {option.name: option.default for option in options.STRATEGY}
-    given |= {'use_gnocchi': False, 'cap_driver': 'none'}
+    given |= {'metrics_source': 'none', 'cap_driver': 'none'}
     return utils.Struct({**given, **values})
 
 

@@ -24,7 +24,9 @@ class TestLog(test_plugin_drain.Base):
 
     def test_what_telemetry_could_not_read_is_noted(self):
         texts, _ = self.logged(hosts=['a'])
-        self.assertIn('no Gnocchi is configured; nothing is measured', texts)
+        self.assertIn(
+            'no source of measures is configured; nothing is measured', texts
+        )
 
     def test_why_nothing_is_planned(self):
         texts, _ = self.logged(hosts=['a'], given={'dirty_metric': 'x'})

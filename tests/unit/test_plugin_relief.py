@@ -31,6 +31,8 @@ from watcher_tsmig.plugin import relief
 from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.reasons import Reason
+from watcher_tsmig.telemetry.counters import LAG
+from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
 CONF = cfg.CONF
 
@@ -61,13 +63,21 @@ class Base(unittest.TestCase):
         self.records = []
         self.compute.migrations = lambda **_: self.records
         self.gnocchi = SmallGnocchi()
-        last = time.time() // SPAN * SPAN - SPAN
+        last = (time.time() - LAG) // SPAN * SPAN - SPAN
         for vm, rate in (('id-one', 500), ('id-two', 400)):
             self.gnocchi.interface(
                 vm, units.from_mbit_s(rate), 0.0, start=last, points=4
             )
         self._replace(access, 'compute', self._open)
-        self._replace(access, 'gnocchi', lambda *_: self.gnocchi)
+        self._replace(
+            access,
+            'source',
+            lambda osc, config, settings: (
+                None
+                if config.metrics_source == 'none'
+                else GnocchiSource(self.gnocchi, settings)
+            ),
+        )
         self._replace(others, 'emptied', lambda audit: {})
         self._replace(others, 'bound', lambda audit: {})
 
@@ -129,7 +139,7 @@ class TestRelief(Base):
         self.run_it()
         searches = self.gnocchi.searches
         self.assertEqual(1, searches.count('instance_network_interface'))
-        self.assertEqual(2, searches.count('instance'))
+        self.assertEqual(1, searches.count('instance'))
 
     def test_nova_is_asked_for_moves_within_the_cool_down_only(self):
         asked = []
@@ -177,8 +187,12 @@ class TestNeverRaises(Base):
         self.assertIn(expected, self.audit.status_message)
 
     def test_without_gnocchi(self):
-        self.nothing('none of 2 VMs is measured', given={'use_gnocchi': False})
-        self.assertIn('no Gnocchi is configured', self.audit.status_message)
+        self.nothing(
+            'none of 2 VMs is measured', given={'metrics_source': 'none'}
+        )
+        self.assertIn(
+            'no source of measures is configured', self.audit.status_message
+        )
 
     def test_without_novas_memory(self):
         def away(**_):

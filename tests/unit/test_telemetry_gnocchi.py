@@ -3,6 +3,7 @@
 The real gnocchiclient reads the playground in tests/functional.
 """
 
+import dataclasses
 import datetime
 import types
 import unittest
@@ -15,10 +16,57 @@ from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import dirty
 from watcher_tsmig.telemetry import traffic
 from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE
+from watcher_tsmig.telemetry.sources.gnocchi import NO_SPAN
+from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
-NOW = 1_700_000_100.0
+NOW = 1_700_000_170.0  # the last span is over, and worked in
 SPAN = 300.0
 LAST = NOW // SPAN * SPAN - SPAN  # start of the last whole span
+BEGAN = 5e9  # what a counter had before
+METHODS = ('mean', 'rate:mean')  # that Ceilometer's policies keep
+
+
+def counted(*rates, start=LAST):
+    """Means of a counter in spans that end with `start`'s.
+
+    The first span of a run tells a part of its time, so one more is there.
+    """
+    value, rows = BEGAN, []
+    first = start - SPAN * (len(rates) + 1)
+    for i, rate in enumerate((rates[0], *rates, None)):
+        rows.append((first + SPAN * i, SPAN, value))
+        value += (rate or 0.0) * SPAN
+    return rows
+
+
+def archived(samples, granularity):
+    """What Gnocchi keeps of samples, by aggregation method."""
+    spans = {}
+    before = None
+    for at, value in samples:
+        begin = at // granularity * granularity
+        values, grew = spans.setdefault(begin, ([], []))
+        values.append(value)
+        if before is not None:
+            grew.append(value - before)
+        before = value
+    made = {
+        'mean': lambda values, _: sum(values) / len(values),
+        'last': lambda values, _: values[-1],
+        'max': lambda values, _: max(values),
+        'min': lambda values, _: min(values),
+        'count': lambda values, _: len(values),
+        'rate:mean': lambda _, grew: sum(grew) / len(grew) if grew else None,
+    }
+    return {
+        how: [
+            (begin, granularity, found)
+            for begin, (values, grew) in spans.items()
+            if (found := make(values, grew)) is not None
+        ]
+        for how, make in made.items()
+    }
 
 
 def thing(**values):
@@ -30,6 +78,7 @@ class SmallGnocchi:
 
     def __init__(self):
         self.by_kind = {'instance_network_interface': [], 'instance': []}
+        # of the method `mean`, or of each that a policy has
         self.rows = {}
         self.searches = []
         self.fetches = []
@@ -47,10 +96,23 @@ class SmallGnocchi:
             ('network.incoming.bytes', rx),
         ):
             ids[metric] = f'{vm}-{name}-{metric}'
-            self.rows[ids[metric]] = [
-                (start - i * SPAN, SPAN, rate * SPAN)
-                for i in reversed(range(points))
-            ]
+            self.rows[ids[metric]] = counted(*[rate] * points, start=start)
+        self.by_kind['instance_network_interface'].append(
+            {'id': f'{vm}-{name}', 'instance_id': vm, 'metrics': ids}
+        )
+
+    def sampled(self, vm, tx, rx, granularities, methods, *, name='tap0'):
+        """An interface whose counters were sampled: (moment, value)."""
+        ids = {}
+        for way, samples in (('outgoing', tx), ('incoming', rx)):
+            metric = f'network.{way}.bytes'
+            ids[metric] = f'{vm}-{name}-{metric}'
+            rows = {how: [] for how in methods}
+            for granularity in granularities:
+                kept = archived(samples, granularity)
+                for how in methods:
+                    rows[how] += kept[how]
+            self.rows[ids[metric]] = rows
         self.by_kind['instance_network_interface'].append(
             {'id': f'{vm}-{name}', 'instance_id': vm, 'metrics': ids}
         )
@@ -82,15 +144,30 @@ class SmallGnocchi:
         ]
         return sorted(found, key=lambda r: r['id'])[:limit]
 
-    def _rows(self, metric):
+    def _rows(self, metric, how):
+        rows = self.rows[metric]
+        return rows.get(how) if isinstance(rows, dict) else rows
+
+    def _kept(self, metric, how, granularity):
+        """Rows on the wire; None if the policy has no such thing."""
+        rows = self._rows(metric, how)
+        if metric.startswith('broken') or rows is None:
+            return None
+        if granularity and granularity not in {span for _, span, _ in rows}:
+            return None
         return [
             (datetime.datetime.fromtimestamp(at, datetime.UTC), span, value)
-            for at, span, value in self.rows[metric]
+            for at, span, value in rows
+            if not granularity or span == granularity
         ]
 
     def fetch(self, operations, start, granularity):
         self.fetches.append(len(operations) - 1)
-        broken = [m for m, _ in operations[1:] if m.startswith('broken')]
+        found = {
+            metric: {how: self._kept(metric, how, granularity)}
+            for metric, how in operations[1:]
+        }
+        broken = [m for m, kept in found.items() if None in kept.values()]
         if broken:
             raise gnocchi_errors.BadRequest(
                 400,
@@ -99,18 +176,17 @@ class SmallGnocchi:
                     'detail': broken if self.names else [],
                 },
             )
-        return {
-            'measures': {
-                metric: {how: self._rows(metric)}
-                for metric, how in operations[1:]
-            }
-        }
+        return {'measures': found}
 
 
 class Base(unittest.TestCase):
     def setUp(self):
         self.server = SmallGnocchi()
-        self.settings = Settings()
+        self.settings = Settings(batch=2)
+
+    def source(self, **given):
+        settings = dataclasses.replace(self.settings, **given)
+        return GnocchiSource(self.server, settings)
 
     def gnocchi(self, **values):
         given = {'total_time': 60.0, 'batch': 2, **values}
@@ -118,21 +194,20 @@ class Base(unittest.TestCase):
 
 
 class TestTraffic(Base):
+    def of(self, source, *vms):
+        told = source.traffic(vms, NOW)
+        return traffic.by_vm(told, self.settings, NOW, source.name)
+
     def read(self, *vms):
-        return traffic.read_traffic(self.gnocchi(), vms, self.settings, NOW)
+        return self.of(self.source(), *vms)
 
     def test_rates_are_per_second_and_summed_over_the_interfaces(self):
         self.server.interface('vm-1', 1000.0, 10.0, name='tap0')
         self.server.interface('vm-1', 500.0, 5.0, name='tap1')
         found = self.read('vm-1')['vm-1']
         self.assertEqual((1500.0, 15.0), (found.tx, found.rx))
-        self.assertEqual(LAST + SPAN, found.measured_at)
+        self.assertEqual(LAST + SPAN / 2, found.measured_at)
         self.assertEqual('gnocchi', found.source)
-
-    def test_a_sampling_interval_of_its_own_is_what_a_rate_spans(self):
-        self.settings = Settings(sampling=60.0)
-        self.server.interface('vm-1', 1000.0, 10.0)
-        self.assertEqual(5000.0, self.read('vm-1')['vm-1'].tx)
 
     def test_a_vm_that_nobody_measures_is_unknown(self):
         self.assertEqual({}, self.read('vm-1'))
@@ -141,6 +216,13 @@ class TestTraffic(Base):
         self.settings = Settings(interface_type='no_such')
         self.assertEqual({}, self.read('vm-1'))
 
+    def test_an_interface_that_lacks_a_direction_is_left_out(self):
+        self.server.interface('vm-1', 1000.0, 10.0)
+        self.server.interface('vm-1', 500.0, 5.0, name='tap1')
+        resource = self.server.by_kind['instance_network_interface'][1]
+        del resource['metrics']['network.incoming.bytes']
+        self.assertEqual(1000.0, self.read('vm-1')['vm-1'].tx)
+
     def test_the_interface_of_an_earlier_host_is_left_out(self):
         self.server.interface('vm-1', 1000.0, 10.0, name='new')
         self.server.interface(
@@ -148,85 +230,48 @@ class TestTraffic(Base):
         )
         self.assertEqual(1000.0, self.read('vm-1')['vm-1'].tx)
 
-    def test_traffic_is_known_up_to_its_age_and_not_longer(self):
-        self.server.interface('vm-1', 1000.0, 10.0)
-        ended = LAST + SPAN
-        for age in (60.0, self.settings.traffic_age):
-            settings = Settings(traffic_age=age)
-            for late, known in ((0.0, True), (1.0, False)):
-                with self.subTest(age=age, late=late):
-                    found = traffic.read_traffic(
-                        self.gnocchi(), ['vm-1'], settings, ended + age + late
-                    )
-                    self.assertIs(known, 'vm-1' in found)
-
     def test_old_measures_are_unknown(self):
         self.server.interface('vm-1', 1000.0, 10.0, start=LAST - 7200)
         self.assertEqual({}, self.read('vm-1'))
 
-    def test_a_counter_that_started_again_is_not_negative_traffic(self):
-        measures = [
-            (LAST - SPAN, SPAN, 3000.0),
-            (LAST, SPAN, -5e12),
-        ]
-        rate, end = traffic.rate(measures, self.settings, NOW)
-        self.assertEqual(10.0, rate)
-        self.assertEqual(LAST, end)
-        self.assertIsNone(
-            traffic.rate([(LAST, SPAN, -1.0)], self.settings, NOW)
-        )
-
-    def test_one_lull_does_not_make_a_busy_vm_idle(self):
-        measures = [
-            (LAST - 2 * SPAN, SPAN, 3000.0),
-            (LAST - SPAN, SPAN, 3000.0),
-            (LAST, SPAN, 0.0),
-        ]
-        rate, _ = traffic.rate(measures, self.settings, NOW)
-        self.assertAlmostEqual(2000.0 / SPAN, rate)
+    def test_a_span_that_is_not_over_says_nothing(self):
+        self.server.interface('vm-1', 1000.0, 10.0, start=LAST + SPAN)
+        found = self.read('vm-1')['vm-1']
+        self.assertEqual(LAST + SPAN / 2, found.measured_at)
 
     def test_many_vms_are_asked_for_in_few_questions(self):
         for i in range(5):
             self.server.interface(f'vm-{i}', 1.0, 1.0)
-        gnocchi = self.gnocchi(batch=200)
-        found = traffic.read_traffic(
-            gnocchi, [f'vm-{i}' for i in range(5)], self.settings, NOW
-        )
+        source = self.source(batch=200)
+        found = self.of(source, *(f'vm-{i}' for i in range(5)))
         self.assertEqual(5, len(found))
-        self.assertEqual(2, gnocchi.questions)
+        self.assertEqual(2, source.questions)
         self.assertEqual([10], self.server.fetches)
 
-    def test_what_is_refused_costs_a_question_and_hides_nothing_else(self):
+    def test_what_is_refused_costs_few_questions_and_hides_nothing(self):
         vms = [f'vm-{i}' for i in range(7)]
         for vm in (*vms, 'broken'):
             self.server.interface(vm, 1000.0, 10.0)
-        # named, it is one question more; else as many as halves it takes
-        for names, most in ((True, 3), (False, 1 + 2 * 5)):
+        # Named, it is one question more; else as many as halves it takes.
+        # Then each other method of the two is asked for, and a rate.
+        others = len(CUMULATIVE) + 2
+        for names, most in ((True, 2 + others), (False, 11 + 3 * others)):
             self.server.names, self.server.fetches = names, []
-            gnocchi = self.gnocchi(batch=200)
-            found = traffic.read_traffic(
-                gnocchi, [*vms, 'broken'], self.settings, NOW
-            )
+            source = self.source(batch=200)
+            found = self.of(source, *vms, 'broken')
             self.assertEqual(vms, sorted(found))
             self.assertLessEqual(len(self.server.fetches), most, names)
             self.assertEqual(
-                {
+                [
                     ('broken', f'network.{way}.bytes')
                     for way in ('incoming', 'outgoing')
-                },
-                {(r.vm, r.metric) for r in gnocchi.refusals},
+                ],
+                sorted((r.vm, r.metric) for r in source.refusals),
             )
             self.assertEqual(
                 {'Metrics with unknown aggregation'},
-                {r.why for r in gnocchi.refusals},
+                {r.why for r in source.refusals},
             )
-
-    def test_where_all_are_refused_nothing_is_left_to_ask_for(self):
-        self.server.interface('broken', 1.0, 1.0)
-        gnocchi = self.gnocchi(batch=200)
-        found = traffic.read_traffic(gnocchi, ['broken'], self.settings, NOW)
-        self.assertEqual({}, found)
-        self.assertEqual([2], self.server.fetches)
 
     def test_a_gnocchi_that_is_away_is_asked_once(self):
         self.server.interface('vm-1', 1.0, 1.0)
@@ -240,9 +285,7 @@ class TestTraffic(Base):
 
         self.server.aggregates.fetch = fetch
         with self.assertRaises(errors.CloudError):
-            traffic.read_traffic(
-                self.gnocchi(batch=200), ['vm-1', 'vm-2'], self.settings, NOW
-            )
+            self.of(self.source(batch=200), 'vm-1', 'vm-2')
         self.assertEqual(1, len(asked))
 
     def test_more_resources_than_a_page_are_all_found(self):
@@ -257,17 +300,103 @@ class TestTraffic(Base):
 
     def test_time_is_bounded(self):
         ticks = iter(range(0, 1000, 20))
-        gnocchi = self.gnocchi(now=lambda: next(ticks))
+        source = GnocchiSource(
+            self.server, self.settings, clock=lambda: next(ticks)
+        )
         self.server.interface('vm-1', 1000.0, 10.0)
         with self.assertRaisesRegex(errors.CloudError, 'more than 60 s'):
             for _ in range(9):
-                traffic.read_traffic(gnocchi, ['vm-1'], self.settings, NOW)
+                self.of(source, 'vm-1')
+
+
+def line(every, tx=1e6, *, back=7200.0, resets=(), phase=7.0):
+    """Samples of a counter that grows by `tx` a second.
+
+    :param resets: moments at which it starts again at zero
+    """
+    began = NOW - back
+    first = began // every * every + phase % every
+    moments = [first + i * every for i in range(int(back / every))]
+    return [
+        (
+            at,
+            (BEGAN if at < min(resets, default=NOW) else 0.0)
+            + tx * (at - max([r for r in resets if r <= at], default=began)),
+        )
+        for at in moments
+        if at <= NOW
+    ]
+
+
+LOW, HIGH = (300.0,), (1.0, 60.0, 3600.0)  # Ceilometer's archive policies
+
+
+class TestSampled(Base):
+    """However often a counter is sampled, and whatever is kept of it."""
+
+    def read(self, samples, granularities, methods=METHODS):
+        self.server = SmallGnocchi()
+        half = [(at, value / 2) for at, value in samples]
+        self.server.sampled('vm-1', samples, half, granularities, methods)
+        self.last = self.source()
+        told = self.last.traffic(['vm-1'], NOW)
+        found = traffic.by_vm(told, self.settings, NOW, 'gnocchi')
+        return found.get('vm-1')
+
+    def near(self, found, tx=1e6):
+        self.assertIsNotNone(found)
+        self.assertLess(abs(found.tx / tx - 1), 0.03)
+        self.assertLess(abs(found.rx / (tx / 2) - 1), 0.03)
+
+    def test_traffic_is_what_was_sent(self):
+        for every in (10.0, 30.0, 60.0, 100.0, 300.0, 600.0, 900.0):
+            for kept in (LOW, HIGH, (300.0, 3600.0), (60.0,)):
+                for methods in (METHODS, ('mean',)):
+                    with self.subTest(every=every, kept=kept, how=methods):
+                        self.near(self.read(line(every), kept, methods))
+
+    def test_any_method_that_keeps_the_counter_will_do(self):
+        for how in ('last', 'max', 'min'):
+            for every in (10.0, 60.0, 300.0):
+                with self.subTest(how=how, every=every):
+                    self.near(self.read(line(every), LOW, (how,)))
+
+    def test_growth_per_sample_is_read_with_the_number_of_samples(self):
+        for every in (10.0, 30.0, 300.0, 600.0):
+            with self.subTest(every=every):
+                found = self.read(line(every), LOW, ('rate:mean', 'count'))
+                self.near(found)
+
+    def test_growth_per_sample_alone_tells_of_sparse_samples_only(self):
+        self.near(self.read(line(600.0), LOW, ('rate:mean',)))
+        self.assertEqual([], self.last.refusals)
+        self.assertIsNone(self.read(line(30.0), LOW, ('rate:mean',)))
+        self.assertEqual(
+            {('vm-1', NO_SPAN)}, {(r.vm, r.why) for r in self.last.refusals}
+        )
+
+    def test_a_counter_that_starts_anew_is_cut_there(self):
+        for ago in (1000.0, 3600.0, 3650.0, 3800.0):
+            for every in (10.0, 60.0, 300.0):
+                for kept in (LOW, HIGH):
+                    samples = line(every, resets=(NOW - ago,))
+                    with self.subTest(ago=ago, every=every, kept=kept):
+                        self.near(self.read(samples, kept))
+
+    def test_a_counter_as_young_as_its_vm_is_read_alike(self):
+        for back in (1500.0, 2000.0, 3333.0):
+            with self.subTest(back=back):
+                self.near(self.read(line(30.0, back=back), LOW))
+
+    def test_an_idle_vm_is_idle_and_not_unknown(self):
+        found = self.read(line(60.0, tx=0.0), LOW)
+        self.assertEqual((0.0, 0.0), (found.tx, found.rx))
 
 
 class TestDirty(Base):
     def read(self, memory=4e9):
         return dirty.read_writing(
-            self.gnocchi(), {'vm-1': memory}, self.settings, NOW
+            self.source(), {'vm-1': memory}, self.settings, NOW
         ).get('vm-1')
 
     def spans(self, found):

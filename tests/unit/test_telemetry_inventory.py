@@ -18,6 +18,7 @@ from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry import read_cloud
 from watcher_tsmig.telemetry.permission import permission
+from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
 
 def thing(**values):
@@ -325,10 +326,11 @@ class TestReadCloud(unittest.TestCase):
         self.settings = Settings()
 
     def read(self, gnocchi):
+        source = gnocchi and GnocchiSource(gnocchi, self.settings)
         return read_cloud(
             SmallModel([node('a'), node('b')]),
             SmallCompute([server('one')]),
-            gnocchi,
+            source,
             self.settings,
             now=NOW,
         )
@@ -361,7 +363,7 @@ class TestReadCloud(unittest.TestCase):
     def test_without_gnocchi_nothing_is_known(self):
         found = self.read(None)
         self.assertIsNone(found.cloud.vms[0].working_set)
-        self.assertIn('no Gnocchi', found.notes[0])
+        self.assertIn('no source', found.notes[0])
 
     def test_without_nova_there_is_no_cloud(self):
         compute = SmallCompute()

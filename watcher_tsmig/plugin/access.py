@@ -1,10 +1,11 @@
 """The cloud's clients as each Watcher release gives them.
 
 Every difference between Watcher 14 and 17 in getting at Nova, Placement and
-Gnocchi is here and nowhere else.
+sources of measures is here and nowhere else.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,12 @@ from watcher.common import nova_helper
 from watcher.common import placement_helper
 
 from watcher_tsmig.execute.values import Compute
-from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Placement
+from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import NOBODY
+from watcher_tsmig.telemetry.sources import Reach
+from watcher_tsmig.telemetry.sources import Source
+from watcher_tsmig.telemetry.sources import open_source
 
 LOG = log.getLogger(__name__)
 CONF = cfg.CONF
@@ -71,13 +76,57 @@ def placement(osc: Osc, timeout: float) -> Iterator[Placement]:
             yield connected.placement
 
 
-def gnocchi(osc: Osc, timeout: float) -> GnocchiClient:
-    """gnocchiclient, with Watcher's [gnocchi_client] settings.
+def source(osc: Osc, config: Any, settings: Settings) -> Source | None:  # noqa: ANN401 - Watcher's Struct
+    """The source of measures that the strategy's options name, if any.
+
+    :raises errors.InputError: there is none of that name
+    """
+    if config.metrics_source == NOBODY:
+        return None
+    there = reach(osc, config.request_timeout, config.metrics_place)
+    return open_source(config.metrics_source, there, settings)
+
+
+def reach(osc: Osc, timeout: float, place: str = '') -> Reach:
+    """How to get at sources of measures, by Watcher's own settings.
 
     :param timeout: of one request where the configuration has none, s
+    :param place: instead of the host of [prometheus_client]; or a path
     """
     _bound(osc.session, timeout)
-    return osc.gnocchi()
+    found = Reach(
+        session=osc.session,
+        catalogue={
+            'gnocchi': {
+                'interface': CONF.gnocchi_client.endpoint_type,
+                'region_name': CONF.gnocchi_client.region_name,
+            },
+            'aetos': _aetos(),
+        },
+        place=place,
+        timeout=osc.session.timeout,
+    )
+    # its group goes with the datasource in 2027.1
+    told = getattr(CONF, 'prometheus_client', None)
+    if place or not told or not told.host:
+        return found
+    scheme = 'https' if told.cafile else 'http'
+    host = f'[{told.host}]' if ':' in told.host else told.host
+    both = told.username and told.password
+    return dataclasses.replace(
+        found,
+        place=f'{scheme}://{host}:{told.port}',
+        account=(told.username, told.password) if both else None,
+        verify=told.cafile or True,
+        cert=(told.certfile, told.keyfile) if told.keyfile else None,
+    )
+
+
+def _aetos() -> dict[str, Any]:
+    told = getattr(CONF, 'aetos_client', None)  # 16 and later
+    if told is None:
+        return {}
+    return {'interface': told.interface, 'region_name': told.region_name}
 
 
 def _bound(session: Any, timeout: float) -> None:  # noqa: ANN401 - keystoneauth

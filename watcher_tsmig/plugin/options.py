@@ -64,13 +64,39 @@ VM then gets a higher bandwidth or post-copy, or it is left out.
 )
 
 TRAFFIC = (
-    cfg.BoolOpt(
-        'use_gnocchi',
-        default=True,
+    cfg.StrOpt(
+        'metrics_source',
+        default='gnocchi',
         help="""
-Read traffic and dirty pages from Gnocchi. With false, or while Gnocchi does
-not answer, every VM is planned on the assume_* values, and the audit's status
-message says so.
+Who is asked for traffic and dirty pages: gnocchi or aetos, of the cloud's
+catalogue; prometheus, at metrics_place or else at the host of Watcher's
+[prometheus_client]; file, at metrics_place; any other source that is
+installed; or none. With none, or while the source does not answer, every VM
+is planned on the assume_* values, and the audit's status message says so.
+""",
+    ),
+    cfg.StrOpt(
+        'metrics_place',
+        default='',
+        help="""
+URL of the Prometheus, or path of the file, that metrics_source names. A
+user, a password or certificates that Prometheus wants are read from
+[prometheus_client], and then its host is too.
+""",
+    ),
+    cfg.StrOpt(
+        'prometheus_metric',
+        default=DATA.prometheus_metric,
+        help="""
+What a metric of Ceilometer is called in Prometheus or Aetos; {metric} stands
+for its name with underscores for dots, as Ceilometer's own exporter has it.
+""",
+    ),
+    cfg.StrOpt(
+        'prometheus_label',
+        default=DATA.prometheus_label,
+        help="""
+Label of those metrics with the id of a VM, or of its interface, in it.
 """,
     ),
     cfg.StrOpt(
@@ -101,19 +127,12 @@ Gnocchi resource type of a VM's interfaces, with the attribute instance_id.
         default=DATA.granularity,
         min=1.0,
         help="""
-Granularity in seconds at which to read tx_metric and rx_metric. The archive
-policy of both must have it, with the aggregation method rate:mean, as
-ceilometer-low-rate does. Related: traffic_sampling.
-""",
-    ),
-    cfg.FloatOpt(
-        'traffic_sampling',
-        default=DATA.sampling,
-        min=0.0,
-        help="""
-Seconds between two samples of tx_metric, that is the interval of Ceilometer's
-polling.yaml. Gnocchi's rate:mean is a difference per sample, not per second.
-0 means one sample in each traffic_granularity.
+Seconds between two points of a VM's traffic. Gnocchi is asked for this
+granularity of tx_metric and rx_metric first, and for whatever their archive
+policy has where it does not have this one; how often Ceilometer samples is
+read from the data. An aggregation method of the counter itself must be kept
+(mean, last, max or min, as all of Ceilometer's policies do), or rate:mean
+with count.
 """,
     ),
     cfg.FloatOpt(
@@ -131,7 +150,7 @@ short lull does not make a busy VM look idle. At least traffic_granularity.
         min=1.0,
         help="""
 Traffic whose last measure is older than this, in seconds, counts as unknown.
-At least twice traffic_granularity, because a measure comes that late.
+At least three times traffic_granularity, because a measure comes that late.
 """,
     ),
 )
@@ -195,12 +214,12 @@ longer ones.
 """,
     ),
     cfg.FloatOpt(
-        'gnocchi_time',
+        'metrics_time',
         default=DATA.total_time,
         min=1.0,
         help="""
-Seconds that an audit spends on Gnocchi at most, plus request_timeout for the
-request under way. What is not known by then is unknown.
+Seconds that an audit spends on metrics_source at most, plus request_timeout
+for the request under way. What is not known by then is unknown.
 """,
     ),
     cfg.FloatOpt(
@@ -275,7 +294,8 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         rx_metric=config.rx_metric,
         interface_type=config.interface_resource_type,
         granularity=config.traffic_granularity,
-        sampling=config.traffic_sampling,
+        prometheus_metric=config.prometheus_metric,
+        prometheus_label=config.prometheus_label,
         window=config.traffic_window,
         traffic_age=config.traffic_max_age,
         dirty_metric=config.dirty_metric,
@@ -283,7 +303,7 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         dirty_spans=tuple(config.dirty_spans),
         dirty_age=config.dirty_max_age,
         batch=config.gnocchi_batch,
-        total_time=config.gnocchi_time,
+        total_time=config.metrics_time,
         keep_zone=config.keep_zone,
     )
 

@@ -156,15 +156,13 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         settings = self.settings()
         timeout = self.config.request_timeout
         model = self._model()
-        gnocchi = None
-        if self.config.use_gnocchi:
-            gnocchi = access.gnocchi(self.osc, timeout)
+        source = access.source(self.osc, self.config, settings)
         now = time.time()
         with access.compute(self.osc, timeout) as compute:
             reading = read_cloud(
                 model,
                 compute,
-                gnocchi,
+                source,
                 settings,
                 now=now,
                 scoped=bool(self.audit_scope),

@@ -10,14 +10,13 @@ import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from watcher_tsmig.model.history import Point
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
-from watcher_tsmig.telemetry.measures import Gnocchi
-from watcher_tsmig.telemetry.measures import Measure
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.units import from_mib
 
-AGGREGATION = 'mean'
 # Measures of each span that are used: with a half-life of some three
 # intervals, older ones would hardly count.
 NEWEST = 6
@@ -36,7 +35,7 @@ class Writing:
 
 
 def read_writing(
-    gnocchi: Gnocchi,
+    source: Source,
     memory: Mapping[str, float],
     settings: Settings,
     now: float,
@@ -45,42 +44,30 @@ def read_writing(
 
     :param memory: bytes of memory by id of the VM
     :param now: seconds since the epoch
-    :raises errors.CloudError: Gnocchi does not answer in time
+    :raises errors.CloudError: the source does not answer in time
     """
-    names = (*settings.dirty_metrics(), settings.resident_metric)
-    instances = {
-        str(instance['id']): instance.get('metrics', {})
-        for instance in gnocchi.resources('instance', 'id', list(memory))
+    told = {
+        vm: measures
+        for vm, measures in source.gauges(
+            list(memory), list(settings.dirty_metrics()), now
+        ).items()
+        if any(measures.values())
     }
-    wanted = [
-        metrics[name]
-        for metrics in instances.values()
-        # without one dirty span, its resident memory is of no use
-        if any(metrics.get(span) for span in names[:-1])
-        for name in names
-        if metrics.get(name)
-    ]
-    measures = gnocchi.measures(
-        wanted,
-        AGGREGATION,
-        granularity=None,
-        start=now - settings.dirty_age,
-    )
-    found = {}
-    for vm, metrics in instances.items():
-        mine = {
-            name: measures[metrics[name]]
-            for name in names
-            if measures.get(metrics.get(name, ''))
-        }
-        writing = writing_of(mine, memory[vm], settings, now)
-        if writing is not None:
-            found[vm] = writing
-    return found
+    # without one dirty span, a VM's resident memory is of no use
+    resident = source.gauges(list(told), [settings.resident_metric], now)
+    return {
+        vm: writing
+        for vm, measures in told.items()
+        if (
+            writing := writing_of(
+                {**measures, **resident.get(vm, {})}, memory[vm], settings, now
+            )
+        )
+    }
 
 
 def writing_of(
-    measures: Mapping[str, Sequence[Measure]],
+    measures: Mapping[str, Sequence[Point]],
     memory: float,
     settings: Settings,
     now: float,
@@ -115,7 +102,7 @@ def writing_of(
 
 
 def _resident(
-    measures: Sequence[Measure], memory: float, settings: Settings, now: float
+    measures: Sequence[Point], memory: float, settings: Settings, now: float
 ) -> float:
     """The last measure of resident memory, bytes; all of it if unknown."""
     for start, span, value in measures[-1:]:

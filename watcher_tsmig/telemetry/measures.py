@@ -7,7 +7,6 @@ of them (a policy without rates or the granularity, a metric just deleted),
 the others are asked for again, within the same time.
 """
 
-import dataclasses
 import datetime
 import functools
 import math
@@ -24,12 +23,12 @@ from gnocchiclient import exceptions as gnocchi_errors
 from keystoneauth1 import exceptions as auth_errors
 
 from watcher_tsmig import errors
+from watcher_tsmig.model.history import Point
 from watcher_tsmig.telemetry.clients import GnocchiClient
+from watcher_tsmig.telemetry.sources import Refusal
 
 T = TypeVar('T')
 
-# (timestamp of the span's start, its length, value); seconds
-Measure = tuple[float, float, float]
 Resource = dict[str, Any]
 
 CLIENT_ERRORS = (
@@ -41,19 +40,6 @@ CLIENT_ERRORS = (
 
 # Gnocchi's own [api] max_limit, above which it answers less than asked
 PAGE = 1000
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A metric that Gnocchi would not give.
-
-    :ivar vm: id of the VM that it is of; empty where that is unknown
-    :ivar metric: its name, or its id
-    """
-
-    vm: str
-    metric: str
-    why: str
 
 
 class Gnocchi:
@@ -138,23 +124,64 @@ class Gnocchi:
         *,
         granularity: float | None,
         start: float,
-    ) -> dict[str, list[Measure]]:
+        about: float = 0.0,
+    ) -> dict[str, list[Point]]:
         """Measures of each metric since `start`, oldest first.
 
         :param start: seconds since the epoch
-        :param granularity: s; None for the finest that there is
+        :param granularity: s; None for any that there is
+        :param about: of several, take the coarsest up to this, or else the
+            finest, s
         :returns: by metric id; a metric without measures has none
         :raises errors.CloudError: Gnocchi does not answer in time
         """
-        found: dict[str, list[Measure]] = {}
+        found: dict[str, list[Point]] = {}
         if granularity is not None and granularity == int(granularity):
             granularity = int(granularity)  # 300, not 300.0, on the wire
         since = _moment(start).isoformat()
         for some in _batches(sorted(set(metrics)), self._batch):
             raw = self._given(some, aggregation, granularity, since)
             for metric, rows in raw.items():
-                found[metric] = _finest(rows)
+                found[metric] = _of_one_span(rows, about)
         return found
+
+    def first_of(
+        self,
+        metrics: Sequence[str],
+        aggregations: Sequence[str],
+        *,
+        about: float,
+        start: float,
+    ) -> tuple[dict[str, list[Point]], list[Refusal]]:
+        """Measures of each metric by the first method that its policy has.
+
+        :param about: granularity to prefer, s; see `measures`
+        :returns: the measures, and the last refusals of the metrics that
+            have none of the methods, which are not in `refusals`
+        :raises errors.CloudError: Gnocchi does not answer in time
+        """
+        found: dict[str, list[Point]] = {}
+        refused: list[Refusal] = []
+        left = list(metrics)
+        # The wanted granularity alone is the smallest answer
+        tries = [(aggregations[0], about), *((a, None) for a in aggregations)]
+        for aggregation, granularity in tries:
+            if not left:
+                break
+            before = len(self.refusals)
+            found |= self.measures(
+                left,
+                aggregation,
+                granularity=granularity,
+                start=start,
+                about=about,
+            )
+            refused = self.refusals[before:]
+            del self.refusals[before:]
+            left = [refusal.id for refusal in refused]
+        return {m: found[m] for m in found if m not in left}, (
+            refused if left else []
+        )
 
     def _given(
         self,
@@ -214,7 +241,7 @@ class Gnocchi:
     def _refuse(self, metric: str, error: errors.CloudError) -> None:
         vm, name = self._owners.get(metric, ('', metric))
         self.refusals.append(
-            Refusal(vm=vm, metric=name, why=_cause(error.__cause__))
+            Refusal(vm=vm, metric=name, why=_cause(error.__cause__), id=metric)
         )
 
     def _ask(self, call: Callable[[], T]) -> T:
@@ -244,7 +271,7 @@ def _cause(error: BaseException | None) -> str:
     return ' '.join(str(told or error).split())
 
 
-def _finest(rows: list[Any]) -> list[Measure]:
+def _of_one_span(rows: list[Any], about: float) -> list[Point]:
     measures = [
         (when.timestamp(), float(span), float(value))
         for when, span, value in rows
@@ -252,8 +279,10 @@ def _finest(rows: list[Any]) -> list[Measure]:
     ]
     if not measures:
         return []
-    finest = min(span for _, span, _ in measures)
-    return sorted(m for m in measures if m[1] == finest)
+    spans = {span for _, span, _ in measures}
+    fine = [span for span in spans if span <= about]
+    wanted = max(fine) if fine else min(spans)
+    return sorted(m for m in measures if m[1] == wanted)
 
 
 def _moment(seconds: float) -> datetime.datetime:

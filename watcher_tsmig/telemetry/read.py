@@ -2,9 +2,9 @@
 
 The order of reading and what happens if a source is silent live here; how a
 source is read lives in its own module. Without Nova there is no cloud;
-without Placement there is one whose traits are unknown; without Gnocchi there
-is one with unknown traffic and memory writes, which the planner then treats
-conservatively.
+without Placement there is one whose traits are unknown; without a source of
+measures there is one with unknown traffic and memory writes, which the
+planner then treats conservatively.
 """
 
 import dataclasses
@@ -16,18 +16,15 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.clients import Compute
-from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Model
 from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
 from watcher_tsmig.telemetry.loads import of_traffic
-from watcher_tsmig.telemetry.loads import read_cpu
-from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.telemetry.traffic import by_vm
-from watcher_tsmig.telemetry.traffic import read_counters
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ class Reading:
     :ivar cpus: each host's own CPUs, before any allocation ratio, by name
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar notes: what could not be read or was odd, one sentence each
-    :ivar questions: requests that were sent to Gnocchi
+    :ivar questions: requests that were sent to the source of measures
     """
 
     cloud: Cloud
@@ -53,7 +50,7 @@ class Reading:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Measured:
-    """What Gnocchi told so far, by id of the VM."""
+    """What the source told so far, by id of the VM."""
 
     vms: dict[str, Vm]
     writing: dict[str, Writing] = dataclasses.field(default_factory=dict)
@@ -63,7 +60,7 @@ class Measured:
 def read_cloud(
     model: Model,
     compute: Compute,
-    gnocchi: GnocchiClient | None,
+    source: Source | None,
     settings: Settings,
     *,
     now: float,
@@ -75,7 +72,7 @@ def read_cloud(
 
     :param model: Watcher's compute model, already scoped
     :param compute: openstacksdk's compute proxy
-    :param gnocchi: gnocchiclient, or None if there is no Gnocchi
+    :param source: of measures, just opened; None if there is none
     :param now: seconds since the epoch
     :param scoped: the audit has a scope
     :param placement: opens openstacksdk's placement proxy
@@ -92,14 +89,13 @@ def read_cloud(
     )
     notes, questions = list(inventory.notes), 0
     measured = Measured(vms={vm.id: vm for vm in inventory.vms})
-    if gnocchi is None:
-        notes.append('no Gnocchi is configured; nothing is measured')
-    elif inventory.vms:
-        asked = Gnocchi(
-            gnocchi, total_time=settings.total_time, batch=settings.batch
+    if source is None:
+        notes.append(
+            'no source of measures is configured; nothing is measured'
         )
-        _measure(measured, asked, settings, now, notes)
-        questions = asked.questions
+    elif inventory.vms:
+        _measure(measured, source, settings, now, notes)
+        questions = source.questions
     return Reading(
         cloud=inventory.cloud(measured.vms.values(), now),
         node_ids=inventory.node_ids,
@@ -113,30 +109,32 @@ def read_cloud(
 
 def _measure(
     found: Measured,
-    gnocchi: Gnocchi,
+    source: Source,
     settings: Settings,
     now: float,
     notes: list[str],
 ) -> None:
-    """Fill in what Gnocchi tells, as far as it does."""
+    """Fill in what the source tells, as far as it does."""
     vms = dict(found.vms)
     try:
-        gnocchi.probe()
-        counters = read_counters(gnocchi, list(vms), settings, now)
-        found.loads = of_traffic(*counters, settings, now)
-        for vm, value in by_vm(*counters, settings, now).items():
+        source.probe()
+        interfaces = source.traffic(list(vms), now)
+        found.loads = of_traffic(interfaces, settings, now)
+        traffic = by_vm(interfaces, settings, now, source.name)
+        for vm, value in traffic.items():
             found.vms[vm] = dataclasses.replace(vms[vm], traffic=value)
         memory = {vm.id: vm.memory for vm in vms.values()}
-        found.writing = read_writing(gnocchi, memory, settings, now)
-        for vm, cpu in read_cpu(gnocchi, list(vms), settings, now).items():
-            load = found.loads.get(vm, VmLoad())
-            found.loads[vm] = dataclasses.replace(load, cpu=cpu)
+        found.writing = read_writing(source, memory, settings, now)
+        if settings.history:
+            for vm, cpu in source.cpu(list(vms), now).items():
+                load = found.loads.get(vm, VmLoad())
+                found.loads[vm] = dataclasses.replace(load, cpu=tuple(cpu))
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
-    if gnocchi.refusals:
-        first = gnocchi.refusals[0]
+    if source.refusals:
+        first = source.refusals[0]
         of = vms[first.vm].name if first.vm in vms else 'an unknown VM'
         notes.append(
-            f'{len(gnocchi.refusals)} metrics were refused, such as '
+            f'{len(source.refusals)} metrics were refused, such as '
             f'{first.metric} of {of}: {first.why}'
         )

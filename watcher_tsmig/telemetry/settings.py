@@ -5,11 +5,15 @@ said by the options of the plugin, which fill this value.
 """
 
 import dataclasses
+import re
 
 from watcher_tsmig import errors
 
 # Seconds over which dirtied memory is measured: QEMU measures 1 to 60 s
 DIRTY_SPANS = (1, 2, 4, 8, 16, 32, 60)
+# Of which Prometheus makes the names of metrics and of labels
+NAME = re.compile(r'[0-9A-Za-z_:]*')
+LABEL = re.compile(r'[A-Za-z_][0-9A-Za-z_]*')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +25,6 @@ class Settings:
     :ivar interface_type: resource type that carries both, with the
         attribute `instance_id`
     :ivar granularity: of the measures of traffic, s
-    :ivar sampling: between two samples of a counter, s; 0 if there is one
-        sample in each granularity
     :ivar window: traffic is the mean of the measures this young, s
     :ivar traffic_age: traffic measured before this is unknown, s
     :ivar cpu_metric: cumulative ns of CPU time of a VM; empty for none
@@ -31,8 +33,11 @@ class Settings:
     :ivar resident_metric: resident memory of a VM, MiB
     :ivar dirty_spans: the `{seconds}` to ask for
     :ivar dirty_age: dirtying measured before this is unknown, s
-    :ivar batch: VMs or metrics in one question
-    :ivar total_time: for all questions to Gnocchi together, s
+    :ivar prometheus_metric: what `{metric}` is called there, dots and
+        dashes having become underscores
+    :ivar prometheus_label: that has the id of a VM in it
+    :ivar batch: VMs or metrics in one question to Gnocchi
+    :ivar total_time: for all questions to the source together, s
     :ivar keep_zone: where Nova does not tell whether a VM is bound to its
         availability zone, take it to be
     """
@@ -41,7 +46,6 @@ class Settings:
     rx_metric: str = 'network.incoming.bytes'
     interface_type: str = 'instance_network_interface'
     granularity: float = 300.0
-    sampling: float = 0.0
     window: float = 900.0
     traffic_age: float = 1800.0
     cpu_metric: str = 'cpu'
@@ -50,6 +54,8 @@ class Settings:
     resident_metric: str = 'memory.resident'
     dirty_spans: tuple[int, ...] = DIRTY_SPANS
     dirty_age: float = 86400.0
+    prometheus_metric: str = 'ceilometer_{metric}'
+    prometheus_label: str = 'resource'
     batch: int = 200
     total_time: float = 60.0
     keep_zone: bool = True
@@ -65,16 +71,26 @@ class Settings:
         ):
             if not getattr(self, field) > 0:
                 raise errors.InputError('is not above 0', field)
-        for field in ('sampling', 'history'):
-            if getattr(self, field) < 0:
-                raise errors.InputError('is negative', field)
-        if '{seconds}' not in self.dirty_metric:
-            raise errors.InputError('lacks {seconds}', 'dirty_metric')
+        if self.history < 0:
+            raise errors.InputError('is negative', 'history')
+        for field, lacks in (
+            ('dirty_metric', '{seconds}'),
+            ('prometheus_metric', '{metric}'),
+        ):
+            if lacks not in getattr(self, field):
+                raise errors.InputError(f'lacks {lacks}', field)
+        for field, form in (
+            ('prometheus_metric', NAME),
+            ('prometheus_label', LABEL),
+        ):
+            text = getattr(self, field).replace('{metric}', '')
+            if not form.fullmatch(text):
+                raise errors.InputError('is no name of Prometheus', field)
 
     @property
-    def counter_span(self) -> float:
-        """Seconds that one `rate:mean` of a counter stands for."""
-        return self.sampling or self.granularity
+    def reach_back(self) -> float:
+        """How far back traffic is asked for, s."""
+        return max(self.traffic_age + self.window, self.history)
 
     def dirty_metrics(self) -> dict[str, float]:
         """Name of each metric of dirtied memory, and its seconds."""

@@ -12,19 +12,8 @@ import unittest
 
 from tests.minicloud.cases.test_states import Base
 
-MBIT_S = 1e6 / 8
-
 
 class TestExpected(Base):
-    @unittest.expectedFailure
-    def test_f2_samples_every_30_s_are_read_as_what_they_are(self):
-        server = self.boot('talks')
-        self.operator.feed(server, 80 * MBIT_S, MBIT_S, every=30, count=60)
-        self.operator.fed()
-        audit = self.operator.audit(vms=[server])
-        (move,) = self.operator.moves(self.operator.plan_of(audit))
-        self.assertIn('sends 80 Mbit/s', move['input_parameters']['because'])
-
     @unittest.expectedFailure
     def test_f17_all_that_forecasts_is_reached_by_an_operator(self):
         there = set()
