@@ -201,7 +201,7 @@ STRATEGY = {
     'prometheus_metric': ('ceilometer_{metric}', None, None),
     'prometheus_label': ('resource', None, None),
     'traffic_granularity': (300.0, 1.0, None),
-    'traffic_window': (900.0, 1.0, None),
+    'traffic_window': (21600.0, 1.0, None),
     'traffic_max_age': (1800.0, 1.0, None),
     'dirty_spans': ([1, 2, 4, 8, 16, 32, 60], None, None),
     'dirty_max_age': (86400.0, 1.0, None),

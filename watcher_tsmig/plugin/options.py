@@ -140,8 +140,10 @@ with count.
         default=DATA.window,
         min=1.0,
         help="""
-Traffic is the mean over this many seconds before the last measure, so that a
-short lull does not make a busy VM look idle. At least traffic_granularity.
+Traffic is foretold, for the next quarter of an hour, from this many seconds
+before the last measure: from the last points or their median over up to two
+hours, whichever was right for that VM lately. Of a cloud of more than some
+7,000 VMs less is read. At least traffic_granularity.
 """,
     ),
     cfg.FloatOpt(

@@ -4,14 +4,13 @@ Arithmetic on points. Nothing is filled in: a span that nobody measured is
 not there.
 """
 
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from watcher_tsmig.model.history import Point
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Interface
+from watcher_tsmig.telemetry.traffic import summed
 
 
 def of_traffic(
@@ -29,18 +28,8 @@ def of_traffic(
     since = now - settings.history - settings.granularity
     return {
         vm: VmLoad(
-            tx=_sum((i.tx for i in several), since),
-            rx=_sum((i.rx for i in several), since),
+            tx=summed((i.tx for i in several), since),
+            rx=summed((i.rx for i in several), since),
         )
         for vm, several in interfaces.items()
     }
-
-
-def _sum(series: Iterable[Sequence[Point]], since: float) -> tuple[Point, ...]:
-    total: dict[float, Point] = {}
-    for points in series:
-        for start, span, value in points:
-            if start >= since:
-                before = total.get(start, (start, span, 0.0))[2]
-                total[start] = (start, span, before + value)
-    return tuple(total[start] for start in sorted(total))

@@ -11,6 +11,8 @@ from watcher_tsmig import errors
 
 # Seconds over which dirtied memory is measured: QEMU measures 1 to 60 s
 DIRTY_SPANS = (1, 2, 4, 8, 16, 32, 60)
+# Of all counters together that an audit asks for: some 50 MB of JSON
+SAMPLES = 1e6
 # Of which Prometheus makes the names of metrics and of labels
 NAME = re.compile(r'[0-9A-Za-z_:]*')
 LABEL = re.compile(r'[A-Za-z_][0-9A-Za-z_]*')
@@ -25,7 +27,7 @@ class Settings:
     :ivar interface_type: resource type that carries both, with the
         attribute `instance_id`
     :ivar granularity: of the measures of traffic, s
-    :ivar window: traffic is the mean of the measures this young, s
+    :ivar window: traffic is foretold from the measures this young, s
     :ivar traffic_age: traffic measured before this is unknown, s
     :ivar cpu_metric: cumulative ns of CPU time of a VM; empty for none
     :ivar history: of loads, as far back as this, s; 0 for none
@@ -46,7 +48,7 @@ class Settings:
     rx_metric: str = 'network.incoming.bytes'
     interface_type: str = 'instance_network_interface'
     granularity: float = 300.0
-    window: float = 900.0
+    window: float = 6 * 3600.0
     traffic_age: float = 1800.0
     cpu_metric: str = 'cpu'
     history: float = 0.0
@@ -87,10 +89,16 @@ class Settings:
             if not form.fullmatch(text):
                 raise errors.InputError('is no name of Prometheus', field)
 
-    @property
-    def reach_back(self) -> float:
-        """How far back traffic is asked for, s."""
-        return max(self.traffic_age + self.window, self.history)
+    def reach_back(self, vms: int, every: float) -> float:
+        """How far back traffic of so many VMs is asked for, s.
+
+        A large cloud is foretold from less, since an answer takes time.
+
+        :param every: between two samples that are told, s
+        """
+        afford = SAMPLES / 2 / max(vms, 1) * every
+        least = max(self.history, self.traffic_age + self.granularity)
+        return max(min(self.window, afford), least)
 
     def dirty_metrics(self) -> dict[str, float]:
         """Name of each metric of dirtied memory, and its seconds."""

@@ -96,7 +96,7 @@ class GnocchiSource:
         of = [(str(r['instance_id']), r.get('metrics') or {}) for r in found]
         rates = self._rates(
             [m[name] for _, m in of for name in names if m.get(name)],
-            settings.reach_back,
+            settings.reach_back(len(vms), settings.granularity),
             now,
         )
         interfaces: dict[str, list[Interface]] = defaultdict(list)

@@ -1,0 +1,141 @@
+"""Forecasts of traffic on a real trace: ours against those that others take.
+
+    python -m benchmarks.traffic --data DIR [--days FROM TO] [--seed S]
+
+Bitbrains (GWA-T-12): 500 VMs of a hosting provider, every 5 minutes. At many
+moments each VM's mean over the next 5 and 15 minutes is foretold from what
+came before, and compared with what came. `wape` is the sum of all errors over
+the sum of what came, so that it is told by the VMs that have traffic; `under`
+is how often a NIC of 20 VMs, drawn, got more than the sum of its forecasts,
+and `missed` how much more in such a case, of what came. One JSON object.
+"""
+
+import argparse
+import json
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from watcher_tsmig.telemetry.ahead import AHEAD
+from watcher_tsmig.telemetry.ahead import ahead
+from watcher_tsmig.telemetry.settings import Settings
+
+TRACE = 'bitbrains_rnd_july_5min.npz'
+SPAN = 300.0
+DAY = int(86400 / SPAN)
+WAYS = {'tx': 'tx_kBps', 'rx': 'rx_kBps'}
+STEPS = {'5 min': 1, '15 min': int(AHEAD / SPAN)}
+BACK = int(Settings().window / SPAN)
+VMS_OF_A_NIC = 20
+# Every so many points a moment is judged: no divisor of a day
+EVERY = 7
+
+Method = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def ours(series: np.ndarray, known: np.ndarray, steps: int) -> np.ndarray:
+    """As an audit foretells."""
+    return ahead(series, known, steps)
+
+
+def newest(
+    many: int, what: Callable[..., np.ndarray]
+) -> Callable[..., object]:
+    """A forecast that takes the newest points and nothing else."""
+
+    def answer(
+        series: np.ndarray, known: np.ndarray, steps: int
+    ) -> np.ndarray:
+        there = np.arange(series.shape[1]) >= (
+            series.shape[1] - np.minimum(known, many)[:, None]
+        )
+        return what(np.where(there, series, np.nan), axis=1)
+
+    return answer
+
+
+METHODS: dict[str, Method] = {
+    'ours': ours,
+    'last value': newest(1, np.nanmax),
+    'mean of 3': newest(3, np.nanmean),
+    'max of 12': newest(12, np.nanmax),
+}
+
+
+def main() -> None:
+    """Judge every method, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', 1)[0])
+    parser.add_argument('--data', type=pathlib.Path, required=True)
+    parser.add_argument('--days', type=float, nargs=2, default=(0.5, 14.0))
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    with np.load(args.data / TRACE, allow_pickle=False) as trace:
+        traces = {w: trace[name].astype(float) for w, name in WAYS.items()}
+    first, last = (int(day * DAY) for day in args.days)
+    nics = (
+        np.random.default_rng(args.seed).permutation(len(traces['tx']))
+        // VMS_OF_A_NIC
+    )
+    print(
+        json.dumps(
+            {
+                'days': args.days,
+                'vms': len(nics),
+                'cells': [
+                    cell(trace, way, what, (first, last), nics)
+                    for way, trace in traces.items()
+                    for what in STEPS
+                ],
+            },
+            indent=2,
+        )
+    )
+
+
+def cell(
+    trace: np.ndarray,
+    way: str,
+    what: str,
+    between: tuple[int, int],
+    nics: np.ndarray,
+) -> dict[str, object]:
+    """One direction and one horizon, by every method."""
+    steps = STEPS[what]
+    off = dict.fromkeys(METHODS, 0.0)
+    under = dict.fromkeys(METHODS, 0)
+    missed: dict[str, list[float]] = {name: [] for name in METHODS}
+    came_in_all, judged = 0.0, 0
+    first, last = max(between[0], BACK), between[1] - steps
+    for at in range(first, min(last, trace.shape[1] - steps), EVERY):
+        before = trace[:, at - BACK : at]
+        came = trace[:, at : at + steps].mean(1)
+        # the points up to the last hole before now
+        known = np.isnan(before)[:, ::-1].argmax(1)
+        known[~np.isnan(before).any(1)] = BACK
+        live = (known > 0) & ~np.isnan(came)
+        came_in_all += came[live].sum()
+        load = np.bincount(nics[live], came[live], nics.max() + 1)
+        judged += len(load)
+        for name, method in METHODS.items():
+            told = method(np.nan_to_num(before[live]), known[live], steps)
+            off[name] += np.abs(told - came[live]).sum()
+            sums = np.bincount(nics[live], told, nics.max() + 1)
+            short = sums < load
+            under[name] += int(short.sum())
+            missed[name] += (1 - sums[short] / load[short]).tolist()
+    return {
+        'direction': way,
+        'ahead': what,
+        'moments': judged // (int(nics.max()) + 1),
+        'wape': {n: round(float(x) / came_in_all, 4) for n, x in off.items()},
+        'under': {n: round(x / judged, 4) for n, x in under.items()},
+        'missed': {
+            n: round(float(np.mean(x)), 4) if x else 0.0
+            for n, x in missed.items()
+        },
+    }
+
+
+if __name__ == '__main__':
+    main()

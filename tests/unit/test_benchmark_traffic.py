@@ -1,0 +1,64 @@
+"""The benchmark of traffic's forecasts, on traces made here."""
+
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import numpy as np
+
+from benchmarks import traffic
+
+VMS, POINTS = 40, traffic.DAY
+
+
+class TestTraffic(unittest.TestCase):
+    def judged(self, series, *args):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        path = pathlib.Path(folder) / traffic.TRACE
+        np.savez(path, **dict.fromkeys(traffic.WAYS.values(), series))
+        told = io.StringIO()
+        given = ['traffic', '--data', folder, *args]
+        with (
+            mock.patch.object(sys, 'argv', given),
+            contextlib.redirect_stdout(told),
+        ):
+            traffic.main()
+        return json.loads(told.getvalue())['cells']
+
+    def test_steady_traffic_is_foretold_by_everybody(self):
+        for found in self.judged(np.ones((VMS, POINTS))):
+            self.assertEqual({0.0}, set(found['wape'].values()))
+            self.assertEqual({0.0}, set(found['under'].values()))
+
+    def test_each_direction_and_horizon_is_judged(self):
+        found = self.judged(np.ones((VMS, POINTS)), '--days', '0.5', '0.75')
+        self.assertEqual(
+            {(w, s) for w in traffic.WAYS for s in traffic.STEPS},
+            {(c['direction'], c['ahead']) for c in found},
+        )
+        for cell in found:
+            self.assertLessEqual(
+                cell['moments'], traffic.DAY / 4 / traffic.EVERY + 1
+            )
+
+    def test_errors_are_those_of_who_made_them(self):
+        # it climbs by one a point, so the last value is one too low
+        series = np.tile(np.arange(POINTS, dtype=float), (VMS, 1)) + 1
+        for found in self.judged(series):
+            steps = traffic.STEPS[found['ahead']]
+            ahead = (steps + 1) / 2
+            mean = found['wape']['mean of 3'] / found['wape']['last value']
+            self.assertAlmostEqual((ahead + 1) / ahead, mean, 1)
+            self.assertEqual(1.0, found['under']['last value'])
+
+    def test_a_hole_hides_what_lies_before_it(self):
+        series = np.ones((VMS, POINTS))
+        series[:, ::50] = np.nan
+        series[0, :] = np.nan
+        for found in self.judged(series):
+            self.assertEqual(0.0, found['wape']['ours'])

@@ -1,0 +1,134 @@
+"""What VMs will send: from points, whoever measured them."""
+
+import unittest
+
+import numpy as np
+
+from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import traffic
+from watcher_tsmig.telemetry.ahead import ahead
+from watcher_tsmig.telemetry.sources import Interface
+
+NOW = 1_700_000_170.0
+SPAN = 300.0
+END = NOW - 100.0
+
+
+def points(*rates, end=END):
+    """A point for each rate, one after the other; None for a hole."""
+    first = end - SPAN * len(rates)
+    return tuple(
+        (first + SPAN * i, SPAN, float(rate))
+        for i, rate in enumerate(rates)
+        if rate is not None
+    )
+
+
+def foretold(*rates, steps=3):
+    """Of one series."""
+    series = np.array([rates], dtype=float)
+    return float(ahead(series, np.array([len(rates)]), steps)[0])
+
+
+class TestAhead(unittest.TestCase):
+    def test_what_is_steady_stays_as_it_is(self):
+        for many in (1, 2, 3, 50):
+            self.assertEqual(7.0, foretold(*[7.0] * many))
+
+    def test_one_lull_makes_nobody_idle_and_one_spike_nobody_busy(self):
+        self.assertEqual(10.0, foretold(*[10.0] * 20, 0.0))
+        self.assertEqual(10.0, foretold(*[10.0] * 20, 900.0))
+        self.assertEqual(10.0, foretold(10.0, 10.0, 0.0))
+
+    def test_who_follows_his_last_point_is_followed(self):
+        # stairs: what is now is what comes, longer than any median sees
+        stairs = [float(i // 8) for i in range(64)]
+        self.assertEqual(7.0, foretold(*stairs, steps=1))
+        self.assertEqual(8.0, foretold(*stairs, 8.0, steps=1))
+
+    def test_spikes_that_come_again_and_again_are_not_what_comes_next(self):
+        spiky = [1.0, 1.0, 90.0] * 20
+        self.assertEqual(1.0, foretold(*spiky, steps=1))
+
+    def test_what_erred_long_ago_is_forgiven(self):
+        # spiky first, then stairs
+        series = [1.0, 90.0] * 12 + [float(i // 6) for i in range(240)]
+        self.assertEqual(40.0, foretold(*series, 40.0, steps=1))
+
+    def test_each_series_is_foretold_by_itself_and_from_what_is_known(self):
+        rng = np.random.default_rng(5)
+        series = rng.exponential(size=(40, 30))
+        known = rng.integers(1, 31, size=40)
+        together = ahead(series, known, 3)
+        for row, many, found in zip(series, known, together, strict=True):
+            self.assertEqual(foretold(*row[30 - many :]), found)
+
+    def test_it_follows_the_unit_and_stays_between_what_was_seen(self):
+        rng = np.random.default_rng(6)
+        series = rng.exponential(size=(40, 30))
+        known = np.full(40, 30)
+        found = ahead(series, known, 3)
+        np.testing.assert_allclose(
+            ahead(series * 8, known, 3), 8 * found, rtol=1e-12
+        )
+        self.assertTrue((found >= series.min(1)).all())
+        self.assertTrue((found <= series.max(1)).all())
+
+
+class TestByVm(unittest.TestCase):
+    settings = Settings()
+
+    def of(self, *interfaces, now=NOW, **given):
+        settings = Settings(**given)
+        found = traffic.by_vm({'vm': interfaces}, settings, now, 'x')
+        return found.get('vm')
+
+    def test_interfaces_are_summed(self):
+        one = Interface(tx=points(1, 1), rx=points(10, 10))
+        two = Interface(tx=points(2, 2), rx=points(20, 20))
+        found = self.of(one, two)
+        self.assertEqual((3.0, 30.0), (found.tx, found.rx))
+        self.assertEqual(END, found.measured_at)
+        self.assertEqual('x', found.source)
+
+    def test_traffic_is_known_up_to_its_age_and_not_longer(self):
+        both = Interface(tx=points(1), rx=points(1))
+        for age in (60.0, 1800.0):
+            for late, known in ((0.0, True), (1.0, False)):
+                found = self.of(both, now=END + age + late, traffic_age=age)
+                self.assertIs(known, found is not None)
+
+    def test_a_direction_that_is_old_or_missing_makes_it_unknown(self):
+        for rx in ((), points(1, end=END - 3600)):
+            self.assertIsNone(self.of(Interface(tx=points(1), rx=rx)))
+
+    def test_what_is_older_than_the_window_is_not_looked_at(self):
+        series = points(*[9.0] * 30, 1.0)
+        both = Interface(tx=series, rx=series)
+        self.assertEqual(9.0, self.of(both).tx)
+        self.assertEqual(1.0, self.of(both, window=SPAN).tx)
+
+    def test_a_hole_is_not_taken_for_silence(self):
+        series = points(5.0, None, None, 5.0)
+        self.assertEqual(5.0, self.of(Interface(tx=series, rx=series)).tx)
+
+    def test_nobody_measured_is_nobody_known(self):
+        self.assertEqual({}, traffic.by_vm({}, self.settings, NOW, 'x'))
+
+    def test_a_clock_ahead_of_ours_measures_nothing_later_than_now(self):
+        late = points(1.0, end=NOW + 50)
+        found = self.of(Interface(tx=late, rx=late))
+        self.assertEqual(NOW, found.measured_at)
+
+
+class TestReachBack(unittest.TestCase):
+    def test_a_large_cloud_is_foretold_from_less(self):
+        settings = Settings()
+        self.assertEqual(6 * 3600.0, settings.reach_back(1, SPAN))
+        self.assertEqual(6 * 3600.0, settings.reach_back(6000, SPAN))
+        self.assertEqual(15000.0, settings.reach_back(10000, SPAN))
+        # never less than there must be
+        self.assertEqual(2100.0, settings.reach_back(10**6, SPAN))
+        self.assertEqual(
+            9000.0, Settings(history=9000.0).reach_back(10**6, SPAN)
+        )
