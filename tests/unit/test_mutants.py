@@ -19,6 +19,7 @@ from tools.mutants.running import Verdict
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLLOW = 'watcher_tsmig/execute/follow.py'
+MIGRATION = 'watcher_tsmig/execute/migration.py'
 SUITE = 'tests/unit/test_execute_follow.py'
 HAS_COSMIC_RAY = importlib.util.find_spec('cosmic_ray') is not None
 CODE = '''\
@@ -49,6 +50,15 @@ class TestConcerned(unittest.TestCase):
         # itself, and by way of the migration
         self.assertIn(SUITE, found)
         self.assertIn('tests/unit/test_execute_healing.py', found)
+        self.assertNotIn('tests/unit/test_pattern.py', found)
+
+    def test_near_is_what_imports_it_itself_or_by_a_package_of_it(self):
+        found = self.imports.concerned(FOLLOW, near=True)
+        self.assertIn(SUITE, found)
+        self.assertNotIn('tests/unit/test_execute_healing.py', found)
+        # `from watcher_tsmig.execute import carry_out`
+        found = self.imports.concerned(MIGRATION, near=True)
+        self.assertIn('tests/unit/test_execute_governed.py', found)
         self.assertNotIn('tests/unit/test_pattern.py', found)
 
     def test_nothing_of_ours_is_loaded_before_it_is_changed(self):

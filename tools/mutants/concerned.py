@@ -80,11 +80,12 @@ class Imports:
         return frozenset(found)
 
     def users(self, path: str) -> frozenset[str]:
-        """The module and those that import it, also by their package."""
-        package = str(pathlib.PurePath(path).with_name('__init__.py'))
+        """The module and those that import it, also by a package of it."""
         names = {path}
-        if path in self.direct.get(package, ()):
-            names.add(package)
+        for folder in pathlib.PurePath(path).parents:
+            package = str(folder / '__init__.py')
+            if names & self.direct.get(package, frozenset()):
+                names.add(package)
         return names | {p for p, of in self.direct.items() if names & of}
 
     def concerned(self, path: str, *, near: bool = False) -> list[str]:
@@ -92,8 +93,9 @@ class Imports:
 
         :param near: only those that import it themselves
         """
-        found = self.direct.get if near else self.reached
-        return [test for test in self.suites if path in found(test)]
+        if near:
+            return sorted(self.users(path) & set(self.suites))
+        return [test for test in self.suites if path in self.reached(test)]
 
     def stamp(self, path: str) -> str:
         """Another one where it, what it imports or who looks is another."""
