@@ -154,12 +154,7 @@ def _rare() -> list[Fault]:
         ('abort', _ends('stall', 2.0), EITHER, 'network'),
         ('actions', _ends('unfit', 0.0), EITHER, 'CPU'),
         ('actions', _ends('fail', 2.0), EITHER, 'failed'),
-        (
-            'statistics',
-            OnHost(which='source', change=silent),
-            ARRIVED,
-            '.',
-        ),
+        ('statistics', OnHost(which='source', change=silent), ARRIVED, '.'),
     )
     return [
         Fault(
@@ -257,6 +252,7 @@ def _restarts() -> list[Fault]:
             # it may arrive while nobody at its source looks
             ends=EITHER | ERROR | SPLIT,
             says='failed|no longer|nova-compute',
+            of={End.SPLIT: 'correct its host'},
         )
         for at in (ACCEPTED, RUNNING)
     ]

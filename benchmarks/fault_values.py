@@ -97,6 +97,7 @@ class Fault:
     :ivar ends: where the struck VM may be in the end
     :ivar says: regular expression: what its action or plan says, unless it
         arrived
+    :ivar of: the same, where it ended so
     :ivar writer: the VM writes too fast for a pre-copy
     :ivar drained: another plan empties its destination
     :ivar alone: nobody else may be struck by it, so nobody else runs
@@ -108,6 +109,7 @@ class Fault:
     strikes: tuple[Strike, ...] = ()
     ends: frozenset[End]
     says: str = '.'
+    of: Mapping[End, str] = dataclasses.field(default_factory=dict)
     writer: bool = False
     drained: bool = False
     alone: bool = False

@@ -62,7 +62,7 @@ def explained(
     if found['end'] == End.ARRIVED and 'FAILED' not in found['action']:
         return True
     said = ' '.join(filter(None, (*found['says'], row['says'])))
-    wanted = fault.says if struck else '.'
+    wanted = fault.of.get(found['end'], fault.says) if struck else '.'
     return re.search(wanted, said, re.DOTALL) is not None
 
 

@@ -5,6 +5,7 @@ Faults themselves run in tests/functional/test_faults.py.
 
 import contextlib
 import copy
+import dataclasses
 import io
 import json
 import pathlib
@@ -72,7 +73,8 @@ class TestTable(unittest.TestCase):
         for pattern in CALLS.values():
             re.compile(pattern.format(**places))
         for fault in FAULTS:
-            re.compile(fault.says)
+            for words in (fault.says, *fault.of.values()):
+                re.compile(words)
 
     def test_what_strikes_a_machine_is_known(self):
         for fault in FAULTS:
@@ -218,6 +220,23 @@ class TestJudge(unittest.TestCase):
         ):
             with self.subTest(name):
                 self.assertEqual({name: 1}, self.wrong(change))
+
+    def test_an_end_may_have_words_of_its_own(self):
+        fault = dataclasses.replace(
+            FAULT,
+            ends=frozenset({End.STAYED, End.SPLIT}),
+            of={End.SPLIT: 'correct its host'},
+        )
+        for end, said, unexplained in (
+            ('stayed', 'cmp-1 is down', 0),
+            ('split', 'cmp-1 is down', 1),
+            ('split', 'it runs on cmp-2; correct its host in Nova', 0),
+        ):
+            with self.subTest(end=end, said=said):
+                row = copy.deepcopy(GOOD)
+                row['vms']['c-a'] |= {'end': end, 'says': [said]}
+                found = faults.judge(fault, row)
+                self.assertEqual(unexplained, found['unexplained'])
 
     def test_a_host_that_is_told_not_to_be_empty_may_have_vms(self):
         def told(row, vm):
