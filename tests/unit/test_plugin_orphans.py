@@ -80,7 +80,8 @@ class TestLeftBehind(planned.Base):
     def test_the_wait_for_watcher_has_an_end(self):
         self.plan('ONGOING', 'ONGOING')
         self.addCleanup(setattr, orphans, 'time', orphans.time)
-        now = [0.0]
+        began = 1e6
+        now = [began]
 
         def sleep(seconds):
             now[0] += seconds
@@ -90,7 +91,9 @@ class TestLeftBehind(planned.Base):
         )
         with self.assertLogs(orphans.LOG.logger, 'WARNING'):
             self.assertEqual([], self.found())
-        self.assertLess(now[0], orphans.PATIENCE + 5)
+        self.assertAlmostEqual(
+            orphans.PATIENCE, now[0] - began, delta=orphans.EVERY
+        )
 
     def test_it_waits_until_watcher_has_cancelled_it(self):
         plan = self.plan('ONGOING', 'ONGOING')

@@ -57,6 +57,8 @@ class TestMoments(unittest.TestCase):
             errors.InputError, 'finish_by.* has passed; it is 2026-03-01T12:00'
         ):
             moments.until('2026-03-01T12:00+01:00', NOON)
+        with self.assertRaisesRegex(errors.InputError, 'has passed'):
+            moments.until('2026-03-01T12:00Z', NOON)
 
 
 class TestTargets(unittest.TestCase):
@@ -178,6 +180,11 @@ class TestDrain(test_plugin_drain.Base):
             with self.subTest(seconds):
                 self.run_it(hosts=['a'], policy='gentlest', deadline_s=seconds)
                 self.assertIn(text, self.audit.status_message)
+
+    def test_a_deadline_that_is_missed_by_half_a_second_is_missed(self):
+        takes = self.run_it(hosts=['a'], policy='fast').plan.makespan
+        self.run_it(hosts=['a'], policy='gentlest', deadline_s=takes - 0.5)
+        self.assertIn('no policy is in time', self.audit.status_message)
 
     def test_the_shortfall_is_told_before_who_stays(self):
         self.run_it(hosts=['a'], deadline_s=12, max_per_source=1)
