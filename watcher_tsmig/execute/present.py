@@ -144,7 +144,7 @@ def _rate(order: Order) -> str:
 
 def _capped(order: Order, cap: float) -> Order | None:
     """With another cap; what is slower takes as much longer."""
-    if not order.cap or not 0 < cap < math.inf:
+    if not order.cap or cap <= 0:
         return None
     longer = max(order.cap / cap, 1.0)
     return dataclasses.replace(
