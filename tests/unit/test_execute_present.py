@@ -315,7 +315,7 @@ class TestLook(unittest.TestCase):
 
     def test_a_measurement_may_take_so_much_longer(self):
         self.agents.writes = 300.0
-        for takes, known in ((2.9, True), (3.4, False)):
+        for takes, known in ((2.9, True), (3.1, False)):
             self.agents.takes = takes
             self.assertIs(known, self.look().writes > 0, takes)
 
