@@ -214,3 +214,19 @@ class TestStart(Base):
         self.agents.traffic = traffic
         self.assertIn('is locked', self.fails())
         self.assertEqual([], self.nova.calls)
+
+    def test_where_the_vm_is_is_not_asked_anew_after_a_slow_measurement(self):
+        real, looks = self.nova.get_server, []
+
+        def looked(vm):
+            looks.append(self.nova.began)
+            return real(vm)
+
+        self.nova.get_server = looked
+        for takes in (1.2, 2.9):
+            self.agents.takes = takes
+            self.nova.began = None
+            self.nova.server.compute_host = 'cmp-1'
+            looks.clear()
+            self.go()
+            self.assertEqual(1, looks.count(None), takes)

@@ -121,6 +121,10 @@ class TestPlans(unittest.TestCase):
         self.assertTrue(told.endswith('word…'), told)
         self.assertGreater(len(told), 245)
         self.assertLessEqual(len(told), 255)
+        # of several that do not fit the first is cut
+        self.assertEqual(
+            told, story.of_plan(found, ['a'], ['word ' * 60, 'more ' * 60])
+        )
         # one that leaves 40 characters of a second is told alone
         room = 255 - len(head) - 1
         long = 'y' * (room - 41 - 1)
@@ -300,6 +304,7 @@ class TestRefusals(unittest.TestCase):
             story.shared_name('vms', long, ['1']),
             story.two_hosts('choices', long, 'a', 'b'),
             story.two_hosts('choices', 'web', long, 'b'),
+            story.two_hosts('choices', 'web', 'a', long),
             story.all_closed([long], 'plan-1'),
         ):
             self.assertIn('x' * 59 + '…', text)

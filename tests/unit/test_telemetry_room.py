@@ -1,6 +1,7 @@
 """Room that only Placement knows to be taken."""
 
 import contextlib
+import threading
 import types
 import unittest
 
@@ -120,6 +121,28 @@ class TestRoom(unittest.TestCase):
         )  # fmt: skip
         self.assertIn('Placement: b: ', notes[0])
         self.assertEqual(1, len(notes))
+
+    def test_who_answers_too_late_is_unknown(self):
+        self.addCleanup(setattr, room, 'WITHIN', room.WITHIN)
+        room.WITHIN = 0.05
+        over = threading.Event()
+        self.addCleanup(over.set)
+        self.placement = SmallPlacement(**{'uuid-a': USAGE, 'uuid-b': USAGE})
+        real = self.placement.get
+
+        def get(path):
+            if 'uuid-b' in path:
+                over.wait(60)
+            return real(path)
+
+        self.placement.get = get
+        notes = []
+        found = room.without_held(
+            HOSTS, (ONE,), (), self.placement.open, NODES, notes
+        )
+        self.assertEqual(HOSTS, found)
+        self.assertIn('Placement: b: ', notes[0])
+        self.assertFalse(over.is_set())
 
     def test_a_cloud_without_hosts_asks_nobody(self):
         notes = []
