@@ -122,27 +122,38 @@ class TestRoom(unittest.TestCase):
         self.assertIn('Placement: b: ', notes[0])
         self.assertEqual(1, len(notes))
 
-    def test_who_answers_too_late_is_unknown(self):
-        self.addCleanup(setattr, room, 'WITHIN', room.WITHIN)
-        room.WITHIN = 0.05
-        over = threading.Event()
+    def late(self, seconds):
+        """The hosts where b's usages come so late, and the notes."""
+        over, self.answered = threading.Event(), False
         self.addCleanup(over.set)
-        self.placement = SmallPlacement(**{'uuid-a': USAGE, 'uuid-b': USAGE})
-        real = self.placement.get
+        placement = SmallPlacement(**{'uuid-a': USAGE, 'uuid-b': USAGE})
+        real = placement.get
 
         def get(path):
             if 'uuid-b' in path:
-                over.wait(60)
+                over.wait(seconds)
+                self.answered = True
             return real(path)
 
-        self.placement.get = get
+        placement.get = get
         notes = []
         found = room.without_held(
-            HOSTS, (ONE,), (), self.placement.open, NODES, notes
+            HOSTS, (ONE,), (), placement.open, NODES, notes
         )
+        return found, notes
+
+    def test_who_answers_too_late_is_unknown(self):
+        self.addCleanup(setattr, room, 'WITHIN', room.WITHIN)
+        room.WITHIN = 0.05
+        found, (note,) = self.late(60)
         self.assertEqual(HOSTS, found)
-        self.assertIn('Placement: b: ', notes[0])
-        self.assertFalse(over.is_set())
+        self.assertIn('Placement: b: ', note)
+        self.assertFalse(self.answered)
+
+    def test_who_takes_a_moment_is_waited_for(self):
+        found, notes = self.late(0.2)
+        self.assertEqual(60 * GIB, found['b'].memory)
+        self.assertEqual(1, len(notes))
 
     def test_a_cloud_without_hosts_asks_nobody(self):
         notes = []

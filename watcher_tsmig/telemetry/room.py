@@ -99,7 +99,7 @@ def _known(
         found.setdefault(vm.host, []).append(vm)
     for passage in passages:
         coming = by_id.get(passage.vm)
-        for end in {passage.source, passage.destination} - {None}:
+        for end in {passage.source, passage.destination}:
             if coming is not None and coming.host != end and end:
                 found.setdefault(end, []).append(coming)
     return found
