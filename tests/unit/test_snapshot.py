@@ -297,7 +297,7 @@ class TestFiles(Case):
         snapshot.dump(cloud, path)
         self.assertEqual(cloud, snapshot.load(path))
         self.assertEqual(cloud, snapshot.load(str(path)))
-        self.assertEqual(0o644, stat.S_IMODE(path.stat().st_mode))
+        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
         self.assertEqual([path], list(self.folder.iterdir()))
 
     def test_a_file_that_cannot_be_written_leaves_nothing_behind(self) -> None:

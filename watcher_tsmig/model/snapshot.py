@@ -25,7 +25,8 @@ from watcher_tsmig.model.cloud import Cloud
 FORMAT_VERSION = '1.6'
 #: About 100,000 VMs; never more than this is read.
 MAX_BYTES = 64 * 1024**2
-FILE_MODE = 0o644
+# It names VMs of all projects.
+FILE_MODE = 0o600
 
 _HEAD = frozenset({'format_version'})
 _MEMBERS = _HEAD | {'cloud'}

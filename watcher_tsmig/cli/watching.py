@@ -1,0 +1,97 @@
+"""How the commands get at a cloud: credentials, configuration, errors.
+
+No command lives here. The client that loads the commands has the session;
+a configuration file adds what only services know.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+
+from watcher_tsmig import errors
+from watcher_tsmig.agent import driver
+from watcher_tsmig.plugin import options
+from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry.agents import Asker
+from watcher_tsmig.telemetry.direct import Access
+from watcher_tsmig.telemetry.direct import reach
+
+# Whose options say how telemetry is read.
+GROUP = 'watcher_strategies.traffic_sensitive_drain'
+# Of Watcher's own: no defaults, for these depend on the applier's host.
+TASKFLOW = 'watcher_workflow_engines.taskflow'
+WORKERS = cfg.IntOpt('max_workers')
+BUS = cfg.StrOpt('transport_url', secret=True)
+HELP = (
+    "Watcher's configuration (repeat for several): how telemetry is read, "
+    'and with its transport_url the agents of the hosts are asked'
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """What the configuration says.
+
+    :ivar agents: asks the hosts' agents; None without a bus
+    :ivar options: of Watcher's own, by `group/name`; None without a file
+    """
+
+    settings: Settings = Settings()
+    agents: Asker | None = None
+    options: Mapping[str, int | str] | None = None
+
+
+def configured(files: Sequence[str]) -> Configured:
+    """What these configuration files say; the defaults without any.
+
+    :raises errors.InputError: one cannot be read or used
+    """
+    if not files:
+        return Configured()
+    conf = cfg.ConfigOpts()
+    conf.register_opts(options.STRATEGY, GROUP)
+    conf.register_opt(WORKERS, TASKFLOW)
+    conf.register_opt(BUS)
+    try:
+        _read(conf, files)
+        settings = options.settings(conf[GROUP])
+        found = {
+            f'{TASKFLOW}/{WORKERS.name}': conf[TASKFLOW].max_workers,
+        }
+        agents = None
+        if conf.transport_url:
+            # oslo.messaging has options of its own in the process's
+            # configuration, and wants them there
+            _read(cfg.CONF, files)
+            agents = driver.on_bus(cfg.CONF, conf[GROUP].agent_timeout)
+    except (
+        cfg.Error,
+        oslo_messaging.MessagingException,
+        ValueError,
+    ) as error:
+        # its text may hold a line of the file, and that a password
+        raise errors.InputError(
+            f'{", ".join(files)} cannot be used ({type(error).__name__})',
+            '--config-file',
+        ) from None
+    return Configured(
+        settings=settings,
+        agents=agents,
+        options={k: v for k, v in found.items() if v is not None},
+    )
+
+
+def _read(conf: cfg.ConfigOpts, files: Sequence[str]) -> None:
+    conf([], default_config_files=list(files), default_config_dirs=[])
+
+
+def access(client_manager: Any) -> Access:  # noqa: ANN401 - the client's
+    """The cloud that the client is logged in to.
+
+    :raises errors.CloudError: Keystone does not let us in
+    """
+    return reach(client_manager.sdk_connection)
