@@ -22,6 +22,9 @@ CLIENT_ERRORS = (
     auth_errors.ClientException,
     requests.exceptions.RequestException,
 )
+# What clients meet in an answer that has not what it should: an empty one of
+# a proxy, another service's, half of one.
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def text_of(error: BaseException) -> str:
@@ -48,3 +51,7 @@ def ask(what: str, call: Callable[[], T], who: str = 'Nova') -> T:
         return call()
     except CLIENT_ERRORS as error:
         raise errors.CloudError(f'{who}: {what}: {text_of(error)}') from error
+    except MALFORMED as error:
+        raise errors.CloudError(
+            f'{who}: {what}: its answer is not as expected ({error!r})'
+        ) from error

@@ -15,6 +15,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.telemetry.agents import Asker
+from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Model
 from watcher_tsmig.telemetry.clients import PlacementSource
@@ -131,6 +132,11 @@ def _measure(
                 found.loads[vm] = dataclasses.replace(load, cpu=tuple(cpu))
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
+    except MALFORMED as error:
+        notes.append(
+            f'{source.name}: its answer is not as expected ({error!r}); what '
+            'it would have told is unknown'
+        )
     if source.refusals:
         first = source.refusals[0]
         of = vms[first.vm].name if first.vm in vms else 'an unknown VM'

@@ -19,6 +19,7 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
+from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Placement
 from watcher_tsmig.telemetry.clients import PlacementSource
@@ -30,14 +31,7 @@ from watcher_tsmig.units import human_size
 AT_ONCE = 8
 # s in all; of whom nothing is known then, Nova's VMs alone count.
 WITHIN = 60.0
-UNKNOWN = (
-    *CLIENT_ERRORS,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    TimeoutError,
-)
+UNKNOWN = (*CLIENT_ERRORS, *MALFORMED, TimeoutError)
 # Placement counts whole GiB of disks, rounded up; of each VM so much is no
 # difference.
 ROUNDED = 1.0 * GIB
