@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Vm
+from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.measures import CLIENT_ERRORS
 from watcher_tsmig.telemetry.measures import Gnocchi
@@ -112,7 +113,7 @@ def read_metering(
         return dataclasses.replace(found, series=tuple(series))
     except errors.CloudError as error:
         return dataclasses.replace(found, why=str(error))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         return dataclasses.replace(
             found,
             why=f'Gnocchi: its answer is not as expected ({error!r})',

@@ -19,6 +19,7 @@ from openstack import utils as sdk_utils
 
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
+from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Compute
@@ -32,14 +33,7 @@ SIZES = '2.87'
 # Hosts that are asked about at once, and s for all of them.
 AT_ONCE = 8
 WITHIN = 60.0
-UNKNOWN = (
-    *CLIENT_ERRORS,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    TimeoutError,
-)
+UNKNOWN = (*CLIENT_ERRORS, *MALFORMED, TimeoutError)
 # Those have no VMs.
 BARE_METAL = 'ironic'
 

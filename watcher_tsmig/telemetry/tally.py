@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,13 +24,9 @@ class Tally:
     """Answers by the URL that was asked, and the servers' clocks.
 
     :param session: keystoneauth's; it is listened to from now on
-    :param clock: seconds since the epoch
     """
 
-    def __init__(
-        self, session: Session, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._clock = clock
+    def __init__(self, session: Session) -> None:
         self._lock = threading.Lock()
         self._urls: Counter[str] = Counter()
         # of each URL: s that its answer took, and its clock ahead of ours
@@ -45,7 +40,7 @@ class Tally:
         url = answer.url.partition('?')[0]
         told = _moment(answer.headers.get('Date'))
         # half a second, since a Date has whole ones
-        ahead = told and told + 0.5 - (self._clock() - took / 2)
+        ahead = told and told + 0.5 - (time.time() - took / 2)
         with self._lock:
             self._urls[url] += 1
             if ahead is not None and took <= self._skews.get(url, (took,))[0]:
