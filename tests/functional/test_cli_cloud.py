@@ -134,7 +134,7 @@ class TestDoctor(Shared):
         self.assertEqual(2, code)
         self.assertEqual(4, severities['rights'].count('error') - 1)
         self.assertIn('HTTP 403', told['rights'])
-        for check in ('hosts', 'placement', 'nics', 'metrics'):
+        for check in ('hosts', 'placement', 'nics', 'metrics', 'traffic'):
             self.assertEqual(['not-asked'], severities[check], check)
 
 
@@ -178,7 +178,8 @@ class TestFaults(Shared):
         _, severities, told = self.findings()
         self.assertEqual(['warning'], severities['metrics'])
         self.assertIn('8 of 16 VMs have no network.', told['metrics'])
-        self.assertIn('of 8 of 16 VMs', told['writing'])
+        self.assertIn('traffic of 8 of 16 VMs', told['traffic'])
+        self.assertIn('what 8 of 16 VMs write', told['writing'])
         code, text = self.run_it('snapshot create', self.path, '-f', 'json')
         self.assertEqual(0, code)
         self.assertEqual([8, 16], json.loads(text)['VMs with known traffic'])

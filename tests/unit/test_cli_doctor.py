@@ -16,6 +16,7 @@ from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.direct import SERVICES
 from watcher_tsmig.telemetry.direct import Direct
+from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.examine import Seen
 from watcher_tsmig.telemetry.metering import Metering
 from watcher_tsmig.telemetry.metering import Series
@@ -27,8 +28,10 @@ from watcher_tsmig.telemetry.probes import PROBES
 from watcher_tsmig.telemetry.probes import Answer
 
 NOW = 1_000_000.0
+LATER = NOW + 3600.0
 SETTINGS = Settings()
 TX, RX = SETTINGS.tx_metric, SETTINGS.rx_metric
+WRITES = ('id-one', 'id-two')
 STRATEGIES = [
     {'name': f'traffic_sensitive_{name}'}
     for name in ('drain', 'maintenance', 'relief')
@@ -82,10 +85,17 @@ def node(name, **values):
     )
 
 
-def direct(read=None, notes=(), **nodes):
+def direct(read=None, notes=(), writes=None, **nodes):
     named = {n: nodes.get(n, node(n)) for n in ('a', 'b')}
+    found = read or cloud()
+    some_writing = Writing(resident=1.0, observations=())
     return Direct(
-        reading=Reading(cloud=read or cloud(), node_ids={}, notes=notes),
+        reading=Reading(
+            cloud=found,
+            node_ids={},
+            notes=notes,
+            writing=dict.fromkeys(writes or WRITES, some_writing),
+        ),
         nodes=Nodes(nodes={n.uuid: n for n in named.values()}),
     )
 
@@ -120,7 +130,6 @@ def metering(*some_series, **values):
         **{
             'looked_for': vms,
             'having': {TX: ids, RX: ids},
-            'writing': ids,
             'series': some_series or (series(), series('two')),
             **values,
         }
@@ -197,7 +206,7 @@ class TestAll(testtools.TestCase):
             skews={'compute': 3600.0},
             nova='2.1',
             direct=direct(cloud(a=host('a', up=False, nic=None))),
-            metering=metering(having={}, writing=frozenset()),
+            metering=metering(having={}),
             options={},
         )
         for row, severity in doctor.findings(odd):
@@ -356,21 +365,46 @@ class TestWatcher(testtools.TestCase):
 
 
 class TestMeasured(testtools.TestCase):
+    def test_vms_whose_traffic_or_writing_is_unknown_are_named(self):
+        read = builders.cloud(
+            'a b',
+            builders.vm('one', 'a', state='active', traffic=None),
+            builders.vm('two', 'b', state='active'),
+            builders.vm(
+                'off', 'b', state='stopped', active=False, traffic=None
+            ),
+        )
+        found = direct(read, writes=('id-one',))
+        severities, text = told('traffic', direct=found, source='aetos')
+        self.assertEqual(['warning'], severities)
+        self.assertIn('1 of 2 VMs is unknown to aetos: one', text)
+        severities, text = told('writing', direct=found)
+        self.assertEqual(['warning'], severities)
+        self.assertIn('what 1 of 2 VMs write is measured by nobody: two', text)
+
+    def test_what_is_not_asked_of_gnocchi_is_told_as_that(self):
+        given = {'source': 'prometheus', 'metering': None}
+        for check in ('metrics', 'policies', 'freshness', 'interval', 'scale'):
+            self.assertEqual(['not-asked'], told(check, **given)[0])
+        self.assertEqual(['ok'], told('traffic', **given)[0])
+        endpoints = {s: 'http://cloud' for s in SERVICES if s != 'metric'}
+        severities, _ = told('services', endpoints=endpoints, **given)
+        self.assertEqual(1, severities.count('not-asked'))
+        self.assertEqual(5, severities.count('ok'))
+        self.assertEqual(['warning'], told('traffic', source='none')[0])
+
     def test_vms_without_metrics_are_counted_and_named(self):
         one = frozenset(('id-one',))
-        few = metering(having={TX: one, RX: one}, writing=one)
+        few = metering(having={TX: one, RX: one})
         severities, text = told('metrics', metering=few)
         self.assertEqual(['warning'], severities)
         self.assertIn('1 of 2 VMs have no', text)
         self.assertIn(': two ->', text)
-        severities, text = told('writing', metering=few)
-        self.assertEqual(['warning'], severities)
-        self.assertIn('of 1 of 2 VMs', text)
 
     def test_a_gnocchi_that_fails_is_told_once(self):
         failed = metering(why='Gnocchi: 500')
         self.assertEqual(['error'], told('metrics', metering=failed)[0])
-        for check in ('policies', 'freshness', 'interval', 'scale', 'writing'):
+        for check in ('policies', 'freshness', 'interval', 'scale'):
             self.assertEqual(['not-asked'], told(check, metering=failed)[0])
 
     def test_policies_are_judged_by_what_they_keep(self):
@@ -378,7 +412,14 @@ class TestMeasured(testtools.TestCase):
             ({}, 'ok'),
             ({'methods': ('std',), 'aggregation': ''}, 'error'),
             ({'granularities': (3600.0, 86400.0)}, 'error'),
-            ({'aggregation': 'rate:mean'}, 'warning'),
+            ({'aggregation': 'rate:mean'}, 'error'),
+            (
+                {
+                    'aggregation': 'rate:mean',
+                    'methods': ('rate:mean', 'count'),
+                },
+                'ok',
+            ),
         ):
             found = metering(series(**change))
             self.assertEqual([severity], told('policies', metering=found)[0])
@@ -447,12 +488,15 @@ class TestMeasured(testtools.TestCase):
 
     def test_a_counter_that_starts_again_did_not_grow_then(self):
         fell = (*counter(1e6), (NOW, 300.0, 10.0))
-        self.assertEqual([1e6] * 9, growth(series(measures=fell)))
+        self.assertEqual({1e6}, set(growth(series(measures=fell), LATER)))
 
     def test_growth_that_is_stored_is_set_against_the_interval(self):
         grown = tuple((s, 300.0, 3e8) for s, _, _ in counter(0.0))
-        one = series(aggregation='rate:mean', measures=grown)
-        self.assertEqual([1e6] * 10, growth(one))
+        counts = tuple((s, 300.0, 5.0) for s, _, _ in counter(0.0))
+        one = series(aggregation='rate:mean', measures=grown, counts=counts)
+        self.assertEqual({5e6}, set(growth(one, LATER)))
+        blind = series(aggregation='rate:mean', measures=grown)
+        self.assertEqual([], growth(blind, LATER))
 
 
 class TestMetering(testtools.TestCase):

@@ -17,6 +17,7 @@ from watcher_tsmig.cli.findings import some
 from watcher_tsmig.cli.findings import warning
 from watcher_tsmig.execute.drivers import sdk
 from watcher_tsmig.model import Host
+from watcher_tsmig.telemetry.direct import GNOCCHI
 from watcher_tsmig.telemetry.direct import SERVICES
 from watcher_tsmig.telemetry.examine import Seen
 from watcher_tsmig.telemetry.inventory import PINNED_SINCE
@@ -51,6 +52,9 @@ WITHOUT = {
 def services(seen: Seen) -> Iterator[Finding]:
     """Each service is in the catalogue and answers, in time."""
     for service, name in SERVICES.items():
+        if service == 'metric' and seen.source != GNOCCHI:
+            yield not_asked(f'{name}: measures are read of {seen.source}')
+            continue
         if service not in seen.endpoints:
             yield MISSING[service](
                 f'{name} is not in the catalogue; {WITHOUT[service]}',

@@ -15,13 +15,17 @@ from watcher_tsmig.cli.findings import not_asked
 from watcher_tsmig.cli.findings import ok
 from watcher_tsmig.cli.findings import some
 from watcher_tsmig.cli.findings import warning
+from watcher_tsmig.telemetry import counters
+from watcher_tsmig.telemetry.direct import GNOCCHI
 from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.metering import GROWTH
-from watcher_tsmig.telemetry.metering import VALUES
 from watcher_tsmig.telemetry.metering import Metering
 from watcher_tsmig.telemetry.metering import Series
+from watcher_tsmig.telemetry.sources import NOBODY
+from watcher_tsmig.telemetry.sources.gnocchi import COUNT
+from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE
+from watcher_tsmig.telemetry.sources.gnocchi import PER_SAMPLE
 
-NOBODY = 'Gnocchi was not asked'
+NOT_READ = 'no metrics of Gnocchi were read'
 POLLING = 'see that ceilometer-polling runs on the hosts and polls '
 # A counter may run ahead of its NIC by so much: two granules are never
 # sampled exactly one granularity apart.
@@ -30,11 +34,58 @@ SPARE = 1.25
 AHEAD = 60.0
 
 
+def traffic(seen: Seen) -> Iterator[Finding]:
+    """What every VM sends and receives is known, whoever measures it."""
+    if seen.direct is None:
+        yield not_asked('the cloud could not be read')
+        return
+    if seen.source == NOBODY:
+        yield warning(
+            'nobody is asked for measures',
+            'set metrics_source; every VM is planned on assumed values',
+        )
+        return
+    vms = [v for v in seen.direct.reading.cloud.vms if v.state == 'active']
+    unknown = [vm.name for vm in vms if vm.traffic is None]
+    if not vms:
+        yield not_asked('no VM is active')
+    elif unknown:
+        yield warning(
+            f'the traffic of {len(unknown)} of {len(vms)} VMs is unknown to '
+            f'{seen.source}: {some(unknown)}',
+            'see what it has of them; they are planned on assumed traffic',
+        )
+    else:
+        yield ok(f'{seen.source} knows the traffic of all {len(vms)} VMs')
+
+
+def writing(seen: Seen) -> Iterator[Finding]:
+    """What every VM writes is known, whoever measures it."""
+    if seen.direct is None or seen.source == NOBODY:
+        yield not_asked('no measures were read')
+        return
+    reading = seen.direct.reading
+    vms = [vm for vm in reading.cloud.vms if vm.state == 'active']
+    unknown = [vm.name for vm in vms if vm.id not in reading.writing]
+    if not vms:
+        yield not_asked('no VM is active')
+    elif unknown:
+        yield warning(
+            f'what {len(unknown)} of {len(vms)} VMs write is measured by '
+            f'nobody: {some(unknown)}',
+            'run the agent on their hosts; such VMs are planned on '
+            'assume_dirty_rate_mib_s',
+        )
+    else:
+        yield ok(f'what all {len(vms)} VMs write is measured')
+
+
 def metrics(seen: Seen) -> Iterator[Finding]:
-    """Every VM has the metrics of its traffic."""
+    """Gnocchi has the metrics of traffic of every VM."""
     found = seen.metering
     if found is None or not found.looked_for:
-        yield not_asked(NOBODY if found is None else 'no VM is active')
+        away = f'measures are read of {seen.source}'
+        yield not_asked(NOT_READ if seen.source == GNOCCHI else away)
         return
     if found.why:
         yield error(
@@ -60,24 +111,6 @@ def metrics(seen: Seen) -> Iterator[Finding]:
         yield ok(f'all {len(found.looked_for)} VMs have {" and ".join(both)}')
 
 
-def writing(seen: Seen) -> Iterator[Finding]:
-    """Somebody measures what VMs write."""
-    found = _found(seen)
-    if found is None:
-        yield not_asked(NOBODY)
-        return
-    count, active = len(found.writing), len(found.looked_for)
-    if count < active:
-        yield warning(
-            f'of {active - count} of {active} VMs nobody measures what they '
-            'write',
-            'run the agent on their hosts; such VMs are planned on '
-            'assume_dirty_rate_mib_s',
-        )
-    else:
-        yield ok(f'what VMs write is measured of all {active}')
-
-
 def _found(seen: Seen) -> Metering | None:
     """What was read, if all of it was."""
     found = seen.metering
@@ -95,7 +128,7 @@ def policies(seen: Seen) -> Iterator[Finding]:
         if not one.aggregation:
             yield error(
                 f'archive policy {name} has only {", ".join(one.methods)}',
-                f'use one with {" or ".join(VALUES)}, such as '
+                f'use one with {" or ".join(CUMULATIVE)}, such as '
                 'ceilometer-low-rate',
             )
         elif min(one.granularities) > seen.settings.traffic_age / 2:
@@ -105,11 +138,11 @@ def policies(seen: Seen) -> Iterator[Finding]:
                 'use one as fine as the polling; traffic would be too old '
                 'before it is read',
             )
-        elif one.aggregation == GROWTH:
-            yield warning(
-                f'archive policy {name} keeps only what counters grew',
-                f'use one with {" or ".join(VALUES)} too, so that growth '
-                'can be set against its time',
+        elif one.aggregation == PER_SAMPLE and COUNT not in one.methods:
+            yield error(
+                f'archive policy {name} keeps only growth per sample, and '
+                'nothing tells how often there is one',
+                f'add {" or ".join(CUMULATIVE)} to it',
             )
         else:
             finest = units.human_time(min(one.granularities))
@@ -205,7 +238,11 @@ def scale(seen: Seen) -> Iterator[Finding]:
     steps = (
         {}
         if found is None
-        else {one: rates for one in found.series if (rates := growth(one))}
+        else {
+            one: rates
+            for one in found.series
+            if (rates := growth(one, seen.now))
+        }
     )
     if found is None or not steps or seen.direct is None:
         yield not_asked('too few measures to tell how fast counters grow')
@@ -243,14 +280,14 @@ def scale(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def growth(one: Series) -> list[float]:
-    """Bytes/s between neighbouring measures; without those that shrank."""
-    if one.aggregation == GROWTH:
-        # each grew from one sample to the next, of which nobody counts more
-        span = polled(one)
-        return [v / span for _, _, v in one.measures if span and v >= 0]
-    return [
-        (after[2] - before[2]) / (after[0] - before[0])
-        for before, after in zip(one.measures, one.measures[1:], strict=False)
-        if after[2] >= before[2]
-    ]
+def growth(one: Series, now: float) -> list[float]:
+    """Bytes/s that a counter grew, from measure to measure.
+
+    :param now: seconds since the epoch
+    """
+    whole = counters.whole(one.measures, now)
+    if one.aggregation == PER_SAMPLE:
+        grew = counters.sampled(whole, one.counts) or []
+    else:
+        grew = counters.growth(whole)
+    return [rate for _, _, rate in grew]

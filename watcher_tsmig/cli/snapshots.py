@@ -103,7 +103,11 @@ class Create(command.ShowOne):
         access = watching.access(self.app.client_manager)
         now, began = time.time(), time.monotonic()
         read = read_directly(
-            access, known.settings, now=now, agents=known.agents
+            access,
+            known.settings,
+            now=now,
+            origin=known.origin,
+            agents=known.agents,
         )
         reading = patterns.applied(read.reading, now)
         path = parsed_args.file or time.strftime(NAME, time.gmtime(now))

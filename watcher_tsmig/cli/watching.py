@@ -18,6 +18,7 @@ from watcher_tsmig.plugin import options
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.direct import Access
+from watcher_tsmig.telemetry.direct import Origin
 from watcher_tsmig.telemetry.direct import reach
 
 # Whose options say how telemetry is read.
@@ -36,11 +37,13 @@ HELP = (
 class Configured:
     """What the configuration says.
 
+    :ivar origin: who is asked for measures
     :ivar agents: asks the hosts' agents; None without a bus
     :ivar options: of Watcher's own, by `group/name`; None without a file
     """
 
     settings: Settings = Settings()
+    origin: Origin = Origin()
     agents: Asker | None = None
     options: Mapping[str, int | str] | None = None
 
@@ -58,7 +61,9 @@ def configured(files: Sequence[str]) -> Configured:
     conf.register_opt(BUS)
     try:
         _read(conf, files)
-        settings = options.settings(conf[GROUP])
+        told = conf[GROUP]
+        settings = options.settings(told)
+        origin = Origin(name=told.metrics_source, place=told.metrics_place)
         found = {
             f'{TASKFLOW}/{WORKERS.name}': conf[TASKFLOW].max_workers,
         }
@@ -67,7 +72,7 @@ def configured(files: Sequence[str]) -> Configured:
             # oslo.messaging has options of its own in the process's
             # configuration, and wants them there
             _read(cfg.CONF, files)
-            agents = driver.on_bus(cfg.CONF, conf[GROUP].agent_timeout)
+            agents = driver.on_bus(cfg.CONF, told.agent_timeout)
     except (
         cfg.Error,
         oslo_messaging.MessagingException,
@@ -80,6 +85,7 @@ def configured(files: Sequence[str]) -> Configured:
         ) from None
     return Configured(
         settings=settings,
+        origin=origin,
         agents=agents,
         options={k: v for k, v in found.items() if v is not None},
     )

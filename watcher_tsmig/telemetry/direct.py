@@ -25,6 +25,11 @@ from watcher_tsmig.telemetry.nodes import read_nodes
 from watcher_tsmig.telemetry.read import Reading
 from watcher_tsmig.telemetry.read import read_cloud
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import NOBODY
+from watcher_tsmig.telemetry.sources import Reach
+from watcher_tsmig.telemetry.sources import Source
+from watcher_tsmig.telemetry.sources import open_source
+from watcher_tsmig.telemetry.sources import promql
 from watcher_tsmig.telemetry.tally import Tally
 
 Connection = Any  # openstacksdk's
@@ -38,8 +43,23 @@ SERVICES = {
     'image': 'Glance',
     'infra-optim': 'Watcher',
 }
+# Sources of measures that a catalogue has, and the types of their services.
+GNOCCHI = 'gnocchi'
+IN_CATALOGUE = {GNOCCHI: 'metric', 'aetos': promql.SERVICE_TYPE}
 # s that a request may take where the connection says nothing
 TIMEOUT = 30.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which source of measures is asked.
+
+    :ivar name: of its entry point, or `none`
+    :ivar place: URL or path of what is in no catalogue
+    """
+
+    name: str = GNOCCHI
+    place: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +97,33 @@ class Access:
             session=self.connection.session,
             adapter_options=self.filter('metric'),
         )
+
+    def source(self, origin: Origin, settings: Settings) -> Source | None:
+        """The source of measures, just opened; None if there is none.
+
+        :raises errors.InputError: there is none of that name, or it is not
+            given what it needs
+        """
+        if origin.name == NOBODY or (
+            origin.name == GNOCCHI and 'metric' not in self.endpoints
+        ):
+            return None
+        both = {
+            name: {
+                k: v
+                for k, v in self.filter(service).items()
+                if k != 'service_type'
+            }
+            for name, service in IN_CATALOGUE.items()
+        }
+        session = self.connection.session
+        reach = Reach(
+            session=session,
+            catalogue=both,
+            place=origin.place,
+            timeout=session.timeout,
+        )
+        return open_source(origin.name, reach, settings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +174,16 @@ def read_directly(
     settings: Settings,
     *,
     now: float,
+    origin: Origin = Origin(),
     agents: Asker | None = None,
 ) -> Direct:
     """The whole cloud, as an audit without a scope reads it.
 
     :param now: seconds since the epoch
+    :param origin: who is asked for measures
     :param agents: asks the hosts' agents
     :raises errors.CloudError: Nova does not answer
+    :raises errors.InputError: there is no such source of measures
     """
     compute = access.connection.compute
     placement = access.placement if 'placement' in access.endpoints else None
@@ -141,7 +191,7 @@ def read_directly(
     reading = read_cloud(
         nodes,
         compute,
-        access.gnocchi(),
+        access.source(origin, settings),
         settings,
         now=now,
         placement=placement,

@@ -12,8 +12,10 @@ from openstack import utils as sdk_utils
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.asking import ask
+from watcher_tsmig.telemetry.direct import GNOCCHI
 from watcher_tsmig.telemetry.direct import Access
 from watcher_tsmig.telemetry.direct import Direct
+from watcher_tsmig.telemetry.direct import Origin
 from watcher_tsmig.telemetry.direct import read_directly
 from watcher_tsmig.telemetry.metering import Metering
 from watcher_tsmig.telemetry.metering import read_metering
@@ -28,6 +30,7 @@ class Seen:
 
     :ivar now: when, seconds since the epoch
     :ivar settings: how telemetry is read
+    :ivar source: who is asked for measures; `none` for nobody
     :ivar endpoints: of the services in the catalogue, by type
     :ivar answers: of small questions to each API
     :ivar skews: s that each service's clock is ahead of ours, by type
@@ -42,6 +45,7 @@ class Seen:
 
     now: float
     settings: Settings
+    source: str = GNOCCHI
     endpoints: Mapping[str, str]
     answers: tuple[Answer, ...] = ()
     skews: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -65,26 +69,34 @@ def examine(
     settings: Settings,
     *,
     now: float,
+    origin: Origin,
     agents: Asker | None = None,
     options: Mapping[str, int | str] | None = None,
 ) -> Seen:
     """Ask everybody; what does not answer is told in the result.
 
     :param now: seconds since the epoch
+    :param origin: who is asked for measures
     :param agents: asks the hosts' agents
     :param options: of Watcher's own configuration, where somebody gave it
+    :raises errors.InputError: there is no such source of measures
     """
     seen = Seen(
         now=now,
         settings=settings,
+        source=origin.name,
         endpoints=access.endpoints,
         answers=probe_all(access),
         agents=agents is not None,
         options=options,
     )
     if seen.answered('compute'):
-        seen = dataclasses.replace(seen, **_cloud(access, seen, agents))
-    client = access.gnocchi() if seen.answered('metric') else None
+        seen = dataclasses.replace(
+            seen, **_cloud(access, seen, origin, agents)
+        )
+    client = None
+    if origin.name == GNOCCHI and seen.answered('metric'):
+        client = access.gnocchi()
     if client is not None and seen.direct is not None:
         vms = seen.direct.reading.cloud.vms
         seen = dataclasses.replace(
@@ -96,7 +108,7 @@ def examine(
 
 
 def _cloud(
-    access: Access, seen: Seen, agents: Asker | None
+    access: Access, seen: Seen, origin: Origin, agents: Asker | None
 ) -> dict[str, str | Direct]:
     try:
         version = ask(
@@ -106,7 +118,11 @@ def _cloud(
             ),
         )
         direct = read_directly(
-            access, seen.settings, now=seen.now, agents=agents
+            access,
+            seen.settings,
+            now=seen.now,
+            origin=origin,
+            agents=agents,
         )
     except errors.CloudError as error:
         return {'failure': str(error)}

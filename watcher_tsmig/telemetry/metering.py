@@ -13,13 +13,16 @@ from typing import TypeVar
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.history import Point
 from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.measures import CLIENT_ERRORS
 from watcher_tsmig.telemetry.measures import Gnocchi
-from watcher_tsmig.telemetry.measures import Measure
 from watcher_tsmig.telemetry.measures import Resource
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources.gnocchi import COUNT
+from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE
+from watcher_tsmig.telemetry.sources.gnocchi import PER_SAMPLE
 
 T = TypeVar('T')
 
@@ -27,11 +30,7 @@ T = TypeVar('T')
 # which the measures are read.
 LOOKED_FOR = 200
 READ = 16
-# What a counter may be read by, the best first: its value, or what it grew.
-VALUES = ('max', 'last', 'mean')
-GROWTH = 'rate:mean'
-COUNT = 'count'
-# Measures of how long ago are read, s.
+# Points of how long ago are read, s.
 BACK = 7200.0
 
 
@@ -53,8 +52,8 @@ class Series:
     methods: tuple[str, ...]
     granularities: tuple[float, ...]
     aggregation: str = ''
-    measures: tuple[Measure, ...] = ()
-    counts: tuple[Measure, ...] = ()
+    measures: tuple[Point, ...] = ()
+    counts: tuple[Point, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,6 @@ class Metering:
 
     :ivar looked_for: the VMs that were asked for
     :ivar having: of each metric, ids of those of the VMs that have it
-    :ivar writing: ids of those that have any gauge of dirtied memory
     :ivar why: why no more is known; empty where all is
     """
 
@@ -71,7 +69,6 @@ class Metering:
     having: Mapping[str, frozenset[str]] = dataclasses.field(
         default_factory=dict
     )
-    writing: frozenset[str] = frozenset()
     series: tuple[Series, ...] = ()
     why: str = ''
 
@@ -105,9 +102,8 @@ def read_metering(
         interfaces = asked.resources(
             settings.interface_type, 'instance_id', ids
         )
-        instances = asked.resources('instance', 'id', ids)
         found = dataclasses.replace(
-            found, **_having(interfaces, instances, settings)
+            found, having=_having(interfaces, settings)
         )
         series = _series(client, asked, chosen, interfaces, settings, now)
         return dataclasses.replace(found, series=tuple(series))
@@ -121,27 +117,17 @@ def read_metering(
 
 
 def _having(
-    interfaces: Sequence[Resource],
-    instances: Sequence[Resource],
-    settings: Settings,
-) -> dict[str, Any]:
-    def owners(
-        resources: Sequence[Resource], names: Sequence[str], vm: str
-    ) -> frozenset[str]:
-        return frozenset(
-            str(resource[vm])
-            for resource in resources
-            if any((resource.get('metrics') or {}).get(n) for n in names)
+    interfaces: Sequence[Resource], settings: Settings
+) -> dict[str, frozenset[str]]:
+    """Of each counter of traffic, the VMs that have it."""
+    return {
+        name: frozenset(
+            str(interface['instance_id'])
+            for interface in interfaces
+            if (interface.get('metrics') or {}).get(name)
         )
-
-    having = {
-        name: owners(interfaces, (name,), 'instance_id')
         for name in (settings.tx_metric, settings.rx_metric)
     }
-    for name in filter(None, (settings.cpu_metric, settings.resident_metric)):
-        having[name] = owners(instances, (name,), 'id')
-    spans = tuple(settings.dirty_metrics())
-    return {'having': having, 'writing': owners(instances, spans, 'id')}
 
 
 def _series(
@@ -185,13 +171,13 @@ def _policy(client: GnocchiClient, metric: str) -> dict[str, Any]:
 
 
 def _measured(asked: Gnocchi, one: Series, metric: str, now: float) -> Series:
-    def read(aggregation: str) -> tuple[Measure, ...]:
+    def read(aggregation: str) -> tuple[Point, ...]:
         rows = asked.measures(
             [metric], aggregation, granularity=None, start=now - BACK
         )
         return tuple(rows.get(metric, ()))
 
-    usable = [how for how in (*VALUES, GROWTH) if how in one.methods]
+    usable = [how for how in (*CUMULATIVE, PER_SAMPLE) if how in one.methods]
     if not usable:
         return one
     return dataclasses.replace(
