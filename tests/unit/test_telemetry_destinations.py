@@ -146,26 +146,26 @@ class TestZones(unittest.TestCase):
         )
 
     def zones(self, **options):
-        def at(name, pinned, version):
-            return server(
-                name,
-                availability_zone='east',
-                pinned_availability_zone=pinned,
-                microversion=version,
-            )
-
-        found = read(
-            SmallCompute(
+        found = {}
+        for name, pinned, version in (
+            ('pinned', 'west', '2.100'),
+            ('free', None, '2.96'),
+            ('old', None, '2.95'),
+            ('unknown', None, None),
+        ):
+            compute = SmallCompute(
                 [
-                    at('pinned', 'west', '2.100'),
-                    at('free', None, '2.96'),
-                    at('old', None, '2.95'),
-                    at('unknown', None, None),
+                    server(
+                        name,
+                        availability_zone='east',
+                        pinned_availability_zone=pinned,
+                    )
                 ]
-            ),
-            **options,
-        )
-        return {vm.name: vm.zone for vm in found.vms}
+            )
+            compute.default_microversion = version
+            (vm,) = read(compute, **options).vms
+            found[name] = vm.zone
+        return found
 
     def test_a_vm_is_bound_where_nova_says_so_or_cannot_tell(self):
         self.assertEqual(

@@ -44,6 +44,7 @@ from watcher_tsmig.telemetry.disks import read_images
 from watcher_tsmig.telemetry.groups import read_groups
 from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.room import without_held
+from watcher_tsmig.telemetry.servers import read_servers
 from watcher_tsmig.telemetry.traits import read_traits
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
@@ -143,10 +144,7 @@ def read_inventory(
 
 def _servers(compute: Compute, hosts: Mapping[str, Host]) -> list[Server]:
     """All servers on these hosts."""
-    found = ask(
-        'servers',
-        lambda: list(compute.servers(details=True, all_projects=True)),
-    )
+    found = read_servers(compute)
     return [server for server in found if server.compute_host in hosts]
 
 
