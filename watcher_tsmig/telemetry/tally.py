@@ -29,6 +29,7 @@ class Tally:
     def __init__(self, session: Session) -> None:
         self._lock = threading.Lock()
         self._urls: Counter[str] = Counter()
+        self._waits: dict[str, float] = {}
         # of each URL: s that its answer took, and its clock ahead of ours
         self._skews: dict[str, tuple[float, float]] = {}
         session.session.hooks['response'].append(self._answered)
@@ -43,6 +44,7 @@ class Tally:
         ahead = told and told + 0.5 - (time.time() - took / 2)
         with self._lock:
             self._urls[url] += 1
+            self._waits[url] = self._waits.get(url, 0.0) + took
             if ahead is not None and took <= self._skews.get(url, (took,))[0]:
                 self._skews[url] = took, ahead
 
@@ -60,6 +62,20 @@ class Tally:
         with self._lock:
             for url, count in self._urls.items():
                 found[_service(url, endpoints)] += count
+        return dict(sorted(found.items()))
+
+    def waits(self, endpoints: Mapping[str, str]) -> dict[str, float]:
+        """Seconds until the answers of each service began, in all.
+
+        Of requests that were under way at once each counts.
+
+        :param endpoints: URL of each service, by its type
+        """
+        found: dict[str, float] = {}
+        with self._lock:
+            for url, took in self._waits.items():
+                service = _service(url, endpoints)
+                found[service] = found.get(service, 0.0) + took
         return dict(sorted(found.items()))
 
     def skews(self, endpoints: Mapping[str, str]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from oslo_config import cfg
 from watcher_tsmig import reasons
 from watcher_tsmig import units
 from watcher_tsmig.agent import verbs as agent_verbs
+from watcher_tsmig.cli import doctor
 from watcher_tsmig.cli import forecast as cli_forecast
 from watcher_tsmig.execute import govern
 from watcher_tsmig.forecast import candidates
@@ -29,6 +30,8 @@ from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
+from watcher_tsmig.telemetry import probes
+from watcher_tsmig.telemetry.direct import SERVICES
 
 Row = tuple[str, ...]
 
@@ -147,6 +150,23 @@ def verbs() -> Iterable[Row]:
         yield (f'``{name}``', plain(verb.what), arguments or 'none')
 
 
+def doctor_checks() -> Iterable[Row]:
+    yield ('Check', 'What is fine')
+    for check in doctor.CHECKS:
+        yield (f'``{check.name}``', plain(check.look.__doc__ or ''))
+
+
+def doctor_rights() -> Iterable[Row]:
+    yield ('Of whom', 'What is asked for', 'Policy', 'Without it')
+    for probe in probes.PROBES:
+        yield (
+            SERVICES[probe.service],
+            plain(probe.gives),
+            plain(probe.policy),
+            'no plan' if probe.vital else 'worse plans',
+        )
+
+
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': lambda: parameters(schema.PROPERTIES),
     'relief-parameters': lambda: parameters(relief_schema.PROPERTIES),
@@ -160,6 +180,8 @@ TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'verbs': verbs,
     'weights': weights,
     'forecast-options': forecast_options,
+    'doctor-checks': doctor_checks,
+    'doctor-rights': doctor_rights,
     'strategy-options': lambda: option_rows(options.STRATEGY),
     'relief-options': lambda: option_rows(options.LOADS),
     'action-options': lambda: option_rows(action_options.ACTION),
