@@ -151,7 +151,7 @@ def verbs() -> Iterable[Row]:
 
 
 def doctor_checks() -> Iterable[Row]:
-    yield ('Check', 'What is fine')
+    yield ('Check', 'What it looks at')
     for check in doctor.CHECKS:
         yield (f'``{check.name}``', plain(check.look.__doc__ or ''))
 
