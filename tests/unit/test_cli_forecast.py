@@ -16,6 +16,7 @@ import testtools
 import yaml
 from cliff import app
 from cliff import commandmanager
+from osc_lib.command import command as osc
 
 from tests.unit import builders
 from tests.unit.builders import writes
@@ -381,11 +382,15 @@ class TestProgram(testtools.TestCase):
             timeout=120,
         )
 
-    def test_setup_cfg_names_the_command(self):
-        name, _, place = (x.strip() for x in self.points.partition('='))
-        point = importlib.metadata.EntryPoint(name, place, GROUP)
-        self.assertEqual(NAME, point.name)
-        self.assertIs(command.Forecast, point.load())
+    def test_setup_cfg_names_the_commands(self):
+        found = {}
+        for line in self.points.splitlines():
+            name, _, place = (x.strip() for x in line.partition('='))
+            point = importlib.metadata.EntryPoint(name, place, GROUP)
+            found[name] = point.load()
+        self.assertIs(command.Forecast, found[NAME])
+        for name, kind in found.items():
+            self.assertTrue(issubclass(kind, osc.Command), name)
 
     def test_openstack_optimize_tsmig_forecast_prints_json(self):
         done = self.openstack(*CALM, '--bandwidth=300', '-f', 'json')

@@ -171,8 +171,14 @@ class Gnocchi(web.App):
 
     def _search(self, request: web.Request, kind: str) -> web.Response:
         query = request.json() if request.body.strip() else {}
+        ids = queries.ids(query)
         with self._sim.at_now():
-            found = [self._show(r) for r in self._resources(kind)]
+            found = [
+                self._show(r)
+                for r in self._resources(kind)
+                # so that a search of many does not show all, each time
+                if ids is None or {r.id, r.vm} & ids
+            ]
         return self._listing(
             request, [r for r in found if queries.matches(query, r)]
         )

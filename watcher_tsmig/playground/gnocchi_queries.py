@@ -45,6 +45,14 @@ def matches(query: web.Json, resource: Mapping[str, Any]) -> bool:
     raise web.HttpError(400, f'an unknown operator: {operator}')
 
 
+def ids(query: web.Json) -> frozenset[str] | None:
+    """Of VMs or of their resources, where a query wants only such."""
+    match query:
+        case {'in': {'id': [*values]}} | {'in': {'instance_id': [*values]}}:
+            return frozenset(map(str, values))
+    return None
+
+
 def operations(value: web.Json) -> list[tuple[str, str]]:
     """The metrics and aggregations of a plain ``metric`` operation.
 

@@ -83,8 +83,9 @@ def _all(compute: Compute) -> list[Server]:
         answer = compute.get(PATH, params=query, microversion=version)
         sdk_errors.raise_from_response(answer)
         body = answer.json()
-        rows = body['servers']
-        found.update({r['id']: _server(r, version or '') for r in rows})
+        rows = [row for row in body['servers'] if row['id'] not in found]
+        found.update({row['id']: _server(row, version or '') for row in rows})
+        # one page again and again would be without end
         if not rows or not body.get('servers_links'):
             return list(found.values())
         query['marker'] = rows[-1]['id']
