@@ -8,7 +8,9 @@ planner then treats conservatively.
 """
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Mapping
+from typing import TypeVar
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
@@ -26,6 +28,8 @@ from watcher_tsmig.telemetry.loads import of_traffic
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.telemetry.traffic import by_vm
+
+T = TypeVar('T')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,19 @@ def read_cloud(
     )
 
 
+def _told(source: Source, question: Callable[[], T]) -> T:
+    """The answer of a source.
+
+    :raises errors.CloudError: there is none, or it is not as expected
+    """
+    try:
+        return question()
+    except MALFORMED as error:
+        raise errors.CloudError(
+            f'{source.name}: its answer is not as expected ({error!r})'
+        ) from error
+
+
 def _measure(
     found: Measured,
     source: Source,
@@ -118,25 +135,23 @@ def _measure(
     """Fill in what the source tells, as far as it does."""
     vms = dict(found.vms)
     try:
-        source.probe()
-        interfaces = source.traffic(list(vms), now)
+        _told(source, source.probe)
+        interfaces = _told(source, lambda: source.traffic(list(vms), now))
         found.loads = of_traffic(interfaces, settings, now)
         traffic = by_vm(interfaces, settings, now, source.name)
         for vm, value in traffic.items():
             found.vms[vm] = dataclasses.replace(vms[vm], traffic=value)
         memory = {vm.id: vm.memory for vm in vms.values()}
-        found.writing = read_writing(source, memory, settings, now)
+        found.writing = _told(
+            source, lambda: read_writing(source, memory, settings, now)
+        )
         if settings.history:
-            for vm, cpu in source.cpu(list(vms), now).items():
+            busy = _told(source, lambda: source.cpu(list(vms), now))
+            for vm, cpu in busy.items():
                 load = found.loads.get(vm, VmLoad())
                 found.loads[vm] = dataclasses.replace(load, cpu=tuple(cpu))
     except errors.CloudError as error:
         notes.append(f'{error}; what it would have told is unknown')
-    except MALFORMED as error:
-        notes.append(
-            f'{source.name}: its answer is not as expected ({error!r}); what '
-            'it would have told is unknown'
-        )
     if source.refusals:
         first = source.refusals[0]
         of = vms[first.vm].name if first.vm in vms else 'an unknown VM'
