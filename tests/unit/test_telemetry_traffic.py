@@ -101,6 +101,8 @@ class TestByVm(unittest.TestCase):
     def test_a_direction_that_is_old_or_missing_makes_it_unknown(self):
         for rx in ((), points(1, end=END - 3600)):
             self.assertIsNone(self.of(Interface(tx=points(1), rx=rx)))
+        # at no time, not even in the first minutes of the epoch
+        self.assertIsNone(self.of(Interface(), now=1.0))
 
     def test_what_is_older_than_the_window_is_not_looked_at(self):
         series = points(*[9.0] * 30, 1.0)

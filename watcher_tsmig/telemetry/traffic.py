@@ -4,6 +4,7 @@ Arithmetic on points; who measured them is sources/'s, what they foretell is
 ahead.py's. What nobody measured lately is unknown and never zero.
 """
 
+import math
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ def summed(
 def _newest(interface: Interface) -> float:
     """When both directions were last known, s since the epoch."""
     return min(
-        points[-1][0] + points[-1][1] if points else 0.0
+        points[-1][0] + points[-1][1] if points else -math.inf
         for points in (interface.tx, interface.rx)
     )
 
