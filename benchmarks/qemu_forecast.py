@@ -22,7 +22,8 @@ from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.forecast.baselines import Situations
 from watcher_tsmig.forecast.hybrid import hybrid
-from watcher_tsmig.forecast.throttle import auto_converge
+from watcher_tsmig.forecast.terms import PLAIN_TERMS
+from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
 
@@ -187,8 +188,10 @@ def _stop_and_copy(curve: Curves, scenario: Scenario) -> Raw:
     )
 
 
-def _pre_copy(curve: Curves, scenario: Scenario) -> Raw:
-    found = pre_copy(curve, LINK, RULES)
+def _pre_copy(
+    curve: Curves, scenario: Scenario, terms: Terms = PLAIN_TERMS
+) -> Raw:
+    found = pre_copy(curve, LINK, RULES, terms=terms)
     converges = bool(found.converges[0])
     # Where it stalls, what was sent until then is a lower bound.
     data = float(np.nansum(found.rounds))
@@ -202,16 +205,7 @@ def _pre_copy(curve: Curves, scenario: Scenario) -> Raw:
 
 
 def _auto_converge(curve: Curves, scenario: Scenario) -> Raw:
-    found = auto_converge(curve, LINK, RULES)
-    if not math.isfinite(found.t_sum):
-        return _pre_copy(curve, scenario)
-    return Raw(
-        tail=found.t_sum,
-        ordered=0.0,
-        data=found.data,
-        downtime=found.t_downtime,
-        converges=True,
-    )
+    return _pre_copy(curve, scenario, Terms(throttle=1.0))
 
 
 def _post_copy(curve: Curves, scenario: Scenario) -> Raw:

@@ -17,6 +17,8 @@ class Reason(enum.StrEnum):
     BALANCES = 'balances-nics'  # the other NICs of both hosts decide
     NO_CONTENTION = 'no-contention'  # pre-copy: either mode would do
     WRITES_TOO_FAST = 'writes-too-fast'  # post-copy: pre-copy would not end
+    DRY_RUN = 'dry-run'  # pre-copy: by its pages it ends, by writing not
+    THROTTLED = 'throttled'  # pre-copy: it ends while its VM is slowed down
     ONLY_PRE_COPY = 'only-pre-copy'  # post-copy is not permitted
     MODE_FORCED = 'mode-forced'  # the caller asked for one mode
     MAKES_IT_SHORTER = 'makes-it-shorter'  # post-copy: a shorter plan
@@ -60,6 +62,11 @@ MEANING = {
     'and pre-copy risks less.',
     Reason.WRITES_TOO_FAST: 'Post-copy: at the bandwidth that its way leaves '
     'a pre-copy would not end, or would send its memory over and over.',
+    Reason.DRY_RUN: 'Pre-copy: by what it writes it would not end, by the '
+    'dry run on its sampled pages it does, because pages of zeros go for a '
+    'few bytes.',
+    Reason.THROTTLED: 'Pre-copy: it ends only while auto-converge takes part '
+    "of the VM's CPUs, which max_throttle_percent permits.",
     Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its service class, one of '
     'the hosts or the request does not permit post-copy, its writing is only '
     'assumed, or it is paused.',
@@ -87,7 +94,8 @@ MEANING = {
     Reason.NO_DESTINATION: 'Stays: no host that it may go to is open and has '
     'room.',
     Reason.DOES_NOT_CONVERGE: 'Stays: no bandwidth that is left lets a '
-    'pre-copy end, and post-copy is not permitted.',
+    'pre-copy end, nor does what its pages hold, post-copy is not '
+    'permitted, and nobody may slow it down enough.',
     Reason.AFTER_DEADLINE: 'Stays: it would end after the deadline.',
     Reason.SERVER_GROUP: 'Stays: every host with room that it may go to '
     'has as many members of its server group as anti-affinity permits.',

@@ -76,6 +76,7 @@ def settings(draw: st.DrawFn) -> model.NovaSettings:
         completion_timeout=draw(st.sampled_from((None, 30.0, 800.0))),
         streams=draw(st.sampled_from((1, 4))),
         stream_window=draw(st.sampled_from((None, 4194304.0))),
+        auto_converge=draw(flags),
     )
 
 
@@ -115,6 +116,24 @@ def working_sets(
 
 
 @st.composite
+def contents(draw: st.DrawFn) -> model.Contents:
+    """A sample of any size, of pages of any kind."""
+    pages = draw(st.integers(1, 4096))
+    shares = st.sampled_from((0.0, 0.5, 1.0)) | st.floats(
+        0, 1, allow_subnormal=False
+    )
+    return model.Contents(
+        pages=pages,
+        zero=draw(shares),
+        written=draw(st.integers(0, pages)),
+        blanked=draw(shares),
+        apart=draw(st.none() | st.floats(0.1, 10)),
+        measured_at=draw(instants),
+        source=draw(names),
+    )
+
+
+@st.composite
 def vms(
     draw: st.DrawFn,
     vm_id: str,
@@ -145,6 +164,7 @@ def vms(
         zone=draw(zones) if bonds else None,
         allowed=draw(st.none() | subsets(on)) if bonds else None,
         sla=draw(st.none() | names),
+        contents=draw(st.none() | contents()),
     )
 
 

@@ -1,5 +1,7 @@
 """What holds for every cloud, whatever it looks like."""
 
+import dataclasses
+
 import hypothesis
 import numpy as np
 import testtools
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.property import strategies
 from watcher_tsmig import forecast
+from watcher_tsmig import model
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
@@ -38,6 +41,7 @@ def drains(draw):
                 'downtime_limit': st.floats(0.01, 5.0),
                 'deadline': st.floats(1.0, 1e4),
                 'allow_post_copy': st.booleans(),
+                'max_throttle': st.floats(0, 0.99),
                 'only_mode': st.sampled_from((None, *Mode)),
                 'placement': st.sampled_from(Placement),
                 'releases': st.tuples(
@@ -73,6 +77,41 @@ class TestPlans(testtools.TestCase):
         for migration in make_plan(cloud, request).migrations:
             self.assertGreaterEqual(migration.cap, migration.lcb)
 
+    @FEW
+    @hypothesis.given(drains())
+    def test_pages_without_zeros_change_no_number_of_a_plan(self, drain):
+        cloud, request = drain
+        unseen, full = (
+            dataclasses.replace(
+                cloud,
+                vms=tuple(
+                    dataclasses.replace(vm, contents=contents)
+                    for vm in cloud.vms
+                ),
+            )
+            for contents in (
+                None,
+                model.Contents(pages=1024, zero=0.0, written=512),
+            )
+        )
+        self.assertEqual(
+            *(numbers(make_plan(seen, request)) for seen in (unseen, full))
+        )
+
+
+def numbers(plan):
+    """A plan without its sentences, which say what was asked."""
+    return dataclasses.replace(
+        plan,
+        migrations=tuple(
+            dataclasses.replace(m, because='', runner_up='')
+            for m in plan.migrations
+        ),
+        left_out=tuple(
+            dataclasses.replace(out, because='') for out in plan.left_out
+        ),
+    )
+
 
 class TestForecasts(testtools.TestCase):
     @MANY
@@ -86,9 +125,9 @@ class TestForecasts(testtools.TestCase):
     ):
         curves = forecast.fit([working_set])
         rules = Rules()
-        for model in (forecast.pre_copy, forecast.post_copy):
-            slow = model(curves, bandwidth, rules)
-            fast = model(curves, bandwidth * factor, rules)
+        for foretell in (forecast.pre_copy, forecast.post_copy):
+            slow = foretell(curves, bandwidth, rules)
+            fast = foretell(curves, bandwidth * factor, rules)
             self.assertLessEqual(fast.t_sum[0], slow.t_sum[0] * (1 + 1e-9))
             self.assertLessEqual(fast.data[0], slow.data[0] * (1 + 1e-9))
 

@@ -5,9 +5,9 @@ import types
 import unittest
 
 from watcher_tsmig.agent import contents
+from watcher_tsmig.agent.contents import PAGE
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
-from watcher_tsmig.forecast.pages import PAGE
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 
@@ -104,44 +104,34 @@ class TestSample(unittest.TestCase):
     def test_one_look_tells_what_is_there_and_nothing_of_its_change(self):
         guest = Guest([ZEROS, ZEROS, ZEROS, TEXT])
         told = self.sample(guest)
-        self.assertEqual({'first', 'dirty'}, set(told))
-        self.assertIsNone(told['dirty'])
-        first = told['first']
-        self.assertEqual((0.75, 32), (first['zero'], first['pages']))
-        self.assertEqual((0.0, 0.0), (first['unchanged'], first['delta']))
-        # text packs well, zeros do not count
-        self.assertLess(0, first['packed'])
-        self.assertLess(first['packed'], PAGE / 4)
+        self.assertEqual({'pages': 32, 'zero': 0.75}, told)
         ((vm, where, size),) = guest.asked
         self.assertEqual(('vm-1', 8, RUN), (vm, len(where), size))
 
     def test_less_than_a_run_is_one(self):
         guest = Guest([TEXT] * 4)
-        self.assertEqual(4, self.sample(guest, 3)['first']['pages'])
+        self.assertEqual(4, self.sample(guest, 3)['pages'])
+
+    def test_a_page_with_one_bit_set_is_none_of_zeros(self):
+        guest = Guest([bytes(PAGE - 1) + b'\1', ZEROS, TEXT, TEXT])
+        self.assertEqual(0.25, self.sample(guest)['zero'])
 
     def test_two_looks_at_the_same_pages_tell_what_was_written(self):
         changed = b'A' + TEXT[1:]
         guest = Guest([ZEROS, TEXT, TEXT, TEXT], [ZEROS, TEXT, TEXT, changed])
         told = self.sample(guest, apart=2.0)
-        self.assertEqual(0.25, told['written'])
         # from begin of the first to begin of the second
         self.assertEqual(2.25, told['apart'])
-        dirty = told['dirty']
-        self.assertEqual((8, 0.0, 1.0), (
-            dirty['pages'], dirty['zero'], dirty['delta']
-        ))  # fmt: skip
-        self.assertLess(0, dirty['delta_bytes'])
-        self.assertLess(dirty['delta_bytes'], 10)
-        self.assertEqual(0.25, told['first']['zero'])
+        self.assertEqual((8, 0.0), (told['written'], told['blanked']))
+        self.assertEqual((32, 0.25), (told['pages'], told['zero']))
         first, second = guest.asked
         self.assertEqual(first, second)
 
-    def test_where_nothing_was_written_there_is_no_mix_of_it(self):
+    def test_where_nothing_was_written_none_of_it_is_zero(self):
         told = self.sample(Guest([TEXT] * 4, [TEXT] * 4), apart=1.0)
-        self.assertEqual((0.0, None), (told['written'], told['dirty']))
+        self.assertEqual((0, 0.0), (told['written'], told['blanked']))
 
     def test_what_was_written_is_counted_by_what_it_is_now(self):
         guest = Guest([ZEROS, TEXT, TEXT, TEXT], [TEXT, ZEROS, TEXT, TEXT])
-        dirty = self.sample(guest, apart=1.0)['dirty']
-        self.assertEqual((0.5, 0.0), (dirty['zero'], dirty['unchanged']))
-        self.assertEqual(16, dirty['pages'])
+        told = self.sample(guest, apart=1.0)
+        self.assertEqual((16, 0.5), (told['written'], told['blanked']))

@@ -46,8 +46,7 @@ ARROWS = {
     'telemetry': ('model', VALUES, 'agent.values'),
     # what an agent tells, but not the agent
     'execute': ('model', VALUES, 'files', 'agent.values'),
-    # a page weighs what the dry run says, and there is one such sum
-    'agent': ('model', VALUES, 'files', 'forecast.pages'),
+    'agent': ('model', VALUES, 'files'),
     'plugin': EVERYTHING,
     'cli': EVERYTHING,
     'report': EVERYTHING,

@@ -60,6 +60,7 @@ FINGERPRINTS = {
     '1.4': '4c366ac69f2d38dc',
     '1.5': '2ba3606478826f32',
     '1.6': '2a260566a0588ee5',
+    '1.7': '2eabde01e6a8328c',
 }
 
 
@@ -77,6 +78,7 @@ def fingerprint() -> str:
         model.Vm,
         model.Traffic,
         model.WorkingSet,
+        model.Contents,
         model.Link,
         model.Group,
     )
@@ -142,7 +144,7 @@ class TestReading(Case):
         self.assertIn('is not a whole number', self.refused())
 
     def test_a_later_minor_version_may_have_more_members(self) -> None:
-        self.document |= {'format_version': '1.7', 'taken_by': 'x'}
+        self.document |= {'format_version': '1.8', 'taken_by': 'x'}
         self.cloud['vms'][0] |= {'colour': 'red'}
         self.cloud['zones'] = []
         cloud = snapshot.loads(json.dumps(self.document))
@@ -372,6 +374,7 @@ class TestTheFormat(unittest.TestCase):
             ('vm', model.Vm),
             ('traffic', model.Traffic),
             ('working_set', model.WorkingSet),
+            ('contents', model.Contents),
             ('link', model.Link),
             ('group', model.Group),
             ('passage', model.Passage),

@@ -1,8 +1,10 @@
 """What a domain's pages are made of, counted from a sample.
 
-Pages are read, counted and thrown away: shares and sizes leave this module,
-contents never do. Only addresses that hold RAM for certain are read, since
-what lies between is devices, and reading those may do something.
+Pages are read, counted and thrown away: shares leave this module, contents
+never do. Counted are zeros: nothing else makes a page smaller on its way,
+since Nova asks libvirt for no compression. Only addresses that hold RAM for
+certain are read, since what lies between is devices, and reading those may
+do something.
 """
 
 import random
@@ -10,16 +12,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from watcher_tsmig.agent.hypervisor import Hypervisor
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
-from watcher_tsmig.forecast import pages
+from watcher_tsmig.model.observed import NEIGHBOURS
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 
-# Pages next to each other that are read at once. Neighbours are much alike,
-# so that few more of them tell little more; each read costs a file.
-RUN = 4
+PAGE = 4096
+# Pages next to each other that are read at once: each read costs a file.
+RUN = NEIGHBOURS
 # x86: below 1 MiB lies firmware. RAM ends at or above 2 GiB below the
 # devices (q35: 2 GiB, pc: 3 to 3.5 GiB), and what does not fit there begins
 # at 4 GiB, so that at least all but 3.5 GiB is there.
@@ -34,13 +39,13 @@ def ranges(memory: float) -> list[tuple[int, int]]:
     out = [(FIRST, min(int(memory), LOW_END))]
     if memory > LOW_MOST:
         out.append((HIGH, HIGH + int(memory) - LOW_MOST))
-    return [(first, end) for first, end in out if end - first >= RUN * 4096]
+    return [(first, end) for first, end in out if end - first >= RUN * PAGE]
 
 
 def addresses(memory: float, count: int, chance: random.Random) -> list[int]:
     """Begins of `count` runs, spread evenly over what may be read."""
     where = ranges(memory)
-    size = RUN * pages.PAGE
+    size = RUN * PAGE
     slots = [(end - first) // size for first, end in where]
     total = sum(slots)
     if not total:
@@ -69,35 +74,33 @@ def sample(
 ) -> Mapping[str, Any]:
     """Look at about `count` pages, and again after `apart` seconds.
 
-    :returns: `first`, a mix of all pages, and `dirty`, one of those that
-        were written in between; null where none was or nobody looked;
+    :returns: `pages`, how many, and `zero`, the share of them that held only
+        zeros; after a second look also `written`, how many were written in
+        between, `blanked`, the share of these that held only zeros then, and
         `apart`, the seconds that really lay between two looks at a page
     """
     where = addresses(hypervisor.memory(vm), max(count // RUN, 1), chance)
-    size = RUN * pages.PAGE
+    size = RUN * PAGE
     began = time.monotonic()
-    before = pages.as_pages(hypervisor.read(vm, where, size))
-    told: dict[str, Any] = {'first': _mix(before), 'dirty': None}
+    before = _pages(hypervisor.read(vm, where, size))
+    told: dict[str, Any] = {'pages': len(before), 'zero': _zero(before)}
     if apart:
         time.sleep(apart)
         # a look itself takes a while, and each page is looked at as far
         # into the second one as into the first
         told['apart'] = time.monotonic() - began
-        after = pages.as_pages(hypervisor.read(vm, where, size))
-        written = (before != after).any(axis=1)
-        told['written'] = float(written.mean())
-        if written.any():
-            told['dirty'] = _mix(after[written], before[written])
+        after = _pages(hypervisor.read(vm, where, size))
+        written = after[(before != after).any(axis=1)]
+        told |= {'written': len(written), 'blanked': _zero(written)}
     return told
 
 
-def _mix(after: pages.Pages, before: object = None) -> dict[str, float]:
-    found = pages.mix(after, before, pages.stream(pages.Method.ZLIB))
-    return {
-        'zero': found.zero,
-        'unchanged': found.unchanged,
-        'delta': found.delta,
-        'delta_bytes': found.delta_bytes,
-        'packed': found.packed,
-        'pages': found.pages,
-    }
+def _pages(data: bytes) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(data, dtype=np.uint8).reshape(-1, PAGE)
+
+
+def _zero(pages: npt.NDArray[np.uint8]) -> float:
+    """Share that holds only zeros, as QEMU's buffer_is_zero(); 0 of none."""
+    if not len(pages):
+        return 0.0
+    return float((pages == 0).all(axis=1).mean())

@@ -18,6 +18,7 @@ from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.forecast.terms import copying
 from watcher_tsmig.forecast.terms import settings
+from watcher_tsmig.forecast.terms import weight_once
 
 __all__ = (
     'Bracket',
@@ -38,4 +39,5 @@ __all__ = (
     'post_copy',
     'pre_copy',
     'settings',
+    'weight_once',
 )

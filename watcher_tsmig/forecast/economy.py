@@ -16,6 +16,7 @@ from watcher_tsmig.forecast.lcb import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Terms
+from watcher_tsmig.forecast.terms import weight_once
 from watcher_tsmig.model.rules import Rules
 
 # Halvings on a logarithmic scale: of a factor of a million to a thousandth.
@@ -55,7 +56,7 @@ def economic_bandwidth(
     low = least_convergent_bandwidth(written, rules, terms=terms)
     possible = np.isfinite(low) & (low > 0)
     low = np.where(possible, low, 1.0)
-    most = resend * curves.resident * rules.carried
+    most = resend * curves.resident * weight_once(rules, terms)
 
     def enough(bandwidth: FloatArray) -> np.ndarray:
         return pre_copy(written, bandwidth, rules, terms=terms).data <= most

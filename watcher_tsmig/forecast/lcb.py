@@ -49,17 +49,18 @@ def closed_form_lcb(
     is the infimum, exact without a deadline, a timeout, a ceiling and a
     round limit; each of these only raises the LCB, and so does the end of
     the curve: a first pass that fits tau needs no other. At the infimum
-    itself the rounds are without number.
+    itself the rounds are without number. Of a VM that may be slowed down it
+    is a lower bound.
 
     :param downtime: lowers the rules' limit, s; shape (n,) or one
     :returns: shape (n,), bytes/s on the wire; 0 where nothing is written
     """
     n = len(curves)
     how = _limited(course(curves, np.ones(n), rules, terms), downtime)
-    dirtied = how.factor * curves.at(how.limit)
-    out: FloatArray = (
-        dirtied * channels(terms) / (how.limit * rules.efficiency)
-    )
+    longest = how.limit / how.full
+    # whatever auto-converge may take, it may have taken from the start
+    dirtied = how.factor * curves.at(longest * (1 - how.throttle))
+    out: FloatArray = dirtied * channels(terms) / (longest * rules.efficiency)
     return out
 
 
@@ -169,7 +170,7 @@ class _Search:
 
 def _at_once(unit: Course, last: FloatArray, share: FloatArray) -> FloatArray:
     """A bandwidth at which the first pass fits every limit; inf: none."""
-    first = unit.first * share
+    first = unit.first * unit.full * share
     begin = limit_after(unit, np.zeros(len(first)))
     with np.errstate(divide='ignore'):
         high: FloatArray = np.maximum(

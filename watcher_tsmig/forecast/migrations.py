@@ -77,6 +77,9 @@ class Forecasts:
     :ivar ending: values of `Ending`
     :ivar repeats: how often each of `rounds` is sent, while a step of the
         downtime limit is waited for; None: each once
+    :ivar slowed: s of its CPUs that each VM loses to auto-converge; None:
+        nobody slows it down
+    :ivar taken: share of them that is taken in the end, likewise
     """
 
     t_converge: FloatArray
@@ -86,6 +89,8 @@ class Forecasts:
     rounds: FloatArray
     ending: npt.NDArray[np.int_]
     repeats: FloatArray | None = None
+    slowed: FloatArray | None = None
+    taken: FloatArray | None = None
 
     @property
     def lingers(self) -> BoolArray:
@@ -161,6 +166,8 @@ def _information_set(walked: Walked, how: Course, terms: Terms) -> Forecasts:
         walked.rounds,
         walked.ending,
         walked.repeats,
+        walked.slowed,
+        walked.taken,
     )
     bad = walked.ending != CONVERGES
     return _without(found, bad, walked.ending) if bad.any() else found

@@ -40,6 +40,9 @@ class Walked:
     :ivar rounds: bytes of each round, NaN-padded
     :ivar repeats: how often each was sent; None: each once
     :ivar ending: CONVERGES, STALLS or TOO_MANY_ROUNDS
+    :ivar slowed: s of its CPUs that each VM lost to auto-converge; None:
+        nobody slowed it down
+    :ivar taken: share of them that was taken in the end, likewise
     """
 
     elapsed: FloatArray
@@ -48,6 +51,8 @@ class Walked:
     rounds: FloatArray
     repeats: FloatArray | None
     ending: IntArray
+    slowed: FloatArray | None = None
+    taken: FloatArray | None = None
 
 
 def walk(curves: Curves, how: Course, bracket: Bracket) -> Walked:
@@ -78,13 +83,13 @@ def walk(curves: Curves, how: Course, bracket: Bracket) -> Walked:
 def _walk_one(line: Line, how: Course) -> Walked:
     send, factor = float(how.first[0]), float(how.factor[0])
     rate, limit = float(how.rate[0]), float(how.limit[0])
-    elapsed, sent = float(how.begin[0]), 0.0
+    elapsed, sent, full = float(how.begin[0]), 0.0, float(how.full[0])
     seconds, ending = math.inf, TOO_MANY_ROUNDS
     rounds: list[float] = []
     for _ in range(how.max_rounds):
         before, seconds = seconds, send / rate
         rounds.append(send)
-        if seconds <= limit:
+        if seconds * full <= limit:
             ending = CONVERGES
             break
         if seconds >= before:
@@ -121,7 +126,7 @@ def _wait_one(
     """(s, bytes, last round, times it went) once the limit admits it."""
     elapsed, sent, send = at
     rate, factor = float(how.rate[0]), float(how.factor[0])
-    delay = float(how.delay[0])
+    delay, full = float(how.delay[0]), float(how.full[0])
     steps = int(how.steps[0])
     begins = delay * np.arange(steps + 1, dtype=np.float64)
     limits = limit_after(how, begins).tolist()
@@ -129,7 +134,7 @@ def _wait_one(
     for k in range(WAITING_ROUNDS):
         before, seconds = seconds, send / rate
         step = int(min(elapsed / delay, steps)) if delay else steps
-        if seconds <= limits[step]:
+        if seconds * full <= limits[step]:
             return elapsed, sent, send, 1.0
         if k and seconds >= before * STANDS_STILL:
             break
@@ -153,7 +158,7 @@ def _walk_many(curves: Curves, how: Course, bracket: Bracket) -> Walked:
     for _ in range(how.max_rounds):
         before, seconds = seconds, send / how.rate
         rounds.append(np.where(active, send, np.nan))
-        fits = active & (seconds <= how.limit)
+        fits = active & (seconds * how.full <= how.limit)
         stalls = active & ~fits & (seconds >= before)
         ending[fits] = CONVERGES
         ending[stalls] = STALLS
@@ -180,7 +185,7 @@ def _wait_many(
     seconds = send / how.rate
     columns: list[FloatArray] = []
     rows = np.flatnonzero(walked.ending == CONVERGES)
-    rows = rows[seconds[rows] > limit_after(how, elapsed)[rows]]
+    rows = rows[(seconds * how.full > limit_after(how, elapsed))[rows]]
     some, theirs = curves.take(rows), how.take(rows)
     for _ in range(WAITING_ROUNDS):
         if not len(rows):
@@ -193,7 +198,9 @@ def _wait_many(
         column = np.full(len(curves), np.nan)
         column[rows] = send[rows]
         columns.append(column)
-        waits = seconds[rows] > limit_after(theirs, elapsed[rows])
+        waits = seconds[rows] * theirs.full > limit_after(
+            theirs, elapsed[rows]
+        )
         stands = waits & (seconds[rows] >= before * STANDS_STILL)
         stay = rows[stands]
         times[stay] = _repeats(how.take(stay), elapsed[stay], seconds[stay])
@@ -231,7 +238,7 @@ def _repeats(
 ) -> FloatArray:
     """How many rounds of `seconds` go until the limit admits one."""
     steps = np.arange(how.steps.max(initial=0.0) + 1.0)[:, None]
-    admits = seconds <= limit_at(how, steps)
+    admits = seconds * how.full <= limit_at(how, steps)
     due = np.where(
         admits.any(axis=0), how.delay * admits.argmax(axis=0), np.inf
     )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from watcher_tsmig.forecast import rounds
+from watcher_tsmig.forecast import throttle
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
@@ -96,7 +97,8 @@ def walk(
             getattr(memory, name)[rows] = getattr(part, name)
         read[rows] = elapsed[rows]
         rest[rows] = part.left.sum(axis=1)
-        fits = rest[rows] <= theirs.rate * limit_after(theirs, elapsed[rows])
+        most = theirs.rate * limit_after(theirs, elapsed[rows])
+        fits = rest[rows] * theirs.full <= most
         better = rest[rows] < least[rows] * LESS
         least[rows] = np.minimum(least[rows], rest[rows])
         since_least[rows] = np.where(better, 0, since_least[rows] + 1)
@@ -113,7 +115,21 @@ def walk(
 def walked_by(
     rules: Rules, curves: Curves, how: Course, bracket: Bracket
 ) -> Walked:
-    """The walk that the rules ask for: the models', or QEMU's own."""
+    """The walk that the rules ask for: the models', or QEMU's own.
+
+    Of those that auto-converge may slow down, the one that does.
+    """
+    slowed = how.throttle > 0
+    if slowed.any() and not slowed.all():
+        parts = np.flatnonzero(slowed), np.flatnonzero(~slowed)
+        back = np.argsort(np.concatenate(parts))
+        some = [
+            walked_by(rules, curves.take(rows), how.take(rows), bracket)
+            for rows in parts
+        ]
+        return throttle.joined(some, back)
+    if slowed.any():
+        return throttle.walk(curves, how, bracket)
     if rules.window:
         return walk(curves, how, bracket, rules.window)
     return rounds.walk(curves, how, bracket)
@@ -151,7 +167,7 @@ def _due(
 ) -> tuple[FloatArray, FloatArray]:
     """Bytes that go until the log is read again, and s that they take."""
     quota = how.rate * window
-    enough = how.rate * limit_after(how, elapsed)
+    enough = how.rate * limit_after(how, elapsed) / how.full
     windows = np.maximum(np.floor((rest - enough) / quota) + 1, 1.0)
     went = np.minimum(windows * quota, rest)
     return went, went / how.rate

@@ -26,7 +26,10 @@ class Terms:
     :ivar link: bytes/s on the wire that the link has at switchover, where
         QEMU lifts the cap; None: no more than the bandwidth
     :ivar zero: bytes of zero pages in the first pass: a few bytes each
+    :ivar blank: share of the resident pages that are zero, too
     :ivar duplicate: share of the pages dirtied later that are zero again
+    :ivar throttle: share of the VM's CPUs that auto-converge may take; 0: it
+        is not on, or must not take any
     :ivar memory: bytes that Nova counts for its delays, the flavor's; None:
         resident and zero
     :ivar disks: disks copied with it (block migration). libvirt hands the
@@ -46,7 +49,9 @@ class Terms:
 
     link: FloatArray | float | None = None
     zero: FloatArray | float = 0.0
+    blank: FloatArray | float = 0.0
     duplicate: FloatArray | float = 0.0
+    throttle: FloatArray | float = 0.0
     memory: FloatArray | float | None = None
     disks: FloatArray | float = 0.0
     disk: FloatArray | float = 0.0
@@ -64,8 +69,9 @@ class Terms:
             value = getattr(self, field.name)
             if value is not None and not bool(np.all(np.asarray(value) >= 0)):
                 raise ValueError(f'{field.name}: a value is negative')
-        if not bool(np.all(np.asarray(self.duplicate) <= 1)):
-            raise ValueError('duplicate: a share is above 1')
+        for name in ('blank', 'duplicate', 'throttle'):
+            if not bool(np.all(np.asarray(getattr(self, name)) <= 1)):
+                raise ValueError(f'{name}: a share is above 1')
         if self.link is not None and not bool(np.all(np.asarray(self.link))):
             raise ValueError('link: a link without bandwidth')
 
@@ -122,6 +128,9 @@ class Course:
 
     :ivar first: bytes in the stream of the first pass
     :ivar factor: bytes in the stream per byte dirtied later
+    :ivar full: how many times that they are at full size, by which QEMU
+        decides whether to stop: zeros make rounds shorter, not the stop
+        milder
     :ivar rate: memory's bytes/s in the stream
     :ivar last_rate: the same at switchover, never less
     :ivar begin: s that pass before the first pass (disks)
@@ -129,11 +138,13 @@ class Course:
     :ivar delay: s between two steps of the limit
     :ivar steps: steps of the limit, 0 where it does not rise
     :ivar timeout: s after which Nova ends it
+    :ivar throttle: share of the VM's CPUs that may be taken
     :ivar max_rounds: see `Rules`
     """
 
     first: FloatArray
     factor: FloatArray
+    full: FloatArray
     rate: FloatArray
     last_rate: FloatArray
     begin: FloatArray
@@ -141,6 +152,7 @@ class Course:
     delay: FloatArray
     steps: FloatArray
     timeout: FloatArray
+    throttle: FloatArray
     max_rounds: int
 
     def take(self, rows: npt.NDArray[np.intp]) -> 'Course':
@@ -179,8 +191,10 @@ def course(
 
     factor = carried + np.asarray(terms.duplicate) * (empty - carried)
     return Course(
-        first=curves.resident * carried + np.asarray(terms.zero) * empty,
+        first=curves.resident * weight_once(rules, terms)
+        + np.asarray(terms.zero) * empty,
         factor=_spread(factor, n),
+        full=_spread(carried / factor, n),
         rate=rate,
         last_rate=last_rate,
         begin=_spread(copying(bandwidth, rules, terms), n),
@@ -188,8 +202,17 @@ def course(
         delay=np.floor(of('downtime_delay') * weight),
         steps=of('downtime_steps'),
         timeout=of('completion_timeout') * weight,
+        throttle=_spread(terms.throttle, n),
         max_rounds=rules.max_rounds,
     )
+
+
+def weight_once(rules: Rules, terms: Terms) -> FloatArray:
+    """Bytes in the stream per byte of resident memory, in a first pass."""
+    empty = rules.zero_page / rules.page
+    blank = np.asarray(terms.blank)
+    out: FloatArray = rules.carried + blank * (empty - rules.carried)
+    return out
 
 
 def channels(terms: Terms) -> FloatArray:

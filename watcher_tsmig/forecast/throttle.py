@@ -1,21 +1,27 @@
-"""Forced convergence: pre-copy of a VM that auto-converge slows down.
+"""Forced convergence: the rounds of a VM that auto-converge slows down.
 
-Only arithmetic on one curve lives here. A VM that gets the share 1 - x of
-its CPUs writes within t what it wrote within (1 - x) t. Source: QEMU
+Only the walk lives here, one VM at a time. A VM that gets the share 1 - x of
+its CPUs writes within t what it wrote within (1 - x) t. Sources: QEMU
 migration/ram.c migration_trigger_throttle(), system/cpu-throttle.c (a vCPU
 sleeps x / (1 - x) of each 10 ms); MigVisor, stage 4, after VMware's SDPS.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
+from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
-from watcher_tsmig.forecast.migrations import Ending
-from watcher_tsmig.model.rules import Rules
-
-# Bisection of the least throttle ends at this width, on the feasible side.
-TOLERANCE = 1e-4
+from watcher_tsmig.forecast.curves import Line
+from watcher_tsmig.forecast.rounds import CONVERGES
+from watcher_tsmig.forecast.rounds import STALLS
+from watcher_tsmig.forecast.rounds import TOO_MANY_ROUNDS
+from watcher_tsmig.forecast.rounds import WAITING_ROUNDS
+from watcher_tsmig.forecast.rounds import IntArray
+from watcher_tsmig.forecast.rounds import Walked
+from watcher_tsmig.forecast.terms import Course
+from watcher_tsmig.forecast.terms import limit_after
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,115 +51,120 @@ class Throttle:
         return min(round(step, 9), self.most)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Forced:
-    """A throttled pre-copy; times in s, data in bytes.
+QEMU = Throttle()
+FIELDS = tuple(f.name for f in dataclasses.fields(Walked))
 
-    :ivar throttle: the largest share of the CPUs that was taken
+
+@dataclasses.dataclass(slots=True)
+class Watch:
+    """What QEMU has counted of one migration since it last looked.
+
+    :ivar share: of the VM's CPUs that is taken now
     """
 
-    throttle: float
-    t_sum: float
-    t_downtime: float
-    data: float
-    rounds: int
-    ending: Ending
+    share: float = 0.0
+    strikes: int = 0
+    seconds: float = 0.0
+    sent: float = 0.0
+    dirtied: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """Share of its CPUs that the VM has."""
+        return 1 - self.share
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will be taken."""
+        return self.share >= QEMU.most
+
+    def round(self, seconds: float, sent: float, dirtied: float) -> None:
+        """A round has ended.
+
+        What it looks at within a round (from QEMU 10 on) is left out, so
+        throttling comes later here than there in long rounds.
+
+        :param sent: bytes in the stream
+        :param dirtied: bytes of the pages written meanwhile, at full size
+        """
+        self.seconds += seconds
+        self.sent += sent
+        self.dirtied += dirtied
+        if self.seconds < QEMU.period:
+            return
+        self.strikes += self.dirtied > QEMU.trigger * self.sent
+        self.seconds = self.sent = self.dirtied = 0.0
+        if self.strikes >= QEMU.strikes:
+            self.strikes = 0
+            self.share = QEMU.after(self.share)
 
 
-def _written(curves: Curves, seconds: float) -> float:
-    return float(curves.at(np.array([seconds]))[0])
+def walk(curves: Curves, how: Course, bracket: Bracket) -> Walked:
+    """Walk the rounds of each migration while its VM is slowed down.
 
-
-def auto_converge(
-    curves: Curves,
-    bandwidth: float,
-    rules: Rules,
-    steps: Throttle | None = None,
-) -> Forced:
-    """Forecast the auto-converged pre-copy of the one VM of `curves`.
-
-    After each round QEMU compares what was dirtied with what was sent; at
-    the second time that it was over the trigger, the throttle goes up.
-    What it looks at within a round (from QEMU 10 on) is left out, so
-    throttling comes later here than there in long rounds.
-
-    :param bandwidth: bytes/s on the wire, > 0
-    :raises ValueError: not one curve, or a bandwidth that is not positive
+    One that ends only with more taken than `how.throttle` counts as one
+    that does not: QEMU would take it, and the VM's owner did not permit it.
     """
-    if len(curves) != 1 or not 0 < bandwidth < np.inf:
-        raise ValueError('needs one curve and a finite bandwidth above 0')
-    steps = steps or Throttle()
-    rate = bandwidth * rules.efficiency
-    send = float(curves.resident[0])
-    total = data = throttle = 0.0
-    strikes, since, sent, dirtied = 0, 0.0, 0.0, 0.0
-    before = np.inf
-    for rounds in range(1, rules.max_rounds + 1):
-        seconds = send / rate
-        total, data = total + seconds, data + send
-        if seconds <= rules.downtime_limit:
-            return _forced(
-                throttle, total, seconds, data, rounds, Ending.CONVERGES
-            )
-        if throttle >= steps.most and seconds >= before:
-            return _forced(
-                throttle, np.inf, np.inf, np.inf, rounds, Ending.STALLS
-            )
-        since, sent = since + seconds, sent + send
-        send = _written(curves, (1 - throttle) * seconds)
-        dirtied += send
-        before = seconds
-        if since >= steps.period:
-            strikes += dirtied > steps.trigger * sent
-            since = sent = dirtied = 0.0
-        if strikes >= steps.strikes and throttle < steps.most:
-            strikes, before = 0, np.inf
-            throttle = steps.after(throttle)
-    return _forced(
-        throttle,
-        np.inf,
-        np.inf,
-        np.inf,
-        rules.max_rounds,
-        Ending.TOO_MANY_ROUNDS,
+    rows = np.arange(len(curves))
+    walks = [
+        _walk_one(curves.line(i, bracket), how.take(rows[i : i + 1]))
+        for i in rows.tolist()
+    ]
+    return joined(walks, rows)
+
+
+def joined(walks: list[Walked], order: IntArray) -> Walked:
+    """Several walks as one; row i of it is row `order[i]` of theirs."""
+    width = max(w.rounds.shape[1] for w in walks)
+    parts: dict[str, list[Any]] = {name: [] for name in FIELDS}
+    for walked in walks:
+        empty = {
+            'repeats': np.ones_like(walked.rounds),
+            'slowed': np.zeros(len(walked.rest)),
+            'taken': np.zeros(len(walked.rest)),
+        }
+        for name in FIELDS:
+            part = getattr(walked, name)
+            part = empty[name] if part is None else part
+            if part.ndim == 2:
+                room = ((0, 0), (0, width - part.shape[1]))
+                part = np.pad(part, room, constant_values=np.nan)
+            parts[name].append(part)
+    return Walked(**{k: np.concatenate(v)[order] for k, v in parts.items()})
+
+
+def _walk_one(line: Line, how: Course) -> Walked:
+    rate, factor = float(how.rate[0]), float(how.factor[0])
+    final, permitted = float(how.limit[0]), float(how.throttle[0])
+    send, elapsed, sent = float(how.first[0]), float(how.begin[0]), 0.0
+    full = float(how.full[0])
+    seconds, slowed, ending = np.inf, 0.0, TOO_MANY_ROUNDS
+    watch, rounds = Watch(), [send]
+    for _ in range(how.max_rounds + WAITING_ROUNDS):
+        before, seconds = seconds, send / rate
+        limit = final
+        if how.steps[0]:
+            limit = float(limit_after(how, np.array([elapsed]))[0])
+        if seconds * full <= limit:
+            ending = CONVERGES
+            break
+        most = watch.ended and limit >= final
+        if watch.share > permitted or (most and seconds >= before):
+            ending = STALLS
+            break
+        elapsed, sent = elapsed + seconds, sent + send
+        slowed += watch.share * seconds
+        written = line.at(watch.left * seconds)
+        watch.round(seconds, send, written)
+        send = factor * written
+        rounds.append(send)
+    return Walked(
+        elapsed=np.array([elapsed]),
+        sent=np.array([sent]),
+        rest=np.array([send]),
+        rounds=np.array([rounds]),
+        repeats=None,
+        ending=np.array([ending]),
+        slowed=np.array([slowed]),
+        taken=np.array([watch.share]),
     )
-
-
-def _forced(
-    throttle: float,
-    total: float,
-    downtime: float,
-    data: float,
-    rounds: int,
-    ending: Ending,
-) -> Forced:
-    return Forced(
-        throttle=throttle,
-        t_sum=float(total),
-        t_downtime=float(downtime),
-        data=float(data),
-        rounds=rounds,
-        ending=ending,
-    )
-
-
-def least_throttle(curves: Curves, bandwidth: float, rules: Rules) -> float:
-    """The least share of the CPUs to take so that a pre-copy ends at all.
-
-    Rounds fall to the fixed point W((1 - x) T) = B T, which is within the
-    downtime limit tau if W((1 - x) tau) <= B tau; bisection on x, which is
-    exact as W is nondecreasing. 0: none is needed; 1: none is enough.
-    """
-    tau = rules.downtime_limit
-    most = bandwidth * rules.efficiency * tau
-
-    def enough(x: float) -> bool:
-        return _written(curves, (1 - x) * tau) <= most
-
-    low, high = 0.0, 1.0
-    if enough(low):
-        return low
-    while high - low > TOLERANCE:
-        middle = (low + high) / 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high

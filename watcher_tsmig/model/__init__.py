@@ -8,13 +8,15 @@ from watcher_tsmig.model.cloud import Host
 from watcher_tsmig.model.cloud import Nic
 from watcher_tsmig.model.cloud import Traffic
 from watcher_tsmig.model.cloud import Vm
-from watcher_tsmig.model.cloud import WorkingSet
+from watcher_tsmig.model.observed import Contents
+from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
 
 __all__ = (
     'Affinity',
     'Cloud',
+    'Contents',
     'Group',
     'Host',
     'Link',

@@ -13,6 +13,8 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import fields
 from watcher_tsmig.model.bonds import Group
 from watcher_tsmig.model.bonds import Link
+from watcher_tsmig.model.observed import Contents
+from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
 
@@ -123,56 +125,6 @@ class Traffic:
         fields.text('source', self.source)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WorkingSet:
-    """A VM's working-set pattern (WSP): what it writes, by how long.
-
-    :ivar resident: bytes that a first pass sends (resident and not zero)
-    :ivar samples: pairs (seconds, distinct bytes dirtied within them), by
-        rising seconds; dirtied memory cannot shrink with time
-    :ivar measured_at: when, seconds since the epoch; None where unknown
-    :ivar source: who measured, for people (``gnocchi``)
-
-    Source: MigVisor, "PC module", equation 12 (the array WSP).
-    """
-
-    resident: float
-    samples: tuple[tuple[float, float], ...]
-    measured_at: float | None = None
-    source: str = 'unknown'
-
-    def __post_init__(self) -> None:
-        fields.number('resident', self.resident, low=0, above=True)
-        if not isinstance(self.samples, tuple):
-            raise errors.InputError('is not a tuple of pairs', 'samples')
-        before = (0.0, 0.0)
-        for i, sample in enumerate(self.samples):
-            place = f'samples[{i}]'
-            if not isinstance(sample, tuple) or len(sample) != 2:
-                raise errors.InputError(
-                    'is not a pair (seconds, bytes)', place
-                )
-            fields.number(place, sample[0], low=0, above=True)
-            fields.number(place, sample[1], low=0)
-            if sample[0] <= before[0]:
-                raise errors.InputError(
-                    f'{sample[0]:g} s does not come after {before[0]:g} s; '
-                    'sort the samples by time',
-                    place,
-                )
-            if sample[1] < before[1]:
-                raise errors.InputError(
-                    f'{sample[1]:.0f} bytes after {sample[0]:g} s is less '
-                    f'than {before[1]:.0f} bytes after {before[0]:g} s; '
-                    'dirtied memory cannot shrink with time',
-                    place,
-                )
-            before = sample
-        if self.measured_at is not None:
-            fields.number('measured_at', self.measured_at, low=0)
-        fields.text('source', self.source)
-
-
 #: What a VM is doing, as far as it matters to a move: Nova's vm_state, or
 #: `busy` while Nova has a task for it, or `other`.
 STATES = (
@@ -195,6 +147,7 @@ class Vm:
 
     :ivar traffic: None where nobody measured it
     :ivar working_set: None where nobody measured it
+    :ivar contents: of its pages; None where nobody sampled them
     :ivar post_copy: whether the VM's owner permits post-copy
     :ivar active: whether its state lets it move live
     :ivar state: one of `STATES`; where nobody said, what `active` says
@@ -227,6 +180,7 @@ class Vm:
     allowed: tuple[str, ...] | None = None
     sla: str | None = None
     state: str | None = None
+    contents: Contents | None = None
 
     def __post_init__(self) -> None:
         fields.text('id', self.id)
@@ -236,6 +190,7 @@ class Vm:
         fields.number('vcpus', self.vcpus, low=0)
         fields.kind('traffic', self.traffic, Traffic)
         fields.kind('working_set', self.working_set, WorkingSet)
+        fields.kind('contents', self.contents, Contents)
         for flag in ('post_copy', 'active', 'locked', 'excluded'):
             fields.flag(flag, getattr(self, flag))
         fields.number('disk', self.disk, low=0)

@@ -21,7 +21,7 @@ NOVA_LEAST_GIB = 2.0
 class NovaSettings:
     """What the Nova of one host does with migrations that leave it.
 
-    All but the last are its options, without `live_migration_`.
+    All but the window are its options, without `live_migration_`.
 
     :ivar downtime_limit: pre-copy stops once the rest is sent within it, s
     :ivar downtime_steps: equal steps in which Nova raises it, from
@@ -32,6 +32,9 @@ class NovaSettings:
     :ivar streams: connections that carry one migration
     :ivar stream_window: bytes that the host's kernel lets one of them have
         under way; None where nobody said
+    :ivar auto_converge: it has a VM slowed down whose pre-copy does not end
+        (permit_auto_converge, which it heeds only where post-copy is not
+        permitted)
     """
 
     downtime_limit: float
@@ -40,12 +43,14 @@ class NovaSettings:
     completion_timeout: float | None = None
     streams: int = 1
     stream_window: float | None = None
+    auto_converge: bool = False
 
     def __post_init__(self) -> None:
         fields.number('downtime_limit', self.downtime_limit, low=0, above=True)
         fields.whole('downtime_steps', self.downtime_steps, low=0)
         fields.number('downtime_delay', self.downtime_delay, low=0)
         fields.whole('streams', self.streams, low=1)
+        fields.flag('auto_converge', self.auto_converge)
         for name in ('completion_timeout', 'stream_window'):
             value = getattr(self, name)
             if value is not None:
@@ -82,6 +87,7 @@ class Rules:
     :ivar quantum: bytes that QEMU hands over at once, so that in each
         window whole ones pass a cap: 32 pages with their headers, measured
         to 0.3 % at caps of 100 to 260 Mbit/s; 0: any number of bytes
+    :ivar auto_converge: QEMU slows a VM down whose pre-copy does not end
     :ivar page: bytes of a guest page
     :ivar page_header: bytes that go before each page; QEMU: 8 (offset and
         flags, the block's name only where it changes), here 0, because
@@ -129,6 +135,7 @@ class Rules:
     efficiency: float = 1460 / 1538
     window: float = 0.0
     quantum: float = 0.0
+    auto_converge: bool = False
     page: float = 4096.0
     page_header: float = 0.0
     zero_page: float = 9.0
@@ -171,6 +178,7 @@ class Rules:
             downtime_delay=nova.downtime_delay,
             completion_timeout=nova.completion_timeout or math.inf,
             streams=nova.streams,
+            auto_converge=nova.auto_converge,
             stream_window=min(
                 nova.stream_window or math.inf, self.stream_window
             ),

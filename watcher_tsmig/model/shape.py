@@ -14,6 +14,7 @@ from collections.abc import Callable
 from watcher_tsmig import errors
 from watcher_tsmig.model import bonds
 from watcher_tsmig.model import cloud as values
+from watcher_tsmig.model import observed
 from watcher_tsmig.model import passage
 from watcher_tsmig.model import rules
 
@@ -194,7 +195,8 @@ _READERS |= {
     rules.NovaSettings | None: _optional(_record(rules.NovaSettings)),
     values.Nic | None: _optional(_record(values.Nic)),
     values.Traffic | None: _optional(_record(values.Traffic)),
-    values.WorkingSet | None: _optional(_record(values.WorkingSet)),
+    observed.WorkingSet | None: _optional(_record(observed.WorkingSet)),
+    observed.Contents | None: _optional(_record(observed.Contents)),
 }
 _READERS |= {
     tuple[values.Host, ...]: _many(_record(values.Host)),

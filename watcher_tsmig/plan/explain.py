@@ -6,27 +6,16 @@ numbers that decided.
 
 import dataclasses
 from collections.abc import Callable
-from collections.abc import Sequence
-
-from scipy import sparse
 
 from watcher_tsmig import units
-from watcher_tsmig.plan import game as game_module
-from watcher_tsmig.plan import problem as problem_module
-from watcher_tsmig.plan.arrays import BoolArray
-from watcher_tsmig.plan.arrays import FloatArray
-from watcher_tsmig.plan.joint import Settled
-from watcher_tsmig.plan.problem import Problem
-from watcher_tsmig.plan.tasks import Booking
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.ladder import Stage
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plan.values import Objective
-from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
 
 # Said of what is in no migration's way.
 OVER = ' over another network'
+# Said where the dry run could not be asked.
+UNSEEN = '; nobody sampled its pages'
 # Said before what follows from writing that nobody measured.
 IF_SO = 'if it writes as assumed, '
 
@@ -39,7 +28,13 @@ class Case:
     :ivar wanted: whether contention alone would have post-copied it
     :ivar gentle: whether what tenants lose comes first
     :ivar fell_back: it switches because no turn left enough for pre-copy
-    :ivar needs: the least bandwidth of its pre-copy that would do
+    :ivar stage: by which it moves, of the ladder
+    :ivar needs: the least bandwidth of its pre-copy that would do, by what
+        it writes
+    :ivar dry: likewise by the dry run; where nobody sampled, as `needs`
+    :ivar sampled: somebody sampled its pages
+    :ivar zeros: share of what it writes that surely is zero, then
+    :ivar taken: share of its CPUs that auto-converge takes in the end
     :ivar room: what the path leaves for it at best; of one that fell back,
         before anybody has moved
     :ivar load: of the busiest link that it could add to, in this mode
@@ -64,10 +59,15 @@ class Case:
     tx: float
     rx: float
     needs: float
+    dry: float
     room: float
     load: float
     other_load: float
     longer: float | None
+    stage: Stage = Stage.PATTERN
+    sampled: bool = False
+    zeros: float = 0.0
+    taken: float = 0.0
     assumed: tuple[str, ...] = ()
     unearned: bool = False
     sends_apart: bool = False
@@ -109,14 +109,29 @@ def _writes(case: Case) -> str:
 def _needs(case: Case) -> str:
     if case.fell_back:
         return (
-            f'no turn left it the {units.human_rate(case.needs)} that '
+            f'no turn left it the {units.human_rate(case.dry)} that '
             'pre-copy needs: beside the traffic that is there, the link '
             f'leaves {units.human_rate(case.room)}'
         )
+    by_dry_run = ''
+    if case.sampled:
+        by_dry_run = f', by the dry run {units.human_rate(case.dry)}'
     return (
-        f'pre-copy would need {units.human_rate(case.needs)}, the link '
-        f'leaves {units.human_rate(case.room)}'
+        f'pre-copy would need {units.human_rate(case.needs)}{by_dry_run}, '
+        f'the link leaves {units.human_rate(case.room)}'
     )
+
+
+def _zeros(case: Case) -> str:
+    return (
+        f'dry run: {case.zeros:.0%} of its writes are zeros, so '
+        f'{units.human_rate(case.dry)} do; by its writing alone pre-copy '
+        f'would need {units.human_rate(case.needs)}'
+    )
+
+
+def _slowed(case: Case) -> str:
+    return f'auto-converge takes {case.taken:.0%} of its CPUs: {_needs(case)}'
 
 
 Row = tuple[Reason, Callable[[Case], bool], Callable[[Case], str]]
@@ -131,6 +146,16 @@ REASONS: tuple[Row, ...] = (
         Reason.WRITES_TOO_FAST,
         lambda c: c.mode.switches and (c.fell_back or not c.may_pre),
         lambda c: f'{_writes(c)}: {_needs(c)}',
+    ),
+    (
+        Reason.DRY_RUN,
+        lambda c: not c.mode.switches and c.stage is Stage.DRY_RUN,
+        _zeros,
+    ),
+    (
+        Reason.THROTTLED,
+        lambda c: not c.mode.switches and c.stage is Stage.FORCED,
+        _slowed,
     ),
     (
         Reason.ONLY_PRE_COPY,
@@ -200,13 +225,16 @@ def runner_up(case: Case) -> str:
             'post_copy_assumed asks for it'
         )
     if not case.mode.switches and not case.may_post:
+        asked = case.sampled or case.stage is not Stage.FORCED
         return (
             'post-copy is not permitted by its owner, its service class, '
-            'its hosts or the request'
+            f'its hosts or the request{"" if asked else UNSEEN}'
         )
     if case.mode.early and (case.fell_back or not case.may_pre):
-        guess = 'dirtying' in case.assumed
-        return f'{IF_SO if guess else ""}{_needs(case)}'
+        if 'dirtying' in case.assumed:
+            return f'{IF_SO}{_needs(case)}'
+        unseen = not (case.sampled or case.fell_back)
+        return f'{_needs(case)}{UNSEEN if unseen else ""}'
     if case.near_equal:
         load = f'{other} would load the NICs about as much'
     else:
@@ -222,125 +250,3 @@ def _price(case: Case) -> str:
         return ''
     much = units.human_time(abs(case.longer))
     return f', and take {much} {"longer" if case.longer > 0 else "less"}'
-
-
-def loads(
-    settled: Settled, tasks: Tasks, bookings: Sequence[Booking]
-) -> FloatArray:
-    """Contention on each link, in the modes booked, shape (m,)."""
-    return game_module.loads(settled.game, _booked(settled, tasks, bookings))
-
-
-def _booked(
-    settled: Settled, tasks: Tasks, bookings: Sequence[Booking]
-) -> BoolArray:
-    """The choice, with the modes booked where they differ, shape (k,)."""
-    post = settled.choice.post.copy()
-    for b in bookings:
-        if b.task < len(post):
-            post[b.task] = tasks.tasks[b.task].ways[b.way].early
-    return post
-
-
-def cases(
-    problem: Problem,
-    settled: Settled,
-    moves: Moves,
-    tasks: Tasks,
-    bookings: Sequence[Booking],
-) -> list[Case]:
-    """One case for each booking."""
-    may, choice = settled.may, _booked(settled, tasks, bookings)
-    load = game_module.loads(settled.game, choice)
-    place = {int(row): i for i, row in enumerate(settled.rows)}
-    now = problem_module.room(problem, problem.app)
-    gentle = problem.request.objective is Objective.GENTLE
-    found: list[Case] = []
-    for b in bookings:
-        row = int(moves.rows[b.task])
-        i = place[row]
-        ways = tasks.tasks[b.task].ways
-        way = ways[b.way]
-        others = [w for w in ways if w.early != way.early]
-        best = float(settled.best[row])
-        mode = Mode(way.label)
-        switches = bool(may.hybrid[row] or may.post[row])
-        needs = problem_module.pre_copy_needs(problem, row, switches)
-        left = _room(now, way)
-        wanted = bool(settled.wanted[row])
-        fell_back = mode.switches and not wanted and left < needs <= best
-        as_pre, as_post = _as_either(settled, load, i, bool(choice[i]))
-        longer = None
-        if others and b.rate >= others[-1].least:
-            longer = others[-1].takes(b.rate) - b.takes
-        found.append(
-            Case(
-                mode=mode,
-                wanted=wanted,
-                gentle=gentle,
-                fell_back=fell_back,
-                forced=problem.request.only_mode is not None,
-                may_pre=needs <= best,
-                may_post=switches,
-                tx=float(problem.tx[row]),
-                rx=float(problem.rx[row]),
-                needs=needs,
-                room=left if fell_back else best,
-                load=as_post if way.early else as_pre,
-                other_load=as_pre if way.early else as_post,
-                longer=longer,
-                assumed=problem.assumed[row],
-                unearned=_unearned(problem, moves, b.task),
-                sends_apart=_apart(problem, way, out=True),
-                receives_apart=_apart(problem, way, out=False),
-            )
-        )
-    return found
-
-
-def _unearned(problem: Problem, moves: Moves, task: int) -> bool:
-    ends = [moves.source[task], moves.destination[task]]
-    capable = problem.post_capable[ends].all()
-    return bool(problem.unearned[moves.rows[task]] and capable)
-
-
-def _apart(problem: Problem, way: Way, *, out: bool) -> bool:
-    """Tenants' traffic is on no link of the path in that direction."""
-    links = problem.network
-    mine = [link for link in way.links if links.is_out(link) is out]
-    return not links.tenants[mine].any()
-
-
-def _room(rooms: FloatArray, way: Way) -> float:
-    """What the narrowest link of the path leaves, bytes/s."""
-    return float(rooms[list(way.links)].min())
-
-
-def _as_either(
-    settled: Settled, load: FloatArray, i: int, post: bool
-) -> tuple[float, float]:
-    """Load of the busiest link it could add to: (pre-copied, post-copied)."""
-    game = settled.game
-    adds = [_column(matrix, i) for matrix in (game.pre, game.post)]
-    links = sorted({link for part in adds for link in part})
-    mine = adds[int(post)]
-    found = []
-    for part in adds:
-        loads = [
-            load[link]
-            + (part.get(link, 0.0) - mine.get(link, 0.0)) / game.capacity[link]
-            for link in links
-        ]
-        found.append(float(max(loads, default=0.0)))
-    return found[0], found[1]
-
-
-def _column(matrix: sparse.csc_array, i: int) -> dict[int, float]:
-    begin, end = matrix.indptr[i], matrix.indptr[i + 1]
-    return dict(
-        zip(
-            matrix.indices[begin:end].tolist(),
-            matrix.data[begin:end].tolist(),
-            strict=True,
-        )
-    )

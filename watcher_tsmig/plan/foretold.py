@@ -17,6 +17,7 @@ from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import post_copy
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.forecast import weight_once
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
@@ -26,7 +27,8 @@ from watcher_tsmig.plan.values import Mode
 # A bandwidth at which outages are asked for, bytes/s; any would do.
 ASKED = 1e8
 
-# (whole time with set-up, downtime), s, of one migration, by bandwidth
+# (whole time with set-up, time in which the VM does not serve), s, of one
+# migration, by bandwidth
 ByRate = Callable[[float], tuple[float, float]]
 
 
@@ -56,7 +58,9 @@ def forecast(
 
 
 def by_rate(problem: Problem, row: int, mode: Mode, stream: float) -> ByRate:
-    """(whole time with set-up, downtime) of a migration, s, by bandwidth.
+    """(whole time with set-up, outage) of a migration, s, by bandwidth.
+
+    Half of its CPUs taken for 2 s is a second in which a VM does not serve.
 
     :param stream: bytes/s that one connection has on its way
     """
@@ -69,13 +73,27 @@ def by_rate(problem: Problem, row: int, mode: Mode, stream: float) -> ByRate:
     def foretold(bandwidth: float) -> tuple[float, float]:
         if bandwidth not in known:
             found = forecast(mode, curve, bandwidth, problem.rules, terms)
+            slowed = 0.0 if found.slowed is None else float(found.slowed[0])
             known[bandwidth] = (
                 float(found.t_sum[0]) + problem.rules.overhead,
-                float(found.t_downtime[0]),
+                float(found.t_downtime[0]) + slowed,
             )
         return known[bandwidth]
 
     return foretold
+
+
+def taken(problem: Problem, row: int, bandwidth: float) -> float:
+    """Share of its CPUs that auto-converge takes of a VM in the end.
+
+    Of one whose pre-copy goes at so many bytes/s, if at all.
+    """
+    terms = problem.terms.take(np.array([row]), len(problem.vms))
+    if not np.any(terms.throttle):
+        return 0.0
+    curve = problem.curves.take(np.array([row]))
+    found = pre_copy(curve, bandwidth, problem.rules, terms=terms)
+    return 0.0 if found.taken is None else float(found.taken[0])
 
 
 def volumes(
@@ -84,7 +102,7 @@ def volumes(
     """Bytes on the wire at the best bandwidth, by mode; shape (k,)."""
     rules, curves = problem.rules, problem.curves.take(rows)
     terms = problem.terms.take(rows, len(problem.vms)).without_delays()
-    once = curves.resident * rules.carried + terms.disk
+    once = curves.resident * weight_once(rules, terms) + terms.disk
     passed = hybrid(curves, best, rules, terms=terms)
     data = {
         Mode.PRE_COPY: pre_copy(curves, best, rules, terms=terms).data,

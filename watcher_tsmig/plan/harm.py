@@ -42,11 +42,12 @@ def of_way(
 ) -> Callable[[float], float]:
     """The harm of one migration, weighed s, by its rate.
 
-    Of a pre-copy the stop-and-copy; of what ends in post-copy the time
-    until its VM has what it works with, and the risk; of all, what
-    applications lose where migrations get the floor of a full link.
+    Of a pre-copy the stop-and-copy, and what auto-converge takes; of what
+    ends in post-copy the time until its VM has what it works with, and the
+    risk; of all, what applications lose where migrations get the floor of a
+    full link.
 
-    :param by_rate: (whole time, downtime), s, by rate
+    :param by_rate: (whole time, outage), s, by rate
     """
     weight, rules = float(problem.weight[row]), problem.rules
     floor, capacities = problem.request.nic_floor, problem.network.capacity

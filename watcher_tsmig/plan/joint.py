@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from watcher_tsmig.forecast import Forecasts
+from watcher_tsmig.forecast import weight_once
 from watcher_tsmig.plan import contention
 from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import game as game_module
@@ -170,7 +171,8 @@ def _modes(problem: Problem, destination: IntArray, best: FloatArray) -> Modes:
     # where few rounds would do, a hybrid would only bring its risk
     shorter = ~pre | (passed.t_sum < CLEARLY * rounds.t_sum)
     late = may_late & shorter
-    once = problem.curves.resident * problem.rules.carried
+    weight = weight_once(problem.rules, problem.terms)
+    once = problem.curves.resident * weight
     data = np.where(pre, rounds.data, np.where(late, passed.data, once))
     return Modes(
         pre=pre,

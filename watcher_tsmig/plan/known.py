@@ -8,8 +8,10 @@ import numpy as np
 
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
+from watcher_tsmig.forecast import contents as weights
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import settings
+from watcher_tsmig.model import Contents
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.cloud import PAUSED
@@ -59,6 +61,21 @@ def rates(vm: Vm, request: Request) -> tuple[float, float]:
     if vm.traffic is None:
         return request.assume_traffic, request.assume_traffic
     return vm.traffic.tx, vm.traffic.rx
+
+
+def contents(vm: Vm) -> Contents | None:
+    """What its pages hold, where that decides anything.
+
+    Zeros among what a VM writes are of use where it is known what it writes.
+    """
+    return None if 'dirtying' in assumptions(vm) else vm.contents
+
+
+def weighed(moving: list[Vm], curves: Curves, terms: Terms) -> Terms:
+    """The terms with what is known of the VMs' pages."""
+    memory = np.array([vm.memory for vm in moving])
+    some = [contents(vm) for vm in moving]
+    return weights.weighed(terms, some, memory, curves.resident)
 
 
 def forecasts(

@@ -18,6 +18,7 @@ from watcher_tsmig.plan import advice
 from watcher_tsmig.plan import bound
 from watcher_tsmig.plan import detour
 from watcher_tsmig.plan import explain
+from watcher_tsmig.plan import forced
 from watcher_tsmig.plan import joint
 from watcher_tsmig.plan import permits
 from watcher_tsmig.plan import place
@@ -57,7 +58,7 @@ def make_plan(
         rules or Rules(), downtime_limit=request.downtime_limit
     )
     request = permits.kept(cloud, request)
-    problem = problem_module.build(cloud, request, rules)
+    problem = forced.allowed(problem_module.build(cloud, request, rules))
     if request.post_copy_assumed or request.only_mode is not None:
         return _best(problem)
     # a post-copy for writing that is only assumed is the last resort
@@ -227,14 +228,22 @@ def _too_fast(problem: Problem, settled: Settled, row: int) -> LeftOut:
 def _does_not_converge(
     problem: Problem, row: int, rate: float, when: str
 ) -> LeftOut:
+    """What each stage of the ladder said."""
     if_so = explain.IF_SO if 'dirtying' in problem.assumed[row] else ''
-    needs = units.human_rate(float(problem.lcb[row]))
-    return problem_module.left_out(
-        problem,
-        row,
-        Reason.DOES_NOT_CONVERGE,
+    rungs = problem.rungs
+    needs = units.human_rate(float(rungs.pattern.lcb[row]))
+    said = [
         f'{if_so}pre-copy needs {needs}, the link leaves '
-        f'{units.human_rate(rate)}{when}, and post-copy is not permitted',
+        f'{units.human_rate(rate)}{when}'
+    ]
+    if rungs.sampled[row]:
+        dry = units.human_rate(float(rungs.dry.lcb[row]))
+        said.append(f'the dry run needs {dry}')
+    elif not if_so:
+        said.append('nobody sampled its pages')
+    said.append(forced.why_not(problem, row))
+    return problem_module.left_out(
+        problem, row, Reason.DOES_NOT_CONVERGE, ', '.join(said)
     )
 
 

@@ -142,6 +142,16 @@ def post_copy(moving: list[Vm], request: Request, rules: Rules) -> BoolArray:
     )
 
 
+def throttle(moving: list[Vm], request: Request) -> FloatArray:
+    """Share of its CPUs that may be taken from each VM, shape (n,).
+
+    None of a VM whose class bounds how long it may hardly serve.
+    """
+    served = _classes(moving, request)
+    unbound = np.array([math.isinf(mine.max_outage) for mine in served], bool)
+    return np.where(unbound, request.max_throttle, 0.0)
+
+
 def pre_copy_only(cloud: Cloud, request: Request) -> frozenset[str]:
     """Ids of the VMs that nobody may post-copy, wherever they are.
 

@@ -11,13 +11,12 @@ import numpy as np
 
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
-from watcher_tsmig.forecast import economic_bandwidth
-from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import known
+from watcher_tsmig.plan import ladder
 from watcher_tsmig.plan import movers
 from watcher_tsmig.plan import network
 from watcher_tsmig.plan import passing
@@ -25,6 +24,8 @@ from watcher_tsmig.plan import permits
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.ladder import Needs
+from watcher_tsmig.plan.ladder import Rungs
 from watcher_tsmig.plan.movers import Apart
 from watcher_tsmig.plan.network import Network
 from watcher_tsmig.plan.passing import Passing
@@ -33,8 +34,6 @@ from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 
 NOWHERE = -1
-# So much above the LCB, as a share of it.
-HAIR = 1e-4
 # A time may be exceeded by rounding, not by another VM.
 SLACK = 1e-6
 # What a VM takes of a host, in this order.
@@ -74,6 +73,7 @@ class Problem:
     :ivar lcb: shape (n,), bytes/s
     :ivar economic: shape (n,), bytes/s: the least at which a pre-copy is
         better than a post-copy
+    :ivar rungs: both as each stage of the ladder has them
     :ivar assumed: what was assumed for each VM
     :ivar nic_assumed: shape (h,), nobody said what its NIC carries
     :ivar outgoing_assumed: shape (h,), nobody said how many may leave it,
@@ -109,6 +109,7 @@ class Problem:
     terms: Terms
     lcb: FloatArray
     economic: FloatArray
+    rungs: Rungs
     post_allowed: BoolArray
     unearned: BoolArray
     weight: FloatArray
@@ -213,6 +214,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     source = np.array([index[v.host] for v in moving], dtype=np.intp)
     capped = np.array([h.agent for h in hosts], dtype=bool)
     curves, terms = known.forecasts(moving, request, theirs, source, capped)
+    terms, rungs = _rungs(moving, request, rules, (curves, terms))
     return Problem(
         request=request,
         rules=rules,
@@ -237,10 +239,9 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         rx=np.array([rx for _, rx in rates]),
         curves=curves,
         terms=terms,
-        lcb=least_convergent_bandwidth(curves, rules, terms=terms),
-        economic=economic_bandwidth(
-            curves, rules, request.max_resend, request.caution, terms
-        ),
+        lcb=rungs.dry.lcb,
+        economic=rungs.dry.economic,
+        rungs=rungs,
         post_allowed=permits.post_copy(moving, request, rules),
         unearned=np.zeros(len(moving), dtype=bool),
         weight=permits.weights(moving, request),
@@ -251,6 +252,29 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         given=permits.given(hosts),
         passing=passing.passing(cloud, request, links, app),
         left_out=left,
+    )
+
+
+def _rungs(
+    moving: list[Vm],
+    request: Request,
+    rules: Rules,
+    known_of: tuple[Curves, Terms],
+) -> tuple[Terms, Rungs]:
+    """The terms with what is known of pages, and what each stage asks."""
+    curves, terms = known_of
+    pattern = ladder.needs(curves, rules, request, terms)
+    sampled = np.array([known.contents(v) is not None for v in moving], bool)
+    if sampled.any():
+        terms = known.weighed(moving, curves, terms)
+    return terms, Rungs(
+        pattern=pattern,
+        dry=ladder.after_dry_run(
+            pattern, curves, rules, request, terms, sampled
+        ),
+        sampled=sampled,
+        zeros=np.broadcast_to(terms.duplicate, len(moving)),
+        throttle=permits.throttle(moving, request),
     )
 
 
@@ -273,14 +297,8 @@ def room(problem: Problem, app: FloatArray) -> FloatArray:
 
 
 def pre_copy_needs(problem: Problem, row: int, may_post: bool) -> float:
-    """The least bandwidth that a pre-copy is given, bytes/s.
-
-    With a choice it must be worth it; without, it must but end, and a hair
-    above its LCB, where whether a round fits is no question of rounding.
-    """
-    if may_post:
-        return float(problem.economic[row])
-    return float(problem.lcb[row]) * (1 + HAIR)
+    """The least bandwidth that a pre-copy is given, bytes/s; see `Needs`."""
+    return Needs(problem.lcb, problem.economic).of(row, may_post)
 
 
 def left(problem: Problem) -> FloatArray:

@@ -105,13 +105,12 @@ class Request:
     :ivar ceiling: no migration is faster than this, bytes/s
     :ivar downtime_limit: pre-copy stops for at most this long, s
     :ivar deadline: every migration ends by then, s; inf for none
-    :ivar max_resend: where post-copy is permitted, a pre-copy gets so much
-        bandwidth that it sends at most this many times the VM's memory, or
-        is none
-    :ivar caution: and does so although the VM writes this many times as
-        much as was measured
+    :ivar max_resend: where post-copy is permitted, a pre-copy sends at most
+        this many times the VM's memory, or is none
+    :ivar caution: and does so though the VM writes this many times as much
     :ivar post_copy_assumed: writing that nobody measured is reason enough for
         a post-copy; else it is none while a pre-copy can be tried
+    :ivar max_throttle: share of a VM's CPUs that auto-converge may take
     :ivar only_mode: every VM gets this mode, for comparisons
     :ivar assume_nic: capacity of a NIC that nobody declared, bytes/s
     :ivar assume_traffic: tx and rx of a VM that nobody measured, bytes/s
@@ -141,6 +140,7 @@ class Request:
     post_copy_assumed: bool = False
     max_resend: float = 1.5
     caution: float = 2.0
+    max_throttle: float = 0.0
     only_mode: Mode | None = None
     placement: Placement = Placement.SPREAD
     assume_nic: float = 125e6
@@ -175,6 +175,7 @@ class Request:
             ('downtime_limit', self.downtime_limit > 0, 'is not above 0'),
             ('max_resend', self.max_resend > 1, 'is not above 1'),
             ('caution', self.caution >= 1, 'is below 1'),
+            ('max_throttle', 0 <= self.max_throttle < 1, 'is not in [0, 1)'),
             ('deadline', self.deadline > 0, 'is not above 0'),
             ('assume_nic', self.assume_nic > 0, 'is not above 0'),
             ('assume_outgoing', self.assume_outgoing >= 1, 'is below 1'),

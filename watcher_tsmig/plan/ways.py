@@ -16,6 +16,7 @@ from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.ladder import HAIR
 from watcher_tsmig.plan.problem import STORES
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Amounts
@@ -274,7 +275,7 @@ def _calm(problem: Problem, known: _Known, i: int, mode: Mode) -> float:
     then = known.left[path] + [comes.get(link, 0.0) for link in path]
     room = np.maximum(request.nic_share * (capacity - then), floor)
     best = min(known.most_of(i, mode), float(room.min()))
-    calm = float(floor.max()) * (1 + problem_module.HAIR)
+    calm = float(floor.max()) * (1 + HAIR)
     if mode.early:
         enough = float(known.faults[i]) / problem.rules.post_copy_outage
         calm = max(calm, min(enough, PATIENT * best))

@@ -16,6 +16,7 @@ from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import copying
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import binding
+from watcher_tsmig.plan import cases as booked
 from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import foretold
 from watcher_tsmig.plan import place
@@ -50,7 +51,7 @@ def migrations(
     if not bookings:
         return ()
     said = _forecasts(problem, moves, tasks, bookings)
-    cases = explain.cases(problem, settled, moves, tasks, bookings)
+    cases = booked.cases(problem, settled, moves, tasks, bookings)
     beside = _beside(problem, moves, tasks, bookings)
     out: list[Migration] = []
     for i, (booking, case) in enumerate(zip(bookings, cases, strict=True)):
@@ -226,7 +227,7 @@ def peak_load(
     """The largest contention on a link that a booked migration crosses."""
     if not bookings:
         return 0.0
-    load = explain.loads(settled, tasks, bookings)
+    load = booked.loads(settled, tasks, bookings)
     crossed = {
         link
         for b in bookings

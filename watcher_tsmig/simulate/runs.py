@@ -13,6 +13,7 @@ import math
 import typing
 
 from watcher_tsmig.forecast.curves import Line
+from watcher_tsmig.forecast.throttle import Watch
 from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.values import Mode
@@ -37,6 +38,8 @@ class Running:
     :ivar mirrors: of its disks together, bytes/s
     :ivar disk: bytes of its disks; they are copied while `rounds` is 0
     :ivar line: the VM's working-set curve
+    :ivar factor: bytes in the stream per byte dirtied
+    :ivar watch: what QEMU counts for auto-converge; None where it is off
     :ivar known: its writing was measured
     :ivar rules: of the Nova that it leaves
     :ivar weight: GiB that Nova counts
@@ -58,11 +61,13 @@ class Running:
     cap: float
     began: float
     line: Line
+    factor: float
     known: bool
     rules: Rules
     weight: float
     total: float
     remaining: float
+    watch: Watch | None = None
     size: float = math.inf
     before: float = math.inf
     mirrors: float = math.inf
@@ -113,7 +118,11 @@ class Running:
 
     def dirtied(self, seconds: float) -> float:
         """Bytes in the stream of the pages written within so many s."""
-        return self.line.at(seconds) * self.rules.carried
+        return self.line.at(self.works(seconds)) * self.factor
+
+    def works(self, seconds: float) -> float:
+        """Of so many s, those in which the VM has its CPUs."""
+        return seconds if self.watch is None else seconds * self.watch.left
 
     def outstanding(self, now: float) -> float:
         """The rest of this round, and what was dirtied of the part sent."""
@@ -156,11 +165,15 @@ class Running:
             return False
         seconds, elapsed = self.remaining / self.rate, now - self.began
         limit = self.rules.limit_at(elapsed, self.weight)
-        if seconds <= limit * (1 + SAME):
+        # QEMU counts pages at full size: zeros do not make the stop milder
+        full = self.rules.carried / self.factor
+        if seconds * full <= limit * (1 + SAME):
             self.final = True
             self.stopped = now
             return True
-        if math.isclose(self.size, self.before, rel_tol=STANDS_STILL):
+        alike = math.isclose(self.size, self.before, rel_tol=STANDS_STILL)
+        # while QEMU may slow the VM down no round is like the one before
+        if alike and (self.watch is None or self.watch.ended):
             self.still = self._waits(seconds, elapsed)
             self.remaining = self.size * self.still
         return False
@@ -188,11 +201,12 @@ class Running:
     def next_round(self, now: float) -> None:
         """What was dirtied while the last round was sent goes next."""
         self.settle(now)
-        copied = self.copies
+        copied, seconds = self.copies, now - self.round_began
         self.before = math.inf if copied else self.size
-        self.remaining = (
-            self.total if copied else self.dirtied(now - self.round_began)
-        )
+        self.remaining = self.total if copied else self.dirtied(seconds)
+        if self.watch is not None and not copied:
+            written = self.line.at(self.works(seconds))
+            self.watch.round(seconds, self.size, written)
         self.rounds += 1
         self.round_began = now
         self.final = self.stopped is not None
@@ -246,8 +260,16 @@ def begun(
     **given: typing.Any,  # noqa: ANN401 - fields of `Running`
 ) -> Running:
     """A migration that begins now: with its disks, where it has any."""
-    disk, first = sum(vm.going_along), resident * rules.carried
+    empty = rules.zero_page / rules.page - rules.carried
+    blank, blanked = 0.0, 0.0
+    if vm.contents is not None:
+        full = vm.memory * (1 - vm.contents.zero)
+        blank, blanked = max(1 - full / resident, 0.0), vm.contents.blanked
+    disk = sum(vm.going_along)
+    first = resident * (rules.carried + blank * empty)
     return Running(
+        factor=rules.carried + blanked * empty,
+        watch=Watch() if rules.auto_converge else None,
         known=bool(vm.working_set and vm.working_set.samples),
         rules=rules,
         weight=rules.weight(vm.memory + disk),

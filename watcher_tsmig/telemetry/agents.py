@@ -125,7 +125,8 @@ def _settings(
 ) -> NovaSettings | None:
     if nova.get('downtime_limit') is None:
         return None
-    told = {f.name: nova[f.name] for f in SETTINGS if f.name in nova}
+    names = (field.name for field in SETTINGS)
+    told = {n: nova[n] for n in names if nova.get(n) is not None}
     try:
         # Nova's 0 is no time-out
         return NovaSettings(

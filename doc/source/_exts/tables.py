@@ -21,7 +21,7 @@ from watcher_tsmig.cli import doctor
 from watcher_tsmig.cli import forecast as cli_forecast
 from watcher_tsmig.execute import govern
 from watcher_tsmig.forecast import candidates
-from watcher_tsmig.forecast import ladder
+from watcher_tsmig.plan import ladder
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import values
 from watcher_tsmig.plugin import action_options
@@ -110,13 +110,9 @@ def option_rows(opts: Iterable[cfg.Opt]) -> Iterable[Row]:
 
 
 def ladder_rungs() -> Iterable[Row]:
-    yield ('Stage', 'Code', 'What admits a VM')
-    for rung in ladder.LADDER:
-        yield (
-            f'``{rung.stage}``',
-            f'``{rung.verdict}``',
-            plain(rung.admits.__doc__ or ''),
-        )
+    yield ('Stage', 'What it is')
+    for stage in ladder.Stage:
+        yield (f'``{stage}``', plain(ladder.MEANING[stage]))
 
 
 def governor() -> Iterable[Row]:

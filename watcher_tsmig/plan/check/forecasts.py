@@ -15,10 +15,12 @@ from watcher_tsmig.plan.check.view import View
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Request
+from watcher_tsmig.reasons import Reason
 
 WAITING_ROUNDS = 256  # that wait for a step of the limit; then all are alike
 # One that holds this much less than its LCB, relatively, must not converge.
 BELOW_LCB = 1e-3
+MOST_TAKEN = 0.99  # of a VM's CPUs, by QEMU's auto-converge
 Totals = tuple[float, float, float]
 Points = list[tuple[float, float]]
 
@@ -46,6 +48,12 @@ class Written:
         elif not samples:
             rate = min(request.assume_dirty_rate, self.resident)
             samples = [(1.0, rate)]
+        # of pages of zeros goes the header and what they are filled with
+        self.blank = self.blanked = 0.0
+        if vm.contents and known and known.samples and vm.state != 'paused':
+            full = vm.memory * (1 - vm.contents.surely_zero)
+            self.blank = max(1 - full / self.resident, 0.0)
+            self.blanked = vm.contents.surely_blanked
         self._upper = _majorant(
             [(0.0, 0.0)] + [(t, min(d, self.resident)) for t, d in samples]
         )
@@ -58,6 +66,18 @@ class Written:
         """
         return max(self.first / rate, self.largest / self.stream)
 
+    def all(self, rules: Rules) -> float:
+        """Bytes of its memory in the stream, sent once."""
+        return self.resident * _weight(rules, self.blank)
+
+    def again(self, seconds: float, rules: Rules) -> float:
+        """Bytes in the stream of what is dirtied within so many s."""
+        return self.within(seconds) * _weight(rules, self.blanked)
+
+    def full(self, rules: Rules) -> float:
+        """How many times `again` QEMU counts when it decides to stop."""
+        return rules.carried / _weight(rules, self.blanked)
+
     def within(self, seconds: float) -> float:
         """Distinct bytes dirtied within so many s."""
         upper = self._upper
@@ -68,6 +88,11 @@ class Written:
         (t0, d0), (t1, d1) = upper[i - 1], upper[i]
         value = d0 + (seconds - t0) * (d1 - d0) / (t1 - t0)
         return min(value, self.resident)
+
+
+def _weight(rules: Rules, zeros: float) -> float:
+    """Bytes in the stream per byte of which that share is zeros."""
+    return rules.carried * (1 - zeros) + zeros * rules.zero_page / rules.page
 
 
 def _majorant(points: Points) -> Points:
@@ -91,20 +116,54 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
     rate = rules.rate(bandwidth)
     gib = rules.weight(writes.memory + writes.disk)
     total, sent = writes.ahead(rate), writes.disk
-    rest = writes.resident * rules.carried
+    rest = writes.all(rules)
     rounds, waited = 0, 0
     while rounds < rules.max_rounds:
         seconds, now = rest / rate, rules.limit_at(total, gib)
-        fits = seconds <= rules.downtime_limit * (1 + AGREE)
+        at_full = seconds * writes.full(rules)
+        fits = at_full <= rules.downtime_limit * (1 + AGREE)
         if fits and waited >= WAITING_ROUNDS:
-            while seconds > rules.limit_at(total, gib) * (1 + AGREE):
+            while at_full > rules.limit_at(total, gib) * (1 + AGREE):
                 total, sent = total + seconds, sent + rest
         total, sent = total + seconds, sent + rest
-        if fits and (waited >= WAITING_ROUNDS or seconds <= now * (1 + AGREE)):
+        if fits and (waited >= WAITING_ROUNDS or at_full <= now * (1 + AGREE)):
             late = total > rules.completion_timeout * gib
             return None if late else (total, seconds, sent)
         rounds, waited = rounds + (not fits), waited + fits
-        rest = writes.within(seconds) * rules.carried
+        rest = writes.again(seconds, rules)
+    return None
+
+
+def _slowed(
+    writes: Written, rules: Rules, bandwidth: float, most: float
+) -> Totals | None:
+    """The same while QEMU takes 20 % of its CPUs, then 10 % more each time.
+
+    At every second look, once a second or later, that finds more than half
+    of what was sent dirtied; None where it takes more than `most`.
+    """
+    rate = rules.rate(bandwidth)
+    gib = rules.weight(writes.memory + writes.disk)
+    total, sent = writes.ahead(rate), writes.disk
+    rest, before = writes.all(rules), math.inf
+    share, looks, since, went, dirty = 0.0, 0, 0.0, 0.0, 0.0
+    for _ in range(rules.max_rounds + WAITING_ROUNDS):
+        seconds, now = rest / rate, rules.limit_at(total, gib)
+        total, sent = total + seconds, sent + rest
+        if seconds * writes.full(rules) <= now * (1 + AGREE):
+            late = total > rules.completion_timeout * gib
+            return None if late else (total, seconds, sent)
+        if share > most or (share >= MOST_TAKEN and seconds >= before):
+            return None
+        since, went, before = since + seconds, went + rest, seconds
+        dirty += writes.within(seconds * (1 - share))
+        rest = writes.again(seconds * (1 - share), rules)
+        if since >= 1.0:
+            looks += dirty > went / 2
+            since = went = dirty = 0.0
+        if looks == 2:
+            share = min(share + 0.1 if share else 0.2, MOST_TAKEN)
+            looks = 0
     return None
 
 
@@ -118,13 +177,15 @@ def _switched(writes: Written, rules: Rules, bandwidth: float) -> Totals:
     rate = rules.rate(bandwidth)
     gib = rules.weight(writes.memory + writes.disk)
     ahead, sent = writes.ahead(rate), writes.disk
-    first = writes.resident * rules.carried
+    first = writes.all(rules)
     passed = first / rate
-    if passed <= rules.limit_at(ahead, gib) * (1 + AGREE):
+    full = writes.full(rules)
+    if passed * full <= rules.limit_at(ahead, gib) * (1 + AGREE):
         return ahead + passed, passed, sent + first
-    rest = min(writes.within(passed) * rules.carried, first)
+    rest = min(writes.again(passed, rules), first)
     took, sent = ahead + passed + rest / rate, sent + first + rest
-    if rest / rate <= rules.limit_at(ahead + passed, gib) * (1 + AGREE):
+    limit = rules.limit_at(ahead + passed, gib)
+    if rest / rate * full <= limit * (1 + AGREE):
         return took, rest / rate, sent
     pages = min(writes.within(rules.post_copy_grain), rest) / rules.page
     fault = (rules.post_copy_queue + rules.page) / rate
@@ -142,9 +203,27 @@ def forecasts(view: View) -> Iterator[str]:
             stream=_stream(view, m),
         )
         yield from _cap(view, m)
-        if m.mode is Mode.PRE_COPY:
+        most = view.plan.request.max_throttle
+        if m.reason is Reason.THROTTLED:
+            yield from _forced(view, m, writes)
+        elif m.mode is Mode.PRE_COPY:
             yield from _lcb(view, m, writes)
-        yield from _said(view.rules_of(m), m, writes)
+        yield from _said(view.rules_of(m), m, writes, most)
+
+
+def _forced(view: View, m: Migration, writes: Written) -> Iterator[str]:
+    """Who is slowed down may be, cannot move otherwise, and then ends."""
+    rules, request = view.rules_of(m), view.plan.request
+    bound = {c.name for c in request.classes if c.max_outage < math.inf}
+    if not rules.auto_converge or view.hosts[m.source].post_copy:
+        yield f'{m.id}: auto-converge is not on at {m.source}'
+    if not request.max_throttle or view.vms[m.vm].sla in bound:
+        yield f'{m.id}: nobody permits to slow it down'
+    if _walk(writes, rules, m.cap) is not None:
+        yield f'{m.id}: is slowed down, but would converge'
+    lcb = m.lcb * (1 + AGREE)
+    if _slowed(writes, rules, lcb, request.max_throttle) is None:
+        yield f'{m.id}: does not converge at its LCB'
 
 
 def _stream(view: View, m: Migration) -> float:
@@ -200,16 +279,20 @@ def _lcb(view: View, m: Migration, writes: Written) -> Iterator[str]:
         yield f'{m.id}: would converge below its LCB'
 
 
-def _said(rules: Rules, m: Migration, writes: Written) -> Iterator[str]:
+def _said(
+    rules: Rules, m: Migration, writes: Written, most: float
+) -> Iterator[str]:
     """Times, bytes and downtime agree with the rounds walked here."""
     walked: Totals | None
     if m.mode is Mode.POST_COPY:
-        sent = writes.resident * rules.carried
+        sent = writes.all(rules)
         rate = rules.rate(m.cap)
         took = writes.ahead(rate) + sent / rate
         walked = (took, rules.post_copy_outage, sent + writes.disk)
     elif m.mode is Mode.HYBRID:
         walked = _switched(writes, rules, m.cap)
+    elif m.reason is Reason.THROTTLED:
+        walked = _slowed(writes, rules, m.cap, most)
     else:
         walked = _walk(writes, rules, m.cap)
     if walked is None:
