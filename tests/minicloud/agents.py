@@ -34,6 +34,8 @@ from watcher_tsmig.agent.values import Method
 from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.agent.values import Writing
+from watcher_tsmig.model import Contents
+from watcher_tsmig.playground import memory
 
 TICK = 0.5
 PAUSED, RUNNING = 3, 1
@@ -45,6 +47,7 @@ class Hypervisor:
     def __init__(self, path: str, host: str) -> None:
         self._path = path
         self._host = host
+        self._looks: dict[str, int] = {}
         self._measured: dict[str, tuple[float, int]] = {}
 
     def speeds(self, vm: str) -> Speeds:
@@ -111,8 +114,13 @@ class Hypervisor:
         return float(self._domain(vm)['memory'])
 
     def read(self, vm: str, addresses: Sequence[int], size: int) -> bytes:
-        """There is nothing to read."""
-        raise Refusal(Code.UNFIT, 'a simulated guest has no memory')
+        """Pages as a test shaped them; else there is nothing to read."""
+        contents = self._domain(vm)['contents']
+        if contents is None:
+            raise Refusal(Code.UNFIT, 'a simulated guest has no memory')
+        look = self._looks.get(vm, 0)
+        self._looks[vm] = look + 1
+        return memory.read(Contents(**contents), addresses, size, look)
 
     def versions(self) -> Mapping[str, Any]:
         """Of nobody."""

@@ -23,6 +23,7 @@ from watcher_tsmig.agent.values import UNLIMITED
 from watcher_tsmig.agent.values import UNLIMITED_POST
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Contents
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import NovaSettings
@@ -40,6 +41,9 @@ HOT = 64e6
 # How long a working set is told, s.
 SPANS = (1.0, 5.0, 15.0, 60.0)
 LONGEST_LINE = 1 << 16
+# Of which shares are told, and s between two looks at them.
+PAGES = 4096
+LOOKS_APART = 2.0
 #: What may break, in which phase, and what the driver is told of it.
 BREAKS = {
     'run': ('pre-copy', 'failed'),
@@ -59,6 +63,8 @@ class Guest:
     """A domain; `state` is Nova's power state.
 
     :ivar writes: bytes/s that it dirties, up to `hot` distinct bytes
+    :ivar zeros: share of its pages, and of those that it writes, that hold
+        only zeros; None: it has no pages that anybody could read
     :ivar disks: bytes of each disk that goes along when it migrates
     :ivar pre: libvirt's cap of a pre-copy, MiB/s
     :ivar post: libvirt's cap of a post-copy, MiB/s; 0: none
@@ -77,12 +83,27 @@ class Guest:
     rx: float = 0.0
     writes: float = WRITES
     hot: float = HOT
+    zeros: float | None = None
     disks: tuple[float, ...] = ()
     pre: int = UNLIMITED
     post: int = UNLIMITED_POST
     fails: str = ''
     fails_after: float = 0.0
     gone: bool = False
+
+    @property
+    def contents(self) -> Contents | None:
+        """What its pages hold, as of a look at them 2 s apart."""
+        if self.zeros is None:
+            return None
+        written = min(self.writes * LOOKS_APART, self.hot) / self.memory
+        return Contents(
+            pages=PAGES,
+            zero=self.zeros,
+            written=int(PAGES * min(written, 1.0)),
+            blanked=self.zeros,
+            apart=LOOKS_APART,
+        )
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -227,6 +248,7 @@ class Hypervisors:
             'state': guest.state,
             'memory': guest.memory,
             'disks': len(guest.disks),
+            'contents': guest.contents and dataclasses.asdict(guest.contents),
             'speeds': {'pre': guest.pre, 'post': guest.post},
             'job': job,
         }
@@ -259,7 +281,7 @@ class Hypervisors:
     # -- verbs of tests
 
     def shape(self, uuid: str, **values: float | str) -> None:
-        """Change what a guest does: writes, hot, tx, rx, fails."""
+        """Change what a guest does: one of SHAPES."""
         guest = self._guest(uuid)
         for name, value in values.items():
             if name not in SHAPES:
@@ -377,6 +399,7 @@ class Hypervisors:
             disks=tuple(guest.disks),
             vcpus=1,
             traffic=Traffic(tx=guest.tx, rx=guest.rx),
+            contents=guest.contents,
             working_set=WorkingSet(
                 resident=guest.memory,
                 samples=tuple((s, min(writes * s, hot)) for s in SPANS),
@@ -397,7 +420,7 @@ def _told(progress: Any) -> Answer:
     return told
 
 
-SHAPES = ('tx', 'rx', 'writes', 'hot', 'fails', 'fails_after')
+SHAPES = ('tx', 'rx', 'writes', 'hot', 'zeros', 'fails', 'fails_after')
 VERBS: dict[str, Callable[..., Answer | None]] = {
     'connect': Hypervisors.connect,
     'guests': Hypervisors.guests,

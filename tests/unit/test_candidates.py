@@ -18,6 +18,7 @@ from watcher_tsmig.forecast.candidates import Candidate
 from watcher_tsmig.forecast.candidates import Refusal
 from watcher_tsmig.forecast.candidates import select
 from watcher_tsmig.forecast.offers import Conditions
+from watcher_tsmig.model import Contents
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model.rules import Rules
 
@@ -246,6 +247,17 @@ class TestOffers(testtools.TestCase):
         # one busy writer is dearer than no writer: 20 s against 2 x 10 s
         self.assertEqual(('id-v1',), found.best.vms)
         self.assertEqual(('id-v0', 'id-v3'), found.runner_up.vms)
+
+    def test_one_that_writes_zeros_is_offered_as_a_pre_copy(self):
+        seen = Contents(pages=4096, zero=0.5, written=2000, blanked=0.9)
+        for contents, mode in ((None, ''), (seen, 'pre-copy')):
+            busy = builders.vm(
+                'db', 'a', working_set=writes(300e6, 3e9), contents=contents
+            )
+            (found,) = offers.offers(
+                builders.cloud('a', busy), 'a', self.TERMS
+            )
+            self.assertEqual(mode, found.mode)
 
     def test_an_empty_host_offers_nothing(self):
         self.assertEqual(

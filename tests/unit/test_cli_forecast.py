@@ -25,6 +25,7 @@ from watcher_tsmig.cli import columns
 from watcher_tsmig.cli import forecast as command
 from watcher_tsmig.cli import table
 from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.model import Contents
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model import snapshot
@@ -92,6 +93,29 @@ class TestHosts(TestForecast):
         theirs, same, plain = lcb.values()
         self.assertAlmostEqual(1.0, theirs / same)
         self.assertLess(theirs, plain)
+
+
+class TestDryRun(TestForecast):
+    def test_who_was_sampled_has_a_row_of_the_dry_run(self):
+        seen = Contents(pages=4096, zero=0.5, written=2000, blanked=0.9)
+        writes = builders.writes(3e8, 3e9)
+        path = self.snapshot(
+            builders.vm('seen', 'a', working_set=writes, contents=seen),
+            builders.vm('unseen', 'a', working_set=writes),
+            builders.vm('unknown', 'a', working_set=None, contents=seen),
+            a=builders.host('a', post_copy=False),
+        )
+        rows = self.rows('--snapshot', path, '--bandwidth', '1000')
+        self.assertEqual(
+            [
+                ('seen', 'pre-copy', 'stalls'),
+                ('seen', 'dry run', 'converges'),
+                ('unseen', 'pre-copy', 'stalls'),
+                ('unknown', 'pre-copy', 'not-measured'),
+            ],
+            [(row['VM'], row['Mode'], row['Ending']) for row in rows],
+        )
+        self.assertLess(rows[1]['LCB'], rows[0]['LCB'] / 5)
 
 
 class TestNumbers(TestForecast):

@@ -61,6 +61,7 @@ DRAIN = {
         ['gentle', 'balanced', 'fast', 'gentlest'],
         ['', None],
     ),
+    'max_throttle_percent': (0, *within(99)),
     'inactive': ('auto', ['auto', 'cold', 'leave'], ['', 'stop', True]),
     'placement': ('spread', ['spread', 'pack'], ['', 'any']),
     'finish_by': ('', ['', '12:00', 'x' * 64], ['x' * 65, 12]),
@@ -102,7 +103,8 @@ class TestParameters(unittest.TestCase):
             'max_per_destination max_in_cluster stop_after_failures '
             'first reason max_per_group post_copy_grain_percent '
             'bandwidth_ceiling_mbit_s downtime_limit_ms allow_post_copy '
-            'post_copy_assumed inactive placement deadline_s finish_by',
+            'post_copy_assumed max_throttle_percent inactive placement '
+            'deadline_s finish_by',
             ' '.join(schema.parameters()['properties']),
         )
         self.assertEqual(
@@ -133,6 +135,7 @@ class TestParameters(unittest.TestCase):
                 'deadline': 9,
                 'allow_post_copy': False,
                 'post_copy_assumed': True,
+                'max_throttle': 0.4,
                 'destinations': ('a',),
                 'placement': Placement.PACK,
                 'assume_nic': 1e9,
@@ -149,6 +152,7 @@ class TestParameters(unittest.TestCase):
                     'deadline_s': 9,
                     'allow_post_copy': False,
                     'post_copy_assumed': True,
+                    'max_throttle_percent': 40,
                     'destinations': ['a'],
                     'placement': 'pack',
                 },
@@ -205,6 +209,7 @@ STRATEGY = {
     'traffic_max_age': (1800.0, 1.0, None),
     'dirty_spans': ([1, 2, 4, 8, 16, 32, 60], None, None),
     'dirty_max_age': (86400.0, 1.0, None),
+    'sampled_vms': (16, 0, 1000),
     'keep_zone': (True, None, None),
     'gnocchi_batch': (200, 1, 1000),
     'metrics_time': (60.0, 1.0, None),

@@ -17,6 +17,7 @@ from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import drain
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import others
+from watcher_tsmig.plugin import strategy
 
 CONF = cfg.CONF
 # replaced in every test: no database is here
@@ -327,7 +328,7 @@ class TestNeverRaises(Base):
         def broken(*args, **kw):
             raise ZeroDivisionError
 
-        self._replace(drain, 'make_plan', broken)
+        self._replace(strategy, 'make_plan', broken)
         with self.assertRaises(ZeroDivisionError):
             self.run_it(hosts=['a'])
 

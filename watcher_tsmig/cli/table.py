@@ -13,6 +13,7 @@ import numpy as np
 from watcher_tsmig import units
 from watcher_tsmig.cli import columns
 from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.contents import weighed
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
@@ -27,11 +28,14 @@ from watcher_tsmig.forecast.migrations import cost
 from watcher_tsmig.forecast.migrations import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import settings
+from watcher_tsmig.model import Contents
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
 
 PRE_COPY = 'pre-copy'
+#: The same on what its pages hold, where somebody sampled them.
+DRY_RUN = 'dry run'
 POST_COPY = 'post-copy'
 #: The other modes, and when post-copy begins in them.
 SWITCHES = {POST_COPY: Switch.AT_ONCE, 'hybrid': Switch.FIRST_PASS}
@@ -60,6 +64,7 @@ class Subject:
     :ivar working_set: None where nobody measured it
     :ivar post_copy: its owner and its host permit post-copy
     :ivar nova: the settings of its host's; None: the question's rules hold
+    :ivar contents: of its pages; None where nobody sampled them
     """
 
     name: str
@@ -67,6 +72,7 @@ class Subject:
     working_set: WorkingSet | None
     post_copy: bool
     nova: NovaSettings | None = None
+    contents: Contents | None = None
 
     @property
     def measured(self) -> bool:
@@ -169,7 +175,7 @@ def _row(
     price = math.inf
     if math.isfinite(timed.point):
         price = float(cost(found, scene.question.weights)[i])
-    lcb = float(scene.lcb[i]) if mode == PRE_COPY else math.nan
+    lcb = math.nan if mode in SWITCHES else float(scene.lcb[i])
     ending = Ending(int(found.ending[i]))
     # NaN is padding, and a switch at once has a first pass of nothing
     rounds = float(np.count_nonzero(found.rounds[i] > 0))
@@ -217,7 +223,18 @@ class _Scene:
     lcb: FloatArray
 
 
-def _pre_copies(scene: _Scene, rate: float) -> list[Row | None]:
+def _dry_runs(scene: _Scene, rate: float) -> list[Row | None]:
+    """One a subject; None where there is none."""
+    rows = _pre_copies(scene, rate, DRY_RUN)
+    return [
+        row if subject.contents and subject.measured else None
+        for subject, row in zip(scene.question.subjects, rows, strict=True)
+    ]
+
+
+def _pre_copies(
+    scene: _Scene, rate: float, mode: str = PRE_COPY
+) -> list[Row | None]:
     question = scene.question
     low, mid, high = (
         pre_copy(scene.curves, rate, question.rules, bracket, scene.terms)
@@ -236,7 +253,7 @@ def _pre_copies(scene: _Scene, rate: float) -> list[Row | None]:
             least,
             float(high.t_sum[i]),
         )
-        rows.append(_row(subject, PRE_COPY, rate, mid, i, timed, scene))
+        rows.append(_row(subject, mode, rate, mid, i, timed, scene))
     return rows
 
 
@@ -267,6 +284,13 @@ def _switched(scene: _Scene, rate: float, mode: str) -> list[Row | None]:
     return rows
 
 
+def _scene(question: Question, curves: Curves, terms: Terms) -> _Scene:
+    lcb = least_convergent_bandwidth(
+        curves, question.rules, question.deadline, terms=terms
+    )
+    return _Scene(question, curves, terms, lcb)
+
+
 def table(question: Question) -> Iterator[Row]:
     """The rows, by VM as given, then bandwidth, then mode."""
     subjects = question.subjects
@@ -283,15 +307,23 @@ def table(question: Question) -> Iterator[Row]:
         memory=np.array([s.memory for s in subjects]),
         **settings([question.rules.under(s.nova) for s in subjects]),
     )
-    lcb = least_convergent_bandwidth(
-        curves, question.rules, question.deadline, terms=terms
+    scene = _scene(question, curves, terms)
+    dry = _scene(
+        question,
+        curves,
+        weighed(
+            terms,
+            [s.contents for s in subjects],
+            np.array([s.memory for s in subjects]),
+            curves.resident,
+        ),
     )
-    scene = _Scene(question, curves, terms, lcb)
     modes = [
         rows
         for rate in question.bandwidths
         for rows in (
             _pre_copies(scene, rate),
+            _dry_runs(dry, rate),
             *(_switched(scene, rate, mode) for mode in SWITCHES),
         )
     ]

@@ -21,9 +21,11 @@ from watcher_tsmig.forecast.candidates import Candidate
 from watcher_tsmig.forecast.candidates import Refusal
 from watcher_tsmig.forecast.candidates import Selection
 from watcher_tsmig.forecast.candidates import select
+from watcher_tsmig.forecast.contents import weighed
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
 from watcher_tsmig.forecast.migrations import CostWeights
+from watcher_tsmig.forecast.migrations import Terms
 from watcher_tsmig.forecast.migrations import cost
 from watcher_tsmig.forecast.migrations import least_convergent_bandwidth
 from watcher_tsmig.forecast.migrations import post_copy
@@ -63,6 +65,10 @@ def _working_set(vm: Vm, conditions: Conditions) -> WorkingSet:
     return WorkingSet(resident=resident, samples=samples, source='assumed')
 
 
+def _measured(vm: Vm) -> bool:
+    return vm.working_set is not None and bool(vm.working_set.samples)
+
+
 def _relief(vm: Vm) -> Amounts:
     # Traffic that nobody measured is no relief that anybody can count on.
     return Amounts(
@@ -92,15 +98,26 @@ class _Foretold:
     post_fits: npt.NDArray[np.bool_]
 
 
-def _foretell(sets: Sequence[WorkingSet], conditions: Conditions) -> _Foretold:
+def _foretell(
+    vms: Sequence[Vm], sets: Sequence[WorkingSet], conditions: Conditions
+) -> _Foretold:
     curves = fit(sets)
     rules, rate = conditions.rules, conditions.bandwidth
-    pre = pre_copy(curves, rate, rules)
-    post = post_copy(curves, rate, rules)
+    terms = weighed(
+        Terms(),
+        # zeros among what a VM writes are of use where it is known what
+        [vm.contents if _measured(vm) else None for vm in vms],
+        np.array([vm.memory for vm in vms]),
+        curves.resident,
+    )
+    pre = pre_copy(curves, rate, rules, terms=terms)
+    post = post_copy(curves, rate, rules, terms)
     with np.errstate(invalid='ignore'):
         pre_cost = cost(pre, conditions.weights)
     return _Foretold(
-        lcb=least_convergent_bandwidth(curves, rules, conditions.deadline),
+        lcb=least_convergent_bandwidth(
+            curves, rules, conditions.deadline, terms=terms
+        ),
         pre_cost=pre_cost,
         pre_fits=pre.converges & (pre.t_sum <= conditions.deadline),
         post_cost=cost(post, conditions.weights),
@@ -164,7 +181,7 @@ def offers(
     sets = [_working_set(vm, conditions) for vm in vms]
     if not vms:
         return ()
-    found = _foretell(sets, conditions)
+    found = _foretell(vms, sets, conditions)
     return tuple(
         _offer(
             vm,

@@ -9,6 +9,7 @@ four stages, with post-copy between the dry run and forced convergence.
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,11 +17,23 @@ from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import economic_bandwidth
 from watcher_tsmig.forecast import least_convergent_bandwidth
+from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Vm
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.values import LeftOut
+from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Request
+from watcher_tsmig.reasons import Reason
 
+Decided = Migration | LeftOut
+# What is decided so where the forecast from the writing says no.
+NOT_BY_PATTERN = (
+    Reason.DOES_NOT_CONVERGE,
+    Reason.WRITES_TOO_FAST,
+    Reason.THROTTLED,
+)
 # So much above the LCB, as a share of it.
 HAIR = 1e-4
 
@@ -132,3 +145,24 @@ def after_dry_run(
     out = Needs(before.lcb.copy(), before.economic.copy())
     out.lcb[rows], out.economic[rows] = some.lcb, some.economic
     return out
+
+
+def doubtful(cloud: Cloud, decided: Iterable[Decided]) -> tuple[Vm, ...]:
+    """The VMs of which the dry run could tell more, had anybody looked.
+
+    Their writing was measured and does not let a pre-copy end, nobody sampled
+    their pages, and there is an agent on their host that can.
+
+    :param decided: what was decided of VMs; their order is kept
+    """
+    vms = {vm.id: vm for vm in cloud.vms}
+    agents = {host.name for host in cloud.hosts if host.agent}
+    found = {
+        vm.id: vm
+        for item in decided
+        if item.reason in NOT_BY_PATTERN
+        for vm in (vms[item.vm],)
+        if vm.contents is None and vm.host in agents
+        if vm.working_set is not None and vm.working_set.samples
+    }
+    return tuple(found.values())

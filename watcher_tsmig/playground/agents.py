@@ -30,6 +30,7 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.agent.values import Writing
 from watcher_tsmig.model import Host
+from watcher_tsmig.playground import memory
 from watcher_tsmig.playground.cloud import Mood
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.records import Record
@@ -49,6 +50,7 @@ class Hypervisor:
         self._sim = sim
         self._host = host
         self._said: dict[str, Speeds] = {}
+        self._looks: dict[str, int] = {}
 
     @property
     def _lies(self) -> bool:
@@ -114,8 +116,14 @@ class Hypervisor:
             return self._server(vm).vm.memory
 
     def read(self, vm: str, addresses: Sequence[int], size: int) -> bytes:
-        """There is nothing to read."""
-        raise Refusal(Code.UNFIT, 'a simulated guest has no memory')
+        """Pages as the cloud's file says; else there is nothing to read."""
+        with self._sim.at_now():
+            contents = self._server(vm).vm.contents
+        if contents is None:
+            raise Refusal(Code.UNFIT, 'a simulated guest has no memory')
+        look = self._looks.get(vm, 0)
+        self._looks[vm] = look + 1
+        return memory.read(contents, addresses, size, look)
 
     def versions(self) -> Mapping[str, Any]:
         """Of nobody."""
@@ -226,7 +234,7 @@ def _facts(sim: SimCloud, host: Host) -> Any:  # noqa: ANN401
                 'completion_timeout': habits.timeout,
                 'timeout_action': 'abort',
                 'post_copy': bool(host.post_copy),
-                'auto_converge': False,
+                'auto_converge': bool(host.nova and host.nova.auto_converge),
                 'streams': rules.streams,
                 'monitor_interval': habits.statistics,
             },

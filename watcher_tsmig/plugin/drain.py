@@ -12,7 +12,6 @@ from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.cold import cold
 from watcher_tsmig.plan.cold import followers
 from watcher_tsmig.plan.make import gentlest
-from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import moments
 from watcher_tsmig.plugin import options
@@ -93,9 +92,11 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         name = self.input_parameters.get('policy') or policies.DEFAULT
         if name != schema.GENTLEST:
             request = policies.request(name, **values, deadline=deadline)
-            return make_plan(reading.cloud, request)
+            return self.make(reading, request)
         if math.isfinite(deadline):
-            plan = gentlest(reading.cloud, values, deadline)
+            plan = self.sampler.plan(
+                reading.cloud, lambda cloud: gentlest(cloud, values, deadline)
+            )
             found = schema.policy_of(plan.request)
             self._remarks = (f'the gentlest policy in time is {found}',)
             if plan.shortfall > 0:
@@ -103,7 +104,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             return plan
         name = policies.NAMES[0]
         self._remarks = (f'without a deadline the gentlest policy is {name}',)
-        return make_plan(reading.cloud, policies.request(name, **values))
+        return self.make(reading, policies.request(name, **values))
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """What moves, how long it takes, what stays and why."""

@@ -47,6 +47,7 @@ MORE = (
     'deadline_s',
     'finish_by',
     'allow_post_copy',
+    'max_throttle_percent',
     'stop_after_failures',
     'first',
     'reason',

@@ -195,6 +195,19 @@ working set changes slowly, so a day is a fair default.
 )
 
 READING = (
+    cfg.IntOpt(
+        'sampled_vms',
+        default=16,
+        min=0,
+        max=1000,
+        help="""
+VMs whose pages an audit has sampled at most: those whose measured writing lets
+no pre-copy end, where an agent on their host can count pages of zeros for the
+dry run. Each takes about 4 s, VMs of one host one after another, within 30 s
+in all. 0: none is sampled. Related: agent_timeout, of which the two looks at a
+VM's pages may take no more than they can.
+""",
+    ),
     cfg.BoolOpt(
         'keep_zone',
         default=DATA.keep_zone,

@@ -10,6 +10,7 @@ from typing import Any
 
 from oslo_log import log
 
+from watcher_tsmig.model import Cloud
 from watcher_tsmig.model.history import Moved
 from watcher_tsmig.plan.busy import Limits
 from watcher_tsmig.plan.busy import Relief
@@ -102,19 +103,21 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
             request,
             destinations=self.spared(reading, request.destinations, ()),
         )
-        found = relieve(
-            cloud,
-            Usage(
-                vms=reading.loads,
-                cpus=reading.cpus,
-                assume_nic=request.assume_nic,
-                window=self.config.traffic_window,
-            ),
-            self._moves,
-            limits,
-            request,
-            now=cloud.taken_at or 0.0,
+        usage = Usage(
+            vms=reading.loads,
+            cpus=reading.cpus,
+            assume_nic=request.assume_nic,
+            window=self.config.traffic_window,
         )
+
+        def relieved(cloud: Cloud) -> Relief:
+            now = cloud.taken_at or 0.0
+            return relieve(cloud, usage, self._moves, limits, request, now=now)
+
+        found = relieved(cloud)
+        seen = self.sampler.look(cloud, found.left_out)
+        if seen is not cloud:
+            found = relieved(seen)
         self.relief = found
         for line in relief_story.lines(found):
             LOG.info('%s', line)
@@ -122,9 +125,13 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
             raise NothingToDo(
                 relief_story.nothing(found, limits, cloud, reading.notes)
             )
-        return self.make(
-            reading,
-            dataclasses.replace(request, vms=found.vms, choices=found.choices),
+        return self.logged(
+            self.make(
+                reading,
+                dataclasses.replace(
+                    request, vms=found.vms, choices=found.choices
+                ),
+            )
         )
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:

@@ -202,6 +202,16 @@ PROPERTIES = {
         'its writing is as good a reason as a measure.',
         default=False,
     ),
+    'max_throttle_percent': {
+        **number(
+            "How much of a VM's CPUs, in per cent, auto-converge may take so "
+            'that its pre-copy ends, where nothing else lets it move and its '
+            "host's Nova has live_migration_permit_auto_converge. Never of a "
+            'VM whose service class bounds its outage. 0 (default): such a '
+            'VM stays.'
+        ),
+        'maximum': 99,
+    },
     'inactive': choice(
         'What becomes of stopped VMs. auto (default): those on hosts to '
         'empty move cold once the others have left, one after the other, '
@@ -261,6 +271,7 @@ NUMBERS = (
     Field('max_in_cluster', 'max_in_cluster'),
     Field('max_per_group', 'max_per_group'),
     Field('post_copy_grain_percent', 'grain', 0.01),
+    Field('max_throttle_percent', 'max_throttle', 0.01),
     Field('bandwidth_ceiling_mbit_s', 'ceiling', units.MBIT),
     Field('downtime_limit_ms', 'downtime_limit', 0.001),
     Field('deadline_s', 'deadline'),

@@ -31,6 +31,7 @@ from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import patterns
+from watcher_tsmig.plugin import sampling
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin import targets
 from watcher_tsmig.plugin.targets import NothingToDo
@@ -62,6 +63,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     :ivar told: what was told of it, for the planner to tell with the plan
     :ivar avoids: which hosts other plans empty, for people
     :ivar closed: hosts that other plans empty, with the plan's uuid
+    :ivar sampler: who has pages sampled for the dry run
     """
 
     def __init__(self, config: Any, osc: Any = None) -> None:  # noqa: ANN401
@@ -73,6 +75,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         self.told = ''
         self.avoids = ''
         self.closed: Mapping[str, str] = {}
+        self.sampler = sampling.Sampler(self.config)
         self._audit: Any = None
 
     @classmethod
@@ -111,7 +114,13 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
             self.concluded(plan, reading)
             told = filter(
                 None,
-                (self._purpose(), self.avoids, *reading.notes, *notes),
+                (
+                    self._purpose(),
+                    self.avoids,
+                    *reading.notes,
+                    *self.sampler.notes,
+                    *notes,
+                ),
             )
             self.tell(self.said(plan, reading, tuple(told)))
         self.solution.set_efficacy_indicators(**self.indicators())
@@ -228,8 +237,10 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         return others.bound(self._audit)
 
     def make(self, reading: Reading, request: Request) -> Plan:
-        """The planner's answer; who stays is in the log."""
-        return self.logged(make_plan(reading.cloud, request))
+        """The planner's answer, with pages sampled where that helps."""
+        return self.sampler.plan(
+            reading.cloud, lambda cloud: make_plan(cloud, request)
+        )
 
     @staticmethod
     def logged(plan: Plan) -> Plan:
