@@ -258,6 +258,8 @@ class TestOffers(testtools.TestCase):
                 builders.cloud('a', busy), 'a', self.TERMS
             )
             self.assertEqual(mode, found.mode)
+            said = 'needs by the dry run' if contents else 'needs 2.'
+            self.assertIn(said, found.because)
 
     def test_an_empty_host_offers_nothing(self):
         self.assertEqual(

@@ -69,6 +69,20 @@ class TestReading(unittest.TestCase):
         found = agents.declared(told, 'a', [])
         self.assertEqual(Declaration(agent=True), found)
 
+    def test_auto_converge_is_on_where_the_agent_says_so(self):
+        for said, on in ((True, True), (False, False), (None, False)):
+            nova = {
+                **TOLD['nova'],
+                'downtime_limit': 0.5,
+                'completion_timeout': 800,
+                'auto_converge': said,
+            }
+            notes = []
+            found = agents.declared({**TOLD, 'nova': nova}, 'a', notes)
+            self.assertIs(on, found.nova.auto_converge)
+            self.assertIs(on, Rules().under(found.nova).auto_converge)
+            self.assertEqual(TOLD['notes'], [n[3:] for n in notes])
+
     def test_how_nova_ends_migrations_is_told(self):
         nova = {
             **TOLD['nova'],

@@ -149,8 +149,9 @@ def _offer(
     for holds, refusal, text in REFUSALS:
         if holds(vm):
             return answer('', math.inf, text, refusal)
+    by = ' by the dry run' if vm.contents else ''
     needs = (
-        f'needs {units.human_rate(float(found.lcb[i]))}, '
+        f'needs{by} {units.human_rate(float(found.lcb[i]))}, '
         f'{units.human_rate(conditions.bandwidth)} are available'
         if known
         else 'nobody measured what it writes'

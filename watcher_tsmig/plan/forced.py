@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from watcher_tsmig.plan import ladder
+from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
@@ -19,9 +19,12 @@ def allowed(problem: Problem) -> Problem:
     """The problem with auto-converge where nothing else lets a VM move.
 
     Where it is on and may take something, and the VM's pre-copy does not
-    end at the most that any of its ways ever leaves.
+    end at the most that any of its ways ever leaves. Not where one mode is
+    asked for, so that modes are compared and not what helps them.
     """
     rungs = problem.rungs
+    if problem.request.only_mode is not None:
+        return problem
     measured = ['dirtying' not in names for names in problem.assumed]
     may = _throttles(problem) & (rungs.throttle > 0)
     may &= np.array(measured, dtype=bool)
@@ -35,17 +38,13 @@ def allowed(problem: Problem) -> Problem:
     terms = dataclasses.replace(
         problem.terms, throttle=np.where(may, rungs.throttle, 0.0)
     )
-    some = ladder.needs(
+    lcb = problem.lcb.copy()
+    lcb[rows] = least_convergent_bandwidth(
         problem.curves.take(rows),
         problem.rules,
-        problem.request,
-        terms.take(rows, len(may)),
+        terms=terms.take(rows, len(may)),
     )
-    lcb, economic = problem.lcb.copy(), problem.economic.copy()
-    lcb[rows], economic[rows] = some.lcb, some.economic
-    return dataclasses.replace(
-        problem, terms=terms, lcb=lcb, economic=economic
-    )
+    return dataclasses.replace(problem, terms=terms, lcb=lcb)
 
 
 def _throttles(problem: Problem) -> BoolArray:
@@ -54,7 +53,7 @@ def _throttles(problem: Problem) -> BoolArray:
     Nova leaves it off where a host permits post-copy (libvirt driver,
     `_parse_live_migration_flags`: one flag excludes the other).
     """
-    on = np.array([rules.auto_converge for rules in problem.theirs])
+    on = np.array([r.auto_converge for r in problem.theirs], dtype=bool)
     out: BoolArray = (on & ~problem.post_capable)[problem.source]
     return out
 
