@@ -135,7 +135,7 @@ def cases(bed: Bed, patterns: list[str]) -> int:
         raise Failed('the mini-cloud is not up: sh tools/minicloud.sh up')
     bed.enter()
     returncode = _tests(bed, CASES, patterns)
-    print(f'expected to fail: {expected()}', flush=True)
+    print(f'expected to fail: {expected() or "none"}', flush=True)
     return returncode
 
 
