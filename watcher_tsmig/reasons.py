@@ -31,6 +31,7 @@ class Reason(enum.StrEnum):
     BUSY = 'busy'  # Nova has a task for it
     NOT_ACTIVE = 'not-active'  # anything else that does not move live
     LOCKED = 'locked'
+    REFUSED = 'nova-refuses'  # what it has does not move live
     EXCLUDED = 'excluded'
     HOST_DOWN = 'host-down'
     NO_DESTINATION = 'no-destination'
@@ -67,9 +68,9 @@ MEANING = {
     'few bytes.',
     Reason.THROTTLED: 'Pre-copy: it ends only while auto-converge takes part '
     "of the VM's CPUs, which max_throttle_percent permits.",
-    Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its service class, one of '
-    'the hosts or the request does not permit post-copy, its writing is only '
-    'assumed, or it is paused.',
+    Reason.ONLY_PRE_COPY: 'Pre-copy: its owner, its devices, its service '
+    'class, one of the hosts or the request does not permit post-copy, its '
+    'writing is only assumed, or it is paused.',
     Reason.MODE_FORCED: 'Either mode: the caller asked for one mode.',
     Reason.MAKES_IT_SHORTER: 'Post-copy although it contends more: the plan '
     'ends sooner by it.',
@@ -89,6 +90,8 @@ MEANING = {
     '--state active.',
     Reason.NOT_ACTIVE: 'Stays: only an active or paused VM moves live.',
     Reason.LOCKED: 'Stays: its owner locked it.',
+    Reason.REFUSED: 'Stays: Nova does not move live what it has, such as '
+    'encrypted memory, a vTPM of its own or an accelerator.',
     Reason.EXCLUDED: "Stays: the audit's scope excludes it.",
     Reason.HOST_DOWN: 'Stays: its host is down. Evacuate it.',
     Reason.NO_DESTINATION: 'Stays: no host that it may go to is open and has '

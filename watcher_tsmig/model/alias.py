@@ -31,6 +31,7 @@ TEXTS: dict[tuple[str, str], str | None] = {
     ('Vm', 'allowed'): 'host',
     ('Vm', 'sla'): 'class',
     ('Vm', 'state'): None,
+    ('Vm', 'refused'): None,
     ('Traffic', 'source'): 'source',
     ('WorkingSet', 'source'): 'source',
     ('Group', 'id'): 'group',

@@ -148,7 +148,7 @@ class Vm:
     :ivar traffic: None where nobody measured it
     :ivar working_set: None where nobody measured it
     :ivar contents: of its pages; None where nobody sampled them
-    :ivar post_copy: whether the VM's owner permits post-copy
+    :ivar post_copy: whether the VM's owner and its devices permit post-copy
     :ivar active: whether its state lets it move live
     :ivar state: one of `STATES`; where nobody said, what `active` says
     :ivar locked: its owner locked it against actions
@@ -161,6 +161,7 @@ class Vm:
         None for any
     :ivar sla: service class that its owner has, for the planner's table
         of classes; None for the default one
+    :ivar refused: why Nova would not move it live; None if it may be
     """
 
     id: str
@@ -181,6 +182,7 @@ class Vm:
     sla: str | None = None
     state: str | None = None
     contents: Contents | None = None
+    refused: str | None = None
 
     def __post_init__(self) -> None:
         fields.text('id', self.id)
@@ -205,7 +207,7 @@ class Vm:
                     f'is {self.active}, but the state is {self.state}',
                     'active',
                 )
-        for name in ('zone', 'sla'):
+        for name in ('zone', 'sla', 'refused'):
             if getattr(self, name) is not None:
                 fields.text(name, getattr(self, name))
         if self.allowed is not None:

@@ -64,6 +64,12 @@ def _stays(vm: Vm, host_up: bool) -> LeftOut | None:
     for reason, because, test in _STAYS:
         if test(vm):
             return left_out(vm, reason, because)
+    if vm.refused:
+        return left_out(
+            vm,
+            Reason.REFUSED,
+            f'{vm.refused}: Nova does not move it live, stop it first',
+        )
     if not host_up:
         return left_out(
             vm,

@@ -38,6 +38,8 @@ from watcher_tsmig.telemetry.declarations import links_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
+from watcher_tsmig.telemetry.devices import pre_copy_only
+from watcher_tsmig.telemetry.devices import refused
 from watcher_tsmig.telemetry.disks import local_disk
 from watcher_tsmig.telemetry.disks import local_disks
 from watcher_tsmig.telemetry.disks import read_images
@@ -261,7 +263,8 @@ def _vms(
                 host=server.compute_host,
                 memory=memory,
                 vcpus=vcpus,
-                post_copy=flag(metadata, POST_COPY, name, notes) is not False,
+                post_copy=flag(metadata, POST_COPY, name, notes) is not False
+                and pre_copy_only(server) is None,
                 active=_state(server) in LIVE,
                 state=_state(server),
                 locked=bool(server.is_locked),
@@ -271,6 +274,7 @@ def _vms(
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
                 sla=_sla(metadata, name, notes),
+                refused=refused(server),
             )
         )
     return vms

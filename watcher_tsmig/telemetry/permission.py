@@ -19,6 +19,7 @@ from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
 from watcher_tsmig.telemetry.declarations import flag
 from watcher_tsmig.telemetry.declarations import read_aggregates
+from watcher_tsmig.telemetry.devices import pre_copy_only
 from watcher_tsmig.telemetry.disks import has_local_disks
 
 
@@ -26,7 +27,7 @@ from watcher_tsmig.telemetry.disks import has_local_disks
 class Permission:
     """What holds for one migration.
 
-    :ivar post_copy: both hosts and the VM's owner permit it
+    :ivar post_copy: both hosts, the VM's owner and its devices permit it
     :ivar balloon: the VM's owner lets its caches be given back
     :ivar disks: the VM has local disks, which would go along
     :ivar links: bytes/s of the NICs by which migrations leave the source and
@@ -76,6 +77,7 @@ def permission(
     owner = flag(server.metadata or {}, POST_COPY, vm, notes)
     return Permission(
         post_copy=owner is not False
+        and pre_copy_only(server) is None
         and all(host.post_copy is True for host in hosts),
         balloon=flag(server.metadata or {}, BALLOON, vm, notes) is True,
         disks=not hosts[0].shared_disk and has_local_disks(server),
