@@ -11,10 +11,17 @@ import tempfile
 from watcher_tsmig import errors
 
 
-def replace(path: pathlib.Path, text: str, *, durable: bool = False) -> None:
-    """Replace a file by this text; only its owner may read a new one.
+def replace(
+    path: pathlib.Path,
+    text: str,
+    *,
+    durable: bool = False,
+    mode: int = 0o600,
+) -> None:
+    """Replace a file by this text.
 
     :param durable: it outlives a loss of power when this returns
+    :param mode: of the new one, which only its owner may read by default
     :raises errors.InputError: it cannot be written; the old one stays
     """
     try:
@@ -24,6 +31,7 @@ def replace(path: pathlib.Path, text: str, *, durable: bool = False) -> None:
         try:
             with os.fdopen(handle, 'w', encoding='utf-8') as file:
                 file.write(text)
+                os.fchmod(file.fileno(), mode)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())

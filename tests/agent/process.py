@@ -25,6 +25,9 @@ bus = {bus}
 tick = {tick}
 nova_config_files = {folder}/nova.conf
 tenant_interfaces = {tenants}
+spool = {folder}/spool/writing.json
+survey_budget = {survey}
+survey_interval = 3600
 """
 NOVA = """
 [DEFAULT]
@@ -43,15 +46,22 @@ class AgentProcess:
 
     :param tenants: interfaces that carry tenants' traffic
     :param url: of the bus; empty: none
+    :param survey: what it may measure by itself, cores
     :ivar folder: its files, below the daemon's own
+    :ivar spool: what it measured by itself
     """
 
     def __init__(
-        self, daemon: Daemon, tenants: str = '', url: str = ''
+        self,
+        daemon: Daemon,
+        tenants: str = '',
+        url: str = '',
+        survey: float = 0.0,
     ) -> None:
         self.daemon = daemon
         self.folder = daemon.folder / 'agent'
         self.folder.mkdir(exist_ok=True)
+        self.spool = self.folder / 'spool/writing.json'
         self.conf = self.folder / 'agent.conf'
         self.conf.write_text(
             CONF.format(
@@ -62,6 +72,7 @@ class AgentProcess:
                 tenants=tenants,
                 transport=f'transport_url = {url}' if url else '',
                 bus=bool(url),
+                survey=survey,
             )
         )
         (self.folder / 'nova.conf').write_text(

@@ -18,6 +18,7 @@ CONSTANTS = {
     'VIR_DOMAIN_PAUSED_POSTCOPY': 12,
     'VIR_DOMAIN_PAUSED_POSTCOPY_FAILED': 13,
     'VIR_DOMAIN_STATS_DIRTYRATE': 512,
+    'VIR_CONNECT_LIST_DOMAINS_RUNNING': 16,
     'VIR_DOMAIN_AFFECT_LIVE': 1,
     'VIR_MEMORY_PHYSICAL': 2,
     'VIR_ERR_NO_DOMAIN': 42,
@@ -57,6 +58,9 @@ class Domain:
         self.bytes = bytes(range(256)) * 64
         self.calls = []
         self.fails = []
+
+    def UUIDString(self):
+        return VM
 
     def connect(self):
         return self._connection
@@ -134,6 +138,11 @@ class Connection:
         if vm != VM:
             raise Error(CONSTANTS['VIR_ERR_NO_DOMAIN'], 'Domain not found')
         return self._module.domain
+
+    def listAllDomains(self, flags):
+        self._there()
+        assert flags == CONSTANTS['VIR_CONNECT_LIST_DOMAINS_RUNNING'], flags
+        return [self._module.domain]
 
     def getLibVersion(self):
         self._there()

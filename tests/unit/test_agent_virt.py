@@ -77,6 +77,9 @@ class TestDomain(Host):
         self.virt.read(VM, (5,), 3)
         self.assertEqual(('peek', 5, 3, 2), self.domain.calls[-1])
 
+    def test_domains_that_run_are_listed_by_their_uuids(self):
+        self.assertEqual([VM], self.virt.domains())
+
     def test_versions_are_read_as_people_write_them(self):
         self.assertEqual(
             {'libvirt': '10.2.3', 'qemu': '8.1.45'}, self.virt.versions()

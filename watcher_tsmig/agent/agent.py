@@ -43,6 +43,7 @@ class Agent:
     :param traffic: tells what its NIC has carried
     :param clock: seconds since the epoch
     :param lender: gives memory back; None: that is refused
+    :ivar measurements: of writing
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Agent:
         self._traffic = traffic
         self._lender = lender
         self._clock = clock
-        self._measurements = Measurements(hypervisor, clock)
+        self.measurements = Measurements(hypervisor, clock)
         self._looking = threading.BoundedSemaphore(AT_ONCE)
         self._verbs: dict[str, Callable[[Request], Mapping[str, Any]]] = {
             'capabilities': lambda _: self._facts(),
@@ -72,7 +73,7 @@ class Agent:
                 request.arguments['vm'], issued=request.issued
             ),
             'measure_writing': self._measure,
-            'writing': lambda request: self._measurements.of(
+            'writing': lambda request: self.measurements.of(
                 request.arguments['vm']
             ),
             'sample_contents': self._contents,
@@ -166,7 +167,7 @@ class Agent:
 
     def _measure(self, request: Request) -> Mapping[str, Any]:
         given = request.arguments
-        return self._measurements.begin(
+        return self.measurements.begin(
             given['vm'],
             given['seconds'],
             given.get('times', 1),

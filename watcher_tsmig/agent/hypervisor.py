@@ -24,6 +24,9 @@ class Hypervisor(Protocol):
     libvirt does not answer or refuses for another reason.
     """
 
+    def domains(self) -> Sequence[str]:
+        """Those whose guests run, paused ones left out."""
+
     def speeds(self, vm: str) -> Speeds:
         """The caps in force now."""
 

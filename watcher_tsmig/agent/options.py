@@ -6,6 +6,8 @@ transport_url and [oslo_messaging_rabbit], the same as Nova's.
 
 from oslo_config import cfg
 
+from watcher_tsmig.agent import spool
+
 GROUP = 'tsmig_agent'
 
 OPTIONS = (
@@ -94,6 +96,54 @@ and the planner does not choose modes for it. Empty: unknown, which counts as
 shared.
 """,
     ),
+    cfg.FloatOpt(
+        'survey_budget',
+        default=0.02,
+        min=0.0,
+        max=1.0,
+        help="""
+CPU of this host, in cores, that measuring the guests in the background may
+take on average: what they write, how much of their memory is not zero and
+what their pages are made of. The agent counts what it, libvirt and QEMU spend
+on it, and what costs more is measured less often. 0: nothing is measured by
+itself. Related: survey_interval, survey_at_once, spool.
+""",
+    ),
+    cfg.FloatOpt(
+        'survey_interval',
+        default=1800.0,
+        min=60.0,
+        max=86400.0,
+        help="""
+Seconds after which each span of a guest's writing, and its contents, are
+measured again at the earliest. All of them take two minutes for a guest, so
+hosts with more guests than that leaves room for measure each less often.
+""",
+    ),
+    cfg.IntOpt(
+        'survey_at_once',
+        default=2,
+        min=1,
+        max=16,
+        help="""
+Guests that are measured in the background at once. While one is, a request to
+measure that guest is refused.
+""",
+    ),
+    cfg.FloatOpt(
+        'survey_bitmap_share',
+        default=0.0,
+        min=0.0,
+        max=0.1,
+        help="""
+Share of its time that a guest may be measured by its dirty bitmap rather than
+by sampling pages. It is more exact and sees what is written with the same
+contents, but the guest's first write to each page is trapped meanwhile and its
+huge pages are split. 0: never. Emulated guests (TCG) then seem to write
+nothing.
+""",
+    ),
+    spool.OPTION,
 )
 
 

@@ -33,6 +33,8 @@ from watcher_tsmig.agent.agent import Agent
 from watcher_tsmig.agent.balloon import Lender
 from watcher_tsmig.agent.hypervisor import Hypervisor
 from watcher_tsmig.agent.keeper import Keeper
+from watcher_tsmig.agent.survey import Survey
+from watcher_tsmig.agent.survey import Terms
 from watcher_tsmig.agent.verbs import VERBS
 from watcher_tsmig.agent.virt import Libvirt
 
@@ -159,6 +161,10 @@ def _serve(
     lender.restore()
     stops: list[Callable[[], object]] = []
     try:
+        survey = _survey(own, hypervisor, agent, keeper)
+        if survey:
+            survey.start()
+            stops.append(survey.stop)
         if own.socket:
             server = local.Server(own.socket, agent)
             threading.Thread(
@@ -185,6 +191,43 @@ def _serve(
         logging.shutdown()
         os._exit(0)
     return 0
+
+
+def _survey(
+    own: Any,  # noqa: ANN401 - oslo.config's group
+    hypervisor: Hypervisor,
+    agent: Agent,
+    keeper: Keeper,
+) -> Survey | None:
+    """Who measures in the background; None where nobody is to."""
+    path = pathlib.Path(own.spool)
+    if not own.survey_budget:
+        return None
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        # what else it does, hosts depend on
+        LOG.error(
+            '%s cannot be made (%s): guests are not measured in the '
+            'background. Make it for the user of the agent, or name another '
+            'spool',
+            path.parent,
+            error.strerror,
+        )
+        return None
+    return Survey(
+        hypervisor,
+        agent.measurements,
+        path,
+        Terms(
+            budget=own.survey_budget,
+            every=own.survey_interval,
+            at_once=own.survey_at_once,
+            bitmap=own.survey_bitmap_share,
+        ),
+        # who has caps is about to migrate
+        keeper.entries,
+    )
 
 
 def _listener(

@@ -100,6 +100,16 @@ class Libvirt:
 
     # -- what a domain does
 
+    def domains(self) -> Sequence[str]:
+        """Those whose guests run, paused ones left out."""
+        running = self.libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING
+        return self._told(
+            lambda: [
+                domain.UUIDString()
+                for domain in self._connected().listAllDomains(running)
+            ]
+        )
+
     def runs(self, vm: str) -> bool:
         """Whether the guest runs or is paused, so that it can migrate."""
         return self._of(vm, lambda domain: bool(domain.isActive()))

@@ -5,12 +5,14 @@ the mean comes with its error. Source of the error: page sampling looks at
 512 pages a GiB (nova-libvirt-telemetry.md, section 2.8).
 """
 
+import contextlib
 import dataclasses
 import logging
 import statistics
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from watcher_tsmig.agent.hypervisor import Hypervisor
@@ -81,6 +83,8 @@ class Measurements:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, Measured] = {}
+        # measured by somebody who does not ask here
+        self._held: set[str] = set()
 
     def begin(
         self, vm: str, seconds: int, times: int, method: Method
@@ -94,9 +98,7 @@ class Measurements:
             seconds=seconds, method=method, times=times, began=self._clock()
         )
         with self._lock:
-            running = [v for v, m in self._known.items() if m.running]
-            if vm in running:
-                raise Refusal(Code.BUSY, f'{vm} is being measured')
+            running = self._free(vm)
             if len(running) >= AT_ONCE:
                 raise Refusal(Code.BUSY, f'{AT_ONCE} VMs are being measured')
             at_rest(self._hypervisor, vm)
@@ -110,6 +112,28 @@ class Measurements:
         ).start()
         return new
 
+    @contextlib.contextmanager
+    def hold(self, vm: str) -> Iterator[None]:
+        """Nobody is told to measure this domain meanwhile.
+
+        :raises Refusal: it is being measured
+        """
+        with self._lock:
+            self._free(vm)
+            self._held.add(vm)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(vm)
+
+    def _free(self, vm: str) -> list[str]:
+        """Who is being measured for those who asked, but not this one."""
+        running = [v for v, m in self._known.items() if m.running]
+        if vm in running or vm in self._held:
+            raise Refusal(Code.BUSY, f'{vm} is being measured')
+        return running
+
     def of(self, vm: str) -> dict[str, Any]:
         """What is known of a domain's writing."""
         known = self._known.get(vm)
@@ -118,7 +142,8 @@ class Measurements:
     def _run(self, vm: str, measured: Measured) -> None:
         try:
             for left in range(measured.times - 1, -1, -1):
-                dirtied = self._once(vm, measured.seconds)
+                time.sleep(measured.seconds)
+                dirtied = settled(self._hypervisor, vm, measured.seconds)
                 measured = dataclasses.replace(
                     measured, dirtied=(*measured.dirtied, dirtied)
                 )
@@ -137,21 +162,25 @@ class Measurements:
             )
         self._known[vm] = dataclasses.replace(measured, running=False)
 
-    def _once(self, vm: str, seconds: int) -> float:
-        """Wait for the measurement under way; bytes."""
-        time.sleep(seconds)
-        end = time.monotonic() + SLACK
-        while True:
-            found = self._hypervisor.writing(vm)
-            if found.status == 'measured':
-                return (found.rate + CUT) * found.seconds
-            if time.monotonic() > end:
-                raise Refusal(
-                    Code.HYPERVISOR,
-                    f'{vm}: no measurement of {seconds} s after '
-                    f'{seconds + SLACK:.0f} s',
-                )
-            time.sleep(LOOK_EVERY)
+
+def settled(hypervisor: Hypervisor, vm: str, seconds: int) -> float:
+    """What a measurement found whose time is over; bytes.
+
+    :param seconds: that it was to take
+    :raises Refusal: it does not come to an end
+    """
+    end = time.monotonic() + SLACK
+    while True:
+        found = hypervisor.writing(vm)
+        if found.status == 'measured':
+            return (found.rate + CUT) * found.seconds
+        if time.monotonic() > end:
+            raise Refusal(
+                Code.HYPERVISOR,
+                f'{vm}: no measurement of {seconds} s after '
+                f'{seconds + SLACK:.0f} s',
+            )
+        time.sleep(LOOK_EVERY)
 
 
 def at_rest(hypervisor: Hypervisor, vm: str) -> None:
