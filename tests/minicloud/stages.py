@@ -100,10 +100,15 @@ def devstack(bed: Bed, *phase: str, **variables: str) -> None:
     )
 
 
-def configure(bed: Bed) -> None:
-    """All configuration files."""
+def empty(bed: Bed) -> None:
+    """Nothing of an earlier bed's files is left."""
     for folder in (bed.conf, bed.state, bed.folder / 'run'):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def configure(bed: Bed) -> None:
+    """All configuration files."""
+    empty(bed)
     configuration.write(bed)
     devstack(
         bed,
@@ -223,6 +228,12 @@ def _manage(bed: Bed, program: str, conf: str, *words: str) -> None:
         program,
         [bed.program(program), '--config-file', str(bed.conf / conf), *words],
     )
+
+
+def gnocchi_alone(bed: Bed) -> None:
+    """Gnocchi's database and storage, and no other service's."""
+    _sql(bed, 'create database gnocchi;')
+    _gnocchi_schema(bed)
 
 
 INTERFACES = ('admin', 'internal', 'public')

@@ -43,7 +43,8 @@ ARROWS = {
     'plan.check': ('model', VALUES, 'plan.check'),
     'plan.check_tasks': ('plan.tasks',),
     'simulate': ('forecast', 'model', VALUES),
-    'telemetry': ('model', VALUES, 'agent.values'),
+    # what an agent tells and writes down, but not the agent
+    'telemetry': ('model', VALUES, 'agent.values', 'agent.spool'),
     # what an agent tells, but not the agent
     'execute': ('model', VALUES, 'files', 'agent.values'),
     'agent': ('model', VALUES, 'files'),
@@ -207,8 +208,9 @@ class TestRequirements(Case):
     #: extra `playground`.
     WITH_WATCHER = frozenset(('watcher', 'watcherclient'))
     #: Brought by the extras `agent` and `novaclient`, for compute hosts and
-    #: for that compute driver alone.
-    EXTRA = frozenset(('novaclient', 'psutil'))
+    #: for that compute driver alone; and by the Ceilometer that the pollsters
+    #: are installed into.
+    EXTRA = frozenset(('ceilometer', 'novaclient', 'psutil'))
 
     def used(self) -> set[str]:
         """Distributions that the package imports, but for Watcher's."""

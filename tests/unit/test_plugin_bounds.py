@@ -247,7 +247,7 @@ VERIFY = {'patience': (600.0, 0.0, 86400.0)}
 # that name what is read, or a file
 OTHERS = {
     'calibration_file', 'tx_metric', 'rx_metric', 'interface_resource_type',
-    'dirty_metric', 'resident_metric',
+    'dirty_metric', 'nonzero_metric', 'resident_metric',
 }  # fmt: skip
 GROUPS = (
     ('relief', options.RELIEF, STRATEGY),
@@ -324,7 +324,8 @@ class TestMeaning(Configured):
             'interface_resource_type': 'nic', 'traffic_granularity': 60.0,
             'traffic_window': 120.0,
             'traffic_max_age': 240.0, 'dirty_metric': 'd{seconds}',
-            'resident_metric': 'r', 'dirty_spans': [1, 2],
+            'nonzero_metric': 'z', 'resident_metric': 'r',
+            'dirty_spans': [1, 2],
             'dirty_max_age': 10.0, 'gnocchi_batch': 7, 'metrics_time': 8.0,
             'keep_zone': False, 'prometheus_metric': 'p_{metric}',
             'prometheus_label': 'l',
@@ -337,7 +338,8 @@ class TestMeaning(Configured):
                 granularity=60.0, window=120.0,
                 traffic_age=240.0, dirty_metric='d{seconds}',
                 prometheus_metric='p_{metric}', prometheus_label='l',
-                resident_metric='r', dirty_spans=(1, 2), dirty_age=10.0,
+                nonzero_metric='z', resident_metric='r', dirty_spans=(1, 2),
+                dirty_age=10.0,
                 batch=7, total_time=8.0, keep_zone=False,
             ),
             options.settings(self.conf.relief),

@@ -423,6 +423,28 @@ class TestDirty(Base):
         self.assertIsNone(self.read())
         self.assertEqual([], self.server.fetches)
 
+    def test_memory_that_is_not_zero_counts_before_what_is_resident(self):
+        self.server.instance('vm-1', dirty_t1=10, resident=900, nonzero=300)
+        self.assertEqual(units.from_mib(300), self.read().resident)
+
+    def test_where_that_has_no_metric_what_is_resident_counts(self):
+        self.settings = Settings(nonzero_metric='')
+        self.server.instance('vm-1', dirty_t1=10, resident=900, nonzero=300)
+        self.assertEqual(units.from_mib(900), self.read().resident)
+
+    def test_old_memory_that_is_not_zero_gives_way_to_what_is_resident(self):
+        found = dirty.writing_of(
+            {
+                'memory.dirty.t1': [(LAST, SPAN, 10.0)],
+                'memory.nonzero': [(LAST - 2 * 86400, SPAN, 300.0)],
+                'memory.resident': [(LAST, SPAN, 900.0)],
+            },
+            4e9,
+            self.settings,
+            NOW,
+        )
+        self.assertEqual(units.from_mib(900), found.resident)
+
     def test_without_resident_memory_all_of_it_counts(self):
         self.server.instance('vm-1', dirty_t1=10)
         self.assertEqual(4e9, self.read().resident)

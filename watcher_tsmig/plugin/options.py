@@ -176,11 +176,20 @@ Seconds that stand for {seconds} in dirty_metric, 1 to 60.
 """,
     ),
     cfg.StrOpt(
+        'nonzero_metric',
+        default=DATA.nonzero_metric,
+        help="""
+Gnocchi metric on a VM's instance resource with its memory that is not zero, in
+MiB, which is what a first pass sends. Empty: none. Where a VM has no measure
+of it, resident_metric counts.
+""",
+    ),
+    cfg.StrOpt(
         'resident_metric',
         default=DATA.resident_metric,
         help="""
 Gnocchi metric on a VM's instance resource with its resident memory in MiB.
-Without it the whole memory of the flavor counts as resident.
+Without it and nonzero_metric all of the flavor's memory counts as resident.
 """,
     ),
     cfg.FloatOpt(
@@ -314,6 +323,7 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         window=config.traffic_window,
         traffic_age=config.traffic_max_age,
         dirty_metric=config.dirty_metric,
+        nonzero_metric=config.nonzero_metric,
         resident_metric=config.resident_metric,
         dirty_spans=tuple(config.dirty_spans),
         dirty_age=config.dirty_max_age,

@@ -54,13 +54,13 @@ def read_writing(
         if any(measures.values())
     }
     # without one dirty span, a VM's resident memory is of no use
-    resident = source.gauges(list(told), [settings.resident_metric], now)
+    sizes = source.gauges(list(told), _sizes(settings), now)
     return {
         vm: writing
         for vm, measures in told.items()
         if (
             writing := writing_of(
-                {**measures, **resident.get(vm, {})}, memory[vm], settings, now
+                {**measures, **sizes.get(vm, {})}, memory[vm], settings, now
             )
         )
     }
@@ -92,21 +92,32 @@ def writing_of(
     if not observations:
         return None
     return Writing(
-        resident=_resident(
-            measures.get(settings.resident_metric, ()), memory, settings, now
-        ),
+        resident=_resident(measures, memory, settings, now),
         observations=tuple(
             sorted(observations, key=lambda o: (o.at, o.seconds))
         ),
     )
 
 
+def _sizes(settings: Settings) -> tuple[str, ...]:
+    """Metrics of what a first pass sends, the best one first.
+
+    What is resident may hold zeros, which cost next to nothing to send.
+    """
+    both = (settings.nonzero_metric, settings.resident_metric)
+    return tuple(name for name in both if name)
+
+
 def _resident(
-    measures: Sequence[Point], memory: float, settings: Settings, now: float
+    measures: Mapping[str, Sequence[Point]],
+    memory: float,
+    settings: Settings,
+    now: float,
 ) -> float:
-    """The last measure of resident memory, bytes; all of it if unknown."""
-    for start, span, value in measures[-1:]:
-        if value > 0 and now - (start + span) <= settings.dirty_age:
-            # QEMU's own memory counts too, so it may exceed the flavor
-            return min(from_mib(value), memory)
+    """The last measure of such memory, bytes; all of it if unknown."""
+    for name in _sizes(settings):
+        for start, span, value in measures.get(name, ())[-1:]:
+            if value > 0 and now - (start + span) <= settings.dirty_age:
+                # QEMU's own memory counts too, so it may exceed the flavor
+                return min(from_mib(value), memory)
     return memory

@@ -8,9 +8,10 @@ import dataclasses
 import re
 
 from watcher_tsmig import errors
+from watcher_tsmig.agent.spool import DIRTY
+from watcher_tsmig.agent.spool import DIRTY_SPANS
+from watcher_tsmig.agent.spool import NONZERO
 
-# Seconds over which dirtied memory is measured: QEMU measures 1 to 60 s
-DIRTY_SPANS = (1, 2, 4, 8, 16, 32, 60)
 # Of all counters together that an audit asks for: some 50 MB of JSON
 SAMPLES = 1e6
 # Of which Prometheus makes the names of metrics and of labels
@@ -32,7 +33,10 @@ class Settings:
     :ivar cpu_metric: cumulative ns of CPU time of a VM; empty for none
     :ivar history: of loads, as far back as this, s; 0 for none
     :ivar dirty_metric: with `{seconds}` in it; MiB dirtied in that time
-    :ivar resident_metric: resident memory of a VM, MiB
+    :ivar nonzero_metric: memory of a VM that is not zero, MiB; empty for
+        none
+    :ivar resident_metric: resident memory of a VM, MiB, where that is
+        unknown
     :ivar dirty_spans: the `{seconds}` to ask for
     :ivar dirty_age: dirtying measured before this is unknown, s
     :ivar prometheus_metric: what `{metric}` is called there, dots and
@@ -52,7 +56,8 @@ class Settings:
     traffic_age: float = 1800.0
     cpu_metric: str = 'cpu'
     history: float = 0.0
-    dirty_metric: str = 'memory.dirty.t{seconds}'
+    dirty_metric: str = DIRTY
+    nonzero_metric: str = NONZERO
     resident_metric: str = 'memory.resident'
     dirty_spans: tuple[int, ...] = DIRTY_SPANS
     dirty_age: float = 86400.0
