@@ -29,6 +29,7 @@ FACTS = {
     'refusals': looking.refusals,
     'writing': looking.writing,
     'contents': looking.contents,
+    'surveyed': looking.surveyed,
     'balloon': balloon.saves,
     'balloon-switched': balloon.switched,
     'balloon-aborted': balloon.aborted,

@@ -3,6 +3,7 @@
 Each measures one, returns what it found as text, and raises `Surprise`.
 """
 
+import contextlib
 import math
 import re
 import time
@@ -10,6 +11,7 @@ import time
 from tests.agent.caps import CAP
 from tests.agent.caps import agent
 from tests.agent.caps import ask_caps
+from tests.agent.caps import soon
 from tests.agent.caps import uuid
 from tests.agent.process import AgentProcess
 from tests.lab.domain import MIB
@@ -17,6 +19,9 @@ from tests.lab.domain import Guest
 from tests.lab.facts import Lab
 from tests.lab.facts import equal
 from tests.lab.facts import expect
+from watcher_tsmig import errors
+from watcher_tsmig.agent import spool
+from watcher_tsmig.agent.survey import BEHIND
 from watcher_tsmig.agent.values import Refusal
 
 # 44,000 pages filled, 40,000 of them written again and again, fast enough
@@ -28,6 +33,11 @@ WORK = f'image=44000,pages={HOT},rate={RATE},pattern=u'
 SECONDS, TIMES = 4, 16
 # s over which the NIC is looked at
 CARRIES = 3.0
+# Cores that a survey may take here, and s until it has measured something,
+# and until it has seen that a guest has left or arrived
+SURVEY, SURVEYED, LEFT = 0.5, 75.0, 120.0
+# MiB/s at which a migration takes a while
+SLOW = 4
 # s between two looks at contents
 APART = 2.0
 
@@ -189,6 +199,40 @@ def _zeros(guest: Guest) -> float:
         zeros += sum(not any(page) for page in pages)
         count += len(pages)
     return zeros / count
+
+
+def surveyed(lab: Lab) -> str:
+    """A guest that is measured may migrate; it is measured where it is."""
+    with (
+        lab.guest() as guest,
+        AgentProcess(lab.source, survey=SURVEY) as source,
+        AgentProcess(lab.target, survey=SURVEY) as target,
+    ):
+        vm = uuid(guest)
+        # one value, so that the next is being measured
+        soon('a value', lambda: _surveyed(source, vm), SURVEYED)
+        guest.domain.migrateSetMaxSpeed(SLOW, 0)
+        with lab.move(guest) as move:
+            move.begins()
+            # what was measured before it is written down
+            time.sleep(BEHIND + 1)
+            before = _surveyed(source, vm)
+            time.sleep(SECONDS)
+            # of what was begun before it, none counts
+            equal('values', _surveyed(source, vm), before)
+            guest.domain.migrateSetMaxSpeed(CAP, 0)
+            equal('error', move.end(60), None)
+        lab.whole(guest)
+        soon('it to leave', lambda: not _surveyed(source, vm), LEFT)
+        took = soon('it there', lambda: _surveyed(target, vm), LEFT)
+    return f'moved with no harm, measured at its new host after {took:.0f} s'
+
+
+def _surveyed(process: AgentProcess, vm: str) -> list[str]:
+    """What the agent has measured of it by itself."""
+    with contextlib.suppress(errors.InputError):
+        return sorted(spool.read(process.spool).get(vm, {}))
+    return []
 
 
 def refusals(lab: Lab) -> str:

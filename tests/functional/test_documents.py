@@ -41,6 +41,7 @@ BY_HAND = {
     'sh tools/minicloud.sh test --watcher RELEASE': 'as above; CI has 17',
     'sh tools/lab.sh full': 'hours; `smoke` runs the same in short',
     'sh tools/minicloud.sh libvirt': 'slow; fetches the kit',
+    'benchmarks.overhead --guests 1,5,20': 'a quarter of an hour, as root',
     'sh tools/demo.sh --serve': 'serves until it is interrupted; `demo.sh` '
     'runs what it serves',
     'pip install --constraint upper-constraints.txt /path/to/watcher-tsmig': (
