@@ -4,7 +4,9 @@ What the code decides by a table, the documentation shows from that table,
 so that they cannot differ. Texts come from the code and are not repeated.
 """
 
+import json
 import math
+import pathlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
@@ -34,6 +36,7 @@ from watcher_tsmig.telemetry import probes
 from watcher_tsmig.telemetry.direct import SERVICES
 
 Row = tuple[str, ...]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def parameters(properties: dict[str, Any]) -> Iterable[Row]:
@@ -163,6 +166,18 @@ def doctor_rights() -> Iterable[Row]:
         )
 
 
+def overhead() -> Iterable[Row]:
+    """What benchmarks.overhead printed of hosts."""
+    path = ROOT / 'benchmarks/recorded/overhead.json'
+    yield ('Guests', 'Of a core, in all', "By the agent's own count")
+    for row in json.loads(path.read_text('utf-8'))['host']:
+        yield (
+            f'{row["guests"]} of {row["guest_gib"]:.0f} GiB',
+            f'{row["cores"]:.1%}',
+            f'{row["own_count"]:.1%}',
+        )
+
+
 TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'parameters': lambda: parameters(schema.PROPERTIES),
     'relief-parameters': lambda: parameters(relief_schema.PROPERTIES),
@@ -173,6 +188,7 @@ TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'classes': service_classes,
     'ladder': ladder_rungs,
     'governor': governor,
+    'overhead': overhead,
     'verbs': verbs,
     'weights': weights,
     'forecast-options': forecast_options,
