@@ -97,6 +97,7 @@ class TestObjectives(PlanCase):
             tx=0.0,
             rx=0.0,
             needs=1e6,
+            dry=1e6,
             room=1e8,
             load=0.2,
             other_load=0.1,

@@ -34,6 +34,7 @@ TEXTS: dict[tuple[str, str], str | None] = {
     ('Vm', 'refused'): None,
     ('Traffic', 'source'): 'source',
     ('WorkingSet', 'source'): 'source',
+    ('Contents', 'source'): 'source',
     ('Group', 'id'): 'group',
     ('Group', 'policy'): None,
     ('Group', 'members'): 'id',
@@ -44,7 +45,9 @@ TEXTS: dict[tuple[str, str], str | None] = {
     ('Passage', 'destination'): 'host',
 }
 # Who measured, where that is known to be nobody's name.
-SOURCES = frozenset(('gnocchi', 'prometheus', 'aetos', 'unknown'))
+SOURCES = frozenset(
+    ('gnocchi', 'prometheus', 'aetos', 'file', 'agent', 'unknown')
+)
 
 
 def anonymised(cloud: Cloud, key: bytes) -> Cloud:
