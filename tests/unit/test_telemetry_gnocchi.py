@@ -161,12 +161,30 @@ class SmallGnocchi:
             if not granularity or span == granularity
         ]
 
+    def _spans(self, metric):
+        """The granularities of its policy."""
+        rows = self.rows[metric]
+        kept = rows.values() if isinstance(rows, dict) else [rows]
+        return {span for some in kept for _, span, _ in some}
+
     def fetch(self, operations, start, granularity):
         self.fetches.append(len(operations) - 1)
         found = {
             metric: {how: self._kept(metric, how, granularity)}
             for metric, how in operations[1:]
         }
+        if not granularity and not set.intersection(
+            *(self._spans(metric) for metric in found)
+        ):
+            # as Gnocchi does: of all of them, which by themselves are given
+            raise gnocchi_errors.BadRequest(
+                400,
+                {
+                    'cause': 'Metrics cannot be aggregated',
+                    'reason': 'No granularity match',
+                    'detail': [[metric, 'mean'] for metric in found],
+                },
+            )
         broken = [m for m, kept in found.items() if None in kept.values()]
         if broken:
             raise gnocchi_errors.BadRequest(
@@ -387,6 +405,27 @@ class TestSampled(Base):
         for back in (1500.0, 2000.0, 3333.0):
             with self.subTest(back=back):
                 self.near(self.read(line(30.0, back=back), LOW))
+
+    def test_policies_of_all_kinds_are_read_beside_each_other(self):
+        kinds = (
+            (HIGH, METHODS),
+            (LOW, METHODS),
+            ((60.0,), METHODS),
+            (HIGH, ('last',)),
+            (LOW, ('max',)),
+            (LOW, ('rate:mean', 'count')),
+        )
+        for i, (kept, how) in enumerate(kinds):
+            tx = line(30.0)
+            half = [(at, value / 2) for at, value in tx]
+            self.server.sampled(f'vm-{i}', tx, half, kept, how)
+        source = self.source(batch=200)
+        told = source.traffic([f'vm-{i}' for i in range(len(kinds))], NOW)
+        found = traffic.by_vm(told, self.settings, NOW, 'gnocchi')
+        self.assertEqual(len(kinds), len(found))
+        for one in found.values():
+            self.near(one)
+        self.assertEqual([], source.refusals)
 
     def test_an_idle_vm_is_idle_and_not_unknown(self):
         found = self.read(line(60.0, tx=0.0), LOW)

@@ -38,6 +38,8 @@ CLIENT_ERRORS = (
 )
 
 
+# Each of the metrics may have one, only all of them together do not
+NO_MATCH = 'No granularity match'
 # Gnocchi's own [api] max_limit, above which it answers less than asked
 PAGE = 1000
 
@@ -200,9 +202,7 @@ class Gnocchi:
         except errors.CloudError as error:
             if not _refused(error):
                 raise
-            named = [metric for metric in metrics if metric in str(error)]
-            if len(metrics) == 1:
-                named = list(metrics)
+            named = _named(error, metrics)
             for metric in named:
                 self._refuse(metric, error)
         found: dict[str, list[Any]] = {metric: [] for metric in named}
@@ -255,6 +255,16 @@ class Gnocchi:
         except CLIENT_ERRORS as error:
             text = ' '.join(str(error).split()) or type(error).__name__
             raise errors.CloudError(f'Gnocchi: {text}') from error
+
+
+def _named(error: errors.CloudError, metrics: Sequence[str]) -> Sequence[str]:
+    """The metrics that an answer says are not given; none if it is unclear."""
+    if len(metrics) == 1:
+        return metrics
+    told = getattr(error.__cause__, 'message', None)
+    if isinstance(told, dict) and told.get('reason') == NO_MATCH:
+        return []
+    return [metric for metric in metrics if metric in str(error)]
 
 
 def _refused(error: errors.CloudError) -> bool:
