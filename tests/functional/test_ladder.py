@@ -48,6 +48,7 @@ class TestDryRun(test_drain.Drains):
         given = action.input_parameters
         self.assertEqual('blanks', given['resource_name'])
         self.assertEqual('pre-copy', given['mode'])
+        self.assertIs(True, given['by_dry_run'])
         self.assertIn('% of its writes are zeros', given['because'])
         said = self.said(audit)
         self.assertIn('sampled pages of 2 VMs', said)

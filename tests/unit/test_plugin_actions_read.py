@@ -113,8 +113,14 @@ class TestForm(unittest.TestCase):
 
 
 class TestOrder(unittest.TestCase):
-    def order(self, *, permitted=False, **values):
-        return parameters.to_order({**LEAST, **values}, permitted=permitted)
+    def order(self, *, permitted=False, provable=False, **values):
+        return parameters.to_order(
+            {**LEAST, **values}, permitted=permitted, provable=provable
+        )
+
+    def test_who_writes_zeros_is_not_judged_by_all_that_he_writes(self):
+        self.assertTrue(self.order(provable=True).provable)
+        self.assertFalse(self.order(provable=True, by_dry_run=True).provable)
 
     def test_the_least_is_an_order_without_a_cap_or_a_forecast(self):
         order = self.order()

@@ -22,6 +22,7 @@ from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
+from watcher_tsmig.reasons import Reason
 
 # Why a host is disabled that a plan empties; Watcher's own word.
 DISABLED_REASON = 'watcher_disabled'
@@ -68,6 +69,7 @@ SCHEMA = {
         'cap_enforcement': _TEXT,
         'mode_enforcement': _TEXT,
         'assumed': _TEXT,
+        'by_dry_run': {'type': 'boolean'},
         'action_plan_uuid': _TEXT,
         'action_uuid': _TEXT,
     },
@@ -221,6 +223,7 @@ def of_migration(
         # from the other of the same VM
         **({'hop': int(migration.hop)} if migration.hop > 1 else {}),
         **({'goes_on_to': goes_on_to} if goes_on_to else {}),
+        **({'by_dry_run': True} if migration.reason is Reason.DRY_RUN else {}),
         'alternatives': ', '.join(migration.alternatives),
         # JSON has no infinity; a number that is none is left away
         **{
@@ -276,7 +279,8 @@ def to_order(
         balloon=balloon,
         source_link=links[0],
         destination_link=links[1],
-        provable=provable,
+        # pages of zeros count as written, and are not what is sent
+        provable=provable and not given.get('by_dry_run', False),
         hop=int(given.get('hop', 1)),
         goes_on_to=given.get('goes_on_to', ''),
     )
