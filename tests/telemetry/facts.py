@@ -24,6 +24,7 @@ from tests.lab.domain import Guest
 from tests.lab.facts import equal
 from tests.lab.facts import expect
 from tests.minicloud.configuration import url
+from tests.telemetry import past
 from tests.telemetry.services import POLLED
 from tests.telemetry.services import PROMETHEUS
 from watcher_tsmig import errors
@@ -32,6 +33,7 @@ from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import open_source
+from watcher_tsmig.telemetry.traffic import by_vm
 from watcher_tsmig.units import MIB
 
 #: by metric, what one of our units is in what is published
@@ -207,6 +209,30 @@ def gone(bench: Bench) -> str:
     return 'left the spool and Prometheus'
 
 
+def traffic(_: Bench) -> str:
+    """What VMs sent, however often they were polled, on one host or two."""
+    return traffic_at(f'http://127.0.0.1:{PROMETHEUS}')
+
+
+def traffic_at(place: str) -> str:
+    """Judge what is read of `past` from the Prometheus there."""
+    settings, now = Settings(), time.time()
+    source = open_source('prometheus', Reach(place=place), settings)
+    told = source.traffic([talker.id for talker in past.TALKERS], now)
+    found = by_vm(told, settings, now, source.name)
+    worst = 0.0
+    for talker in past.TALKERS:
+        expect(talker.id in found, f'{talker} to be known', sorted(found))
+        for got, sent in (
+            (found[talker.id].tx, past.TX),
+            (found[talker.id].rx, past.RX),
+        ):
+            off = abs(got / sent - 1)
+            expect(off <= 0.03, f'{talker} within 3 % of {sent}', got)
+            worst = max(worst, off)
+    return f'{len(found)} VMs, at most {worst:.1%} off'
+
+
 def restarted(bench: Bench) -> str:
     """An agent that starts again goes on with what it knew."""
     before = bench.measured(bench.busy)
@@ -249,6 +275,7 @@ FACTS: dict[str, Callable[[Bench], str]] = {
     'gnocchi': in_gnocchi,
     'once': once,
     'prometheus': in_prometheus,
+    'traffic': traffic,
     'restarted': restarted,
     'gone': gone,
     'broken': broken,

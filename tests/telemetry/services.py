@@ -13,6 +13,7 @@ from tests.minicloud import configuration
 from tests.minicloud import stages
 from tests.minicloud.bed import CHECKOUT
 from tests.minicloud.bed import Bed
+from tests.telemetry import past
 
 EXPORTER, PROMETHEUS = 9101, 9090
 # s between two polls, and between two scrapes
@@ -131,6 +132,7 @@ def start(bed: Bed, daemon: Daemon) -> None:
         [bed.program('python'), str(launch), str(daemon.root)]
         + [str(CHECKOUT), '--polling-namespaces', 'compute', *given],
     ).ready(port=EXPORTER)
+    past.write(bed.state / 'prometheus')
     bed.start(
         'prometheus',
         ['prometheus', f'--config.file={bed.conf}/prometheus.yaml']
