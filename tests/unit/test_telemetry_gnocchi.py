@@ -5,6 +5,7 @@ The real gnocchiclient reads the playground in tests/functional.
 
 import dataclasses
 import datetime
+import threading
 import types
 import unittest
 
@@ -13,6 +14,7 @@ from gnocchiclient import exceptions as gnocchi_errors
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import traffic
+from watcher_tsmig.telemetry.measures import AT_ONCE
 from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE
 from watcher_tsmig.telemetry.sources.gnocchi import NO_SPAN
@@ -263,6 +265,27 @@ class TestTraffic(Base):
         self.assertEqual(5, len(found))
         self.assertEqual(2, source.questions)
         self.assertEqual([10], self.server.fetches)
+
+    def test_batches_are_asked_side_by_side_a_few_at_once(self):
+        vms = [f'vm-{i}' for i in range(12)]
+        for vm in vms:
+            self.server.interface(vm, 1.0, 1.0)
+        # as many as may be wait for each other, and nobody is left over
+        gate = threading.Barrier(AT_ONCE, timeout=10)
+        under_way, most = [], []
+        fetch = self.server.aggregates.fetch
+
+        def slow(*args, **given):
+            under_way.append(1)
+            most.append(len(under_way))
+            gate.wait()
+            under_way.pop()
+            return fetch(*args, **given)
+
+        self.server.aggregates.fetch = slow
+        found = self.of(self.source(batch=2), *vms)
+        self.assertEqual(sorted(vms), sorted(found))
+        self.assertEqual(AT_ONCE, max(most))
 
     def test_what_is_refused_costs_few_questions_and_hides_nothing(self):
         vms = [f'vm-{i}' for i in range(7)]

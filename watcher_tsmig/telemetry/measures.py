@@ -7,9 +7,11 @@ of them (a policy without rates or the granularity, a metric just deleted),
 the others are asked for again, within the same time.
 """
 
+import concurrent.futures
 import datetime
 import functools
 import math
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -40,6 +42,8 @@ CLIENT_ERRORS = (
 
 # Each of the metrics may have one, only all of them together do not
 NO_MATCH = 'No granularity match'
+# Requests under way at once: as many as a small Gnocchi has workers
+AT_ONCE = 4
 # Gnocchi's own [api] max_limit, above which it answers less than asked
 PAGE = 1000
 
@@ -67,6 +71,7 @@ class Gnocchi:
         self._ends = now() + total_time
         self._total_time = total_time
         self.questions = 0
+        self._lock = threading.Lock()
         self.refusals: list[Refusal] = []
         # id of the VM, or of what it hangs on, and name of each metric
         self._owners: dict[str, tuple[str, str]] = {}
@@ -85,16 +90,18 @@ class Gnocchi:
 
         :raises errors.CloudError: Gnocchi does not answer in time
         """
-        found: list[Resource] = []
-        for some in _batches(values, self._batch):
+
+        def search(some: Sequence[str]) -> list[Resource]:
             try:
-                found += self._pages(kind, {'in': {attribute: list(some)}})
+                return list(self._pages(kind, {'in': {attribute: list(some)}}))
             except errors.CloudError as error:
                 if isinstance(error.__cause__, gnocchi_errors.NotFound):
                     # nobody ever measured such a thing here
                     return []
                 raise
-        return found
+
+        found = _side_by_side(search, _batches(values, self._batch))
+        return [resource for some in found for resource in some]
 
     def _pages(
         self, kind: str, query: dict[str, object]
@@ -137,14 +144,18 @@ class Gnocchi:
         :returns: by metric id; a metric without measures has none
         :raises errors.CloudError: Gnocchi does not answer in time
         """
-        found: dict[str, list[Point]] = {}
         if granularity is not None and granularity == int(granularity):
             granularity = int(granularity)  # 300, not 300.0, on the wire
         since = _moment(start).isoformat()
-        for some in _batches(sorted(set(metrics)), self._batch):
-            raw = self._given(some, aggregation, granularity, since)
-            for metric, rows in raw.items():
-                found[metric] = _of_one_span(rows, about)
+
+        def fetch(some: Sequence[str]) -> dict[str, list[Point]]:
+            given = self._given(some, aggregation, granularity, since)
+            return {m: _of_one_span(rows, about) for m, rows in given.items()}
+
+        batches = _batches(sorted(set(metrics)), self._batch)
+        found: dict[str, list[Point]] = {}
+        for some in _side_by_side(fetch, batches):
+            found |= some
         return found
 
     def first_of(
@@ -249,12 +260,28 @@ class Gnocchi:
             raise errors.CloudError(
                 f'Gnocchi took more than {self._total_time:g} s'
             )
-        self.questions += 1
+        with self._lock:
+            self.questions += 1
         try:
             return call()
         except CLIENT_ERRORS as error:
             text = ' '.join(str(error).split()) or type(error).__name__
             raise errors.CloudError(f'Gnocchi: {text}') from error
+
+
+def _side_by_side(
+    ask: Callable[[Sequence[str]], T], batches: Iterable[Sequence[str]]
+) -> list[T]:
+    """The answers for all batches, in their order.
+
+    :raises errors.CloudError: the first that there was; what was not asked
+        by then is not
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    try:
+        return list(pool.map(ask, batches))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _named(error: errors.CloudError, metrics: Sequence[str]) -> Sequence[str]:
