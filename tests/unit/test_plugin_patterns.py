@@ -29,7 +29,9 @@ class TestPatterns(testtools.TestCase):
         )
         writing = {}
         if rates:
-            writing['id-v'] = Writing(resident=1e9, observations=observations)
+            writing['id-v'] = Writing(
+                resident=1e9, observations=observations, source='aetos'
+            )
         return Reading(
             cloud=cloud('a b', vm('v', 'a', working_set=None)),
             node_ids={},
@@ -50,7 +52,7 @@ class TestPatterns(testtools.TestCase):
             self.assertAlmostEqual(2e7 * seconds, samples[seconds], delta=1e5)
         self.assertEqual(1e9, found.resident)
         self.assertEqual(NOW, found.measured_at)
-        self.assertEqual('gnocchi', found.source)
+        self.assertEqual('aetos', found.source)
 
     def test_what_nobody_measured_stays_unknown(self):
         self.assertIsNone(self.working_set())

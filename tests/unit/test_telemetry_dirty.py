@@ -27,6 +27,7 @@ class TestDirty(Base):
             self.spans(found),
         )
         self.assertEqual(units.from_mib(900), found.resident)
+        self.assertEqual('gnocchi', found.source)
         self.assertEqual(LAST + SPAN, found.observations[-1].at)
 
     def test_only_the_newest_of_each_span_are_taken(self):

@@ -235,14 +235,17 @@ def learn(
     kept: list[Observation] = []
     sums, onset = [0.0, 0.0], [0.0, 0.0]
     changes = 0
+    at, before, curve = -math.inf, list[Observation](), Pattern(resident=1.0)
     for new in sorted(observations, key=lambda o: (o.at, o.seconds)):
         kept = [*kept, new][-MOST_OBSERVATIONS:]
         old = [o for o in kept if o.at < new.at]
         if not old:
             continue
-        surprise = _surprise(
-            _fitted(old, resident, memory, manner, new.at), new, memory
-        )
+        if (new.at, old) != (at, before):
+            # what was measured at one moment is judged by one curve
+            at, before = new.at, old
+            curve = _fitted(old, resident, memory, manner, at)
+        surprise = _surprise(curve, new, memory)
         for side, sign in enumerate((1.0, -1.0)):
             if not sums[side]:
                 onset[side] = new.at

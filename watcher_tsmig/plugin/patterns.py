@@ -11,8 +11,6 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry.dirty import Writing
 
-SOURCE = 'gnocchi'
-
 
 def applied(reading: Reading, now: float) -> Reading:
     """The reading with the working sets that its measurements give.
@@ -27,7 +25,7 @@ def applied(reading: Reading, now: float) -> Reading:
             found = _learned(writing, vm.memory, now)
             changed += bool(found.changes)
             working_set = dataclasses.replace(
-                found.working_set(), source=SOURCE
+                found.working_set(), source=writing.source
             )
             vm = dataclasses.replace(vm, working_set=working_set)
         vms.append(vm)

@@ -28,10 +28,12 @@ class Writing:
 
     :ivar resident: bytes that a first pass sends
     :ivar observations: by time, oldest first; at least one
+    :ivar source: who told it
     """
 
     resident: float
     observations: tuple[Observation, ...]
+    source: str = 'unknown'
 
 
 def read_writing(
@@ -56,7 +58,7 @@ def read_writing(
     # without one dirty span, a VM's resident memory is of no use
     sizes = source.gauges(list(told), _sizes(settings), now)
     return {
-        vm: writing
+        vm: dataclasses.replace(writing, source=source.name)
         for vm, measures in told.items()
         if (
             writing := writing_of(
