@@ -10,6 +10,7 @@ from openstack import exceptions as sdk_errors
 from tests.unit.builders import host
 from tests.unit.builders import vm
 from watcher_tsmig.model import Passage
+from watcher_tsmig.telemetry import providers
 from watcher_tsmig.telemetry import room
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
@@ -143,8 +144,8 @@ class TestRoom(unittest.TestCase):
         return found, notes
 
     def test_who_answers_too_late_is_unknown(self):
-        self.addCleanup(setattr, room, 'WITHIN', room.WITHIN)
-        room.WITHIN = 0.05
+        self.addCleanup(setattr, providers, 'WITHIN', providers.WITHIN)
+        providers.WITHIN = 0.05
         found, (note,) = self.late(60)
         self.assertEqual(HOSTS, found)
         self.assertIn('Placement: b: ', note)

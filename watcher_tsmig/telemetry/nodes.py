@@ -7,33 +7,23 @@ to them what an audit's scope says.
 Source: watcher/decision_engine/model/collector/nova.py, build_compute_node.
 """
 
-import concurrent.futures
 import dataclasses
-import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from openstack import exceptions as sdk_errors
 from openstack import utils as sdk_utils
 
 from watcher_tsmig import errors
-from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
-from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.asking import ask
-from watcher_tsmig.telemetry.asking import brief
 from watcher_tsmig.telemetry.clients import Compute
-from watcher_tsmig.telemetry.clients import Placement
 from watcher_tsmig.telemetry.clients import PlacementSource
+from watcher_tsmig.telemetry.providers import of_each
 
 # From here on a host's name for the other APIs, its uuid, is told ...
 UUIDS = '2.53'
 # ... and up to here, beside it, what it has.
 SIZES = '2.87'
-# Hosts that are asked about at once, and s for all of them.
-AT_ONCE = 8
-WITHIN = 60.0
-UNKNOWN = (*CLIENT_ERRORS, *MALFORMED, TimeoutError)
 # Those have no VMs.
 BARE_METAL = 'ironic'
 
@@ -104,16 +94,15 @@ def read_nodes(compute: Compute, placement: PlacementSource | None) -> Nodes:
         )
         if str(row.hypervisor_type).lower() != BARE_METAL
     ]
-    stocks, why = _stocks(placement, [row.id for row in rows])
+    stocks, why = _stocks(placement, rows)
     notes = []
     if why:
-        known = sum(row.id in stocks for row in rows)
         notes.append(
-            f'of {len(rows) - known} of {len(rows)} hosts the room is '
+            f'of {len(rows) - len(stocks)} of {len(rows)} hosts the room is '
             f"Nova's, without allocation ratios and reservations ({why})"
         )
     return Nodes(
-        nodes={row.id: _node(row, stocks.get(row.id, {})) for row in rows},
+        nodes={row.id: _node(row, stocks.get(row.name, {})) for row in rows},
         notes=tuple(notes),
     )
 
@@ -126,45 +115,21 @@ def _version(compute: Compute) -> str | None:
 
 
 def _stocks(
-    source: PlacementSource | None, uuids: Sequence[str]
+    source: PlacementSource | None, rows: Sequence[Any]
 ) -> tuple[dict[str, Stock], str]:
-    """Each host's inventories, and why they are unknown of some."""
-    found: dict[str, Stock] = {}
+    """Inventories by a hypervisor's name, and why some are unknown."""
     if source is None:
-        return found, 'Placement is not asked'
-    if not uuids:
-        return found, ''
-    why = ''
-    try:
-        with source() as placement:
-            # who is away is away for all of them
-            found[uuids[0]] = _stock(placement, uuids[0])
-            end = time.monotonic() + WITHIN
-            pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
-            asked = {
-                uuid: pool.submit(_stock, placement, uuid)
-                for uuid in uuids[1:]
-            }
-            for uuid, future in asked.items():
-                try:
-                    left = max(end - time.monotonic(), 0.0)
-                    found[uuid] = future.result(left)
-                except UNKNOWN as error:
-                    why = why or f'Placement: {brief(error)}'
-            pool.shutdown(wait=False, cancel_futures=True)
-    except UNKNOWN as error:
-        why = f'Placement: {brief(error)}'
-    return found, why
+        return {}, 'Placement is not asked'
+    # a hypervisor's uuid is that of its resource provider
+    uuids = {row.name: row.id for row in rows}
+    return of_each(source, 'inventories', _stock, uuids)
 
 
-def _stock(placement: Placement, uuid: str) -> Stock:
-    answer = placement.get(f'/resource_providers/{uuid}/inventories')
-    sdk_errors.raise_from_response(answer)
-    found: Stock = answer.json()['inventories']
-    for kind in found.values():
+def _stock(inventories: Stock) -> Stock:
+    for kind in inventories.values():
         # so that what is not numbers is told here, of this host
         _capacity(kind)
-    return found
+    return inventories
 
 
 def _capacity(kind: Mapping[str, Any]) -> float:

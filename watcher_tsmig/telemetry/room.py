@@ -5,33 +5,22 @@ and others than Nova may claim a host's resources: Nova's scheduler refuses
 what the VMs alone would leave room for. One request for each host.
 """
 
-import concurrent.futures
 import dataclasses
 import math
-import time
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-
-from openstack import exceptions as sdk_errors
+from typing import Any
 
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Vm
-from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
-from watcher_tsmig.telemetry.asking import MALFORMED
-from watcher_tsmig.telemetry.asking import brief
-from watcher_tsmig.telemetry.clients import Placement
 from watcher_tsmig.telemetry.clients import PlacementSource
+from watcher_tsmig.telemetry.providers import of_each
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 from watcher_tsmig.units import human_size
 
-# Hosts that are asked about at once.
-AT_ONCE = 8
-# s in all; of whom nothing is known then, Nova's VMs alone count.
-WITHIN = 60.0
-UNKNOWN = (*CLIENT_ERRORS, *MALFORMED, TimeoutError)
 # Placement counts whole GiB of disks, rounded up; of each VM so much is no
 # difference.
 ROUNDED = 1.0 * GIB
@@ -63,7 +52,7 @@ def without_held(
     """
     if source is None or not nodes:
         return dict(hosts)
-    used, why = _read(source, nodes)
+    used, why = of_each(source, 'usages', _usages, nodes)
     if why:
         notes.append(f'{why}; room is what the VMs that Nova has leave')
     known = _known(vms, passages)
@@ -123,40 +112,7 @@ def _told(held: Used) -> str:
     return ', '.join(text for amount, text in parts if amount)
 
 
-def _read(
-    source: PlacementSource, nodes: Mapping[str, str]
-) -> tuple[dict[str, Used], str]:
-    """What is taken of each host, and why it is unknown of some."""
-    found: dict[str, Used] = {}
-    why = ''
-    try:
-        with source() as placement:
-            # who is away is away for all of them
-            first, *others = nodes
-            found[first] = _usages(placement, nodes[first])
-            end = time.monotonic() + WITHIN
-            pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
-            asked = {
-                name: pool.submit(_usages, placement, nodes[name])
-                for name in others
-            }
-            for name, future in asked.items():
-                try:
-                    left = max(end - time.monotonic(), 0.0)
-                    found[name] = future.result(left)
-                except UNKNOWN as error:
-                    why = why or f'Placement: {name}: {brief(error)}'
-            pool.shutdown(wait=False, cancel_futures=True)
-    except UNKNOWN as error:
-        why = f'Placement: {brief(error)}'
-    return found, why
-
-
-def _usages(placement: Placement, uuid: str) -> Used:
-    answer = placement.get(f'/resource_providers/{uuid}/usages')
-    sdk_errors.raise_from_response(answer)
-    usages = answer.json()['usages']
-
+def _usages(usages: Mapping[str, Any]) -> Used:
     def of(*kinds: str) -> float:
         return math.fsum(float(usages.get(kind, 0)) for kind in kinds)
 
