@@ -148,7 +148,7 @@ def _tests(bed: Bed, folder: str, patterns: list[str]) -> int:
         **bed.environment(stages.openrc(bed)),
         'TSMIG_MINICLOUD': str(bed.folder),
         'PYTHON': '.venv/bin/python',
-        'TSMIG_TEST_TIMEOUT': '1500',
+        'TSMIG_TEST_TIMEOUT': '2400',
         'PATH': f'{CHECKOUT}/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     }
     stestr = [sys.executable, '-m', 'stestr', '--repo-url']
@@ -158,7 +158,7 @@ def _tests(bed: Bed, folder: str, patterns: list[str]) -> int:
         cwd=CHECKOUT,
         env=environment,
         stdin=subprocess.DEVNULL,
-        timeout=1800,
+        timeout=2700,
         check=False,
     )
     last = subprocess.Popen(

@@ -33,7 +33,6 @@ class TestLadder(Base):
         audit = self.operator.audit(vms=[blanks, texts, unseen])
         self.operator.tells(
             audit,
-            'pages of 1 of 3 VMs were not sampled, such as unseen',
             'texts (does-not-converge)',
         )
         plan = self.operator.plan_of(audit)
