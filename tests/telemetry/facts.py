@@ -41,11 +41,7 @@ SCALES = {
     **dict.fromkeys(spool.metrics(), 1.0),
     **{name: 1 / MIB for name in spool.metrics() if '.t' in name},
     spool.NONZERO: 1 / MIB,
-    **{
-        name: 100.0
-        for name in spool.metrics()
-        if name.endswith(('.zero', '.unchanged', '.delta'))
-    },
+    **{name: 100.0 for name in spool.metrics() if name.endswith('.zero')},
 }
 # s for a sample to get through, and for a guest that is gone to be forgotten
 THROUGH, FORGOTTEN = 60.0, 60.0

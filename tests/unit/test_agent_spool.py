@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 VALUES = {
     VM: {
         'memory.dirty.t1': Value(value=1e6, at=1000.5),
-        'memory.written.delta': Value(value=0.25, at=990.0),
+        'memory.written.zero': Value(value=0.25, at=990.0),
     },
     OTHER: {},
 }

@@ -10,6 +10,7 @@ import unittest
 from tests.unit.test_agent import OTHER
 from tests.unit.test_agent import VM
 from tests.unit.test_agent_writing import Guests
+from watcher_tsmig.agent import contents
 from watcher_tsmig.agent import spool
 from watcher_tsmig.agent import survey
 from watcher_tsmig.agent import turns
@@ -28,10 +29,7 @@ from watcher_tsmig.units import MIB
 
 EPOCH = 1_800_000_000.0
 EVERY = 600.0
-MIX = {
-    'zero': 0.5, 'unchanged': 0.0, 'delta': 0.25, 'delta_bytes': 20.0,
-    'packed': 1000.0, 'pages': 512,
-}  # fmt: skip
+MIX = {'pages': 512, 'zero': 0.5, 'written': 512, 'blanked': 0.25}
 
 
 class Here(Guests):
@@ -89,7 +87,7 @@ class Case(unittest.TestCase):
             self.addCleanup(setattr, module, 'time', module.time)
             module.time = clock
         self.addCleanup(setattr, survey, 'sample', survey.sample)
-        survey.sample = lambda *given: {'first': MIX, 'dirty': MIX}
+        survey.sample = lambda *given: MIX
         self.begin()
 
     def begin(self, **terms):
@@ -212,9 +210,7 @@ class TestTurns(Case):
             self.guests.now += seconds
 
         self.guests.sleep = sleep
-        survey.sample = lambda *given: sleep(1) or {
-            'first': MIX, 'dirty': None,
-        }  # fmt: skip
+        survey.sample = lambda *given: sleep(1) or MIX
         self.survey._last = {(VM, 'contents'): 1e12, (OTHER, 'contents'): 1e12}
         self.turn()
         others = [vm for vm, *_ in self.guests.asked[1:5]]
@@ -355,7 +351,7 @@ class TestSpool(Case):
         self.assertEqual([False], self.turns(1))
         self.assertEqual([], self.guests.asked)
         self.survey.stop()
-        self.assertEqual(15, len(spool.read(self.path)[VM]))
+        self.assertEqual(10, len(spool.read(self.path)[VM]))
 
     def test_one_that_is_broken_is_begun_anew_and_told(self):
         self.path.write_text('{')
@@ -414,13 +410,22 @@ class TestChoice(unittest.TestCase):
 
 class TestWeights(unittest.TestCase):
     def test_a_mix_of_few_pages_is_not_told(self):
-        few = {**MIX, 'pages': turns.LEAST - 1}
-        for dirty, count in ((None, 3), (few, 3), (MIX, 8)):
-            found = turns.weights({'first': MIX, 'dirty': dirty}, 2 * GIB)
+        few = {**MIX, 'written': turns.LEAST - 1}
+        once = {'pages': 512, 'zero': 0.5}
+        for told, count in ((once, 2), (few, 2), (MIX, 3)):
+            found = turns.weights(told, 2 * GIB)
             self.assertEqual(count, len(found))
             self.assertEqual(GIB, found['memory.nonzero'])
-        self.assertEqual(1000.0, found['memory.contents.packed'])
-        self.assertEqual(0.25, found['memory.written.delta'])
+        self.assertEqual(0.5, found['memory.contents.zero'])
+        self.assertEqual(0.25, found['memory.written.zero'])
+
+    def test_a_sample_is_what_the_agent_takes(self):
+        guests = types.SimpleNamespace(
+            memory=lambda vm: GIB,
+            read=lambda vm, where, size: bytes(size * len(where)),
+        )
+        told = contents.sample(guests, VM, 8, 0.0, random.Random(1))
+        self.assertEqual(1.0, turns.weights(told, GIB)['memory.contents.zero'])
 
     def test_the_last_of_its_metrics_says_when_contents_were_looked_at(self):
         values = {

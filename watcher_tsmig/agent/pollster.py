@@ -32,10 +32,6 @@ CACHE = 'tsmig-spool'
 PERCENT = ('%', 100.0)
 UNITS = {
     'zero': PERCENT,
-    'unchanged': PERCENT,
-    'delta': PERCENT,
-    'delta_bytes': ('B', 1.0),
-    'packed': ('B', 1.0),
 }
 SIZE = ('MiB', 1 / MIB)
 
@@ -115,8 +111,7 @@ def _read(path: pathlib.Path) -> dict[str, dict[str, spool.Value]]:
 # The entry points, in the order of the spool's table.
 (
     dirty_t1, dirty_t2, dirty_t4, dirty_t8, dirty_t16, dirty_t32, dirty_t60,
-    nonzero, contents_zero, contents_packed, written_zero, written_unchanged,
-    written_delta, written_delta_bytes, written_packed,
+    nonzero, contents_zero, written_zero,
 ) = (
     functools.partial(Pollster, metric) for metric in spool.metrics()
 )  # fmt: skip

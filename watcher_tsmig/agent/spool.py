@@ -22,10 +22,10 @@ FORMAT = '1'
 DIRTY_SPANS = (1, 2, 4, 8, 16, 32, 60)
 DIRTY = 'memory.dirty.t{seconds}'
 NONZERO = 'memory.nonzero'
-# Of all pages, and of those that were written between two looks; the members
-# of the sample's mixes that are worth a metric (forecast.pages.Mix).
-CONTENTS = ('zero', 'packed')
-WRITTEN = ('zero', 'unchanged', 'delta', 'delta_bytes', 'packed')
+# Share of pages that hold only zeros: of all, and of those that were written
+# between two looks.
+ZERO = 'memory.contents.zero'
+BLANKED = 'memory.written.zero'
 # What is older is of no use to anybody: the planner's dirty_max_age, s
 OLD = 86400.0
 # A host has some hundred domains; 5,000 take 7 MiB.
@@ -69,8 +69,8 @@ def metrics() -> tuple[str, ...]:
     return (
         *(DIRTY.format(seconds=span) for span in DIRTY_SPANS),
         NONZERO,
-        *(f'memory.contents.{name}' for name in CONTENTS),
-        *(f'memory.written.{name}' for name in WRITTEN),
+        ZERO,
+        BLANKED,
     )
 
 

@@ -58,13 +58,12 @@ def weights(found: Mapping[str, Any], memory: float) -> dict[str, float]:
     :param found: of `contents.sample`
     :param memory: that it was drawn from, bytes
     """
-    first, dirty = found['first'], found['dirty']
-    out = {spool.NONZERO: (1 - first['zero']) * memory}
-    out |= {f'memory.contents.{name}': first[name] for name in spool.CONTENTS}
-    if dirty and dirty['pages'] >= LEAST:
-        out |= {
-            f'memory.written.{name}': dirty[name] for name in spool.WRITTEN
-        }
+    out = {
+        spool.NONZERO: (1 - found['zero']) * memory,
+        spool.ZERO: found['zero'],
+    }
+    if found.get('written', 0) >= LEAST:
+        out[spool.BLANKED] = found['blanked']
     return out
 
 
