@@ -134,6 +134,7 @@ class Job:
     :ivar dirty_rate: at which the guest dirtied memory in the last round
     :ivar rate: at which memory was sent in the last window
     :ivar requests: pages that a post-copy's guest asked for
+    :ivar throttle: share of its CPUs' time that is taken from the guest
     """
 
     direction: Direction = Direction.NONE
@@ -148,6 +149,7 @@ class Job:
     dirty_rate: float | None = None
     rate: float | None = None
     requests: int | None = None
+    throttle: float | None = None
 
     def told(self) -> dict[str, Any]:
         """For an answer."""

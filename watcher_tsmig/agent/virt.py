@@ -164,6 +164,7 @@ class Libvirt:
             dirty_rate=None if dirty is None else float(dirty * page),
             rate=_scaled(found.get('memory_bps')),
             requests=found.get('memory_postcopy_requests'),
+            throttle=_scaled(found.get('auto_converge_throttle'), 1e-2),
         )
 
     # -- writing

@@ -10,6 +10,8 @@ import dataclasses
 import math
 
 from watcher_tsmig import errors
+from watcher_tsmig.execute.rounds import Ended
+from watcher_tsmig.execute.rounds import Rounds
 
 # Of what was sent, so much may seem to have come back without a new round:
 # headers of pages count as sent, but not as left.
@@ -32,6 +34,8 @@ class Counters:
     :ivar bandwidth: bytes/s that are being sent
     :ivar cap: bytes/s that the hypervisor is limited to; inf: none
     :ivar disk: bytes of its local disks that are left
+    :ivar throttle: share of its CPUs' time that is taken from the guest
+    :ivar post_copy: the guest runs at its destination already
     """
 
     total: float | None = None
@@ -42,6 +46,8 @@ class Counters:
     bandwidth: float | None = None
     cap: float | None = None
     disk: float | None = None
+    throttle: float | None = None
+    post_copy: bool = False
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -85,6 +91,7 @@ class Gauge:
     :ivar fresh: the last look showed a new round
     :ivar dirty: bytes/s that the VM writes; None: not known yet
     :ivar moves: looks at which the counters had moved
+    :ivar shown: what all of that shows of the VM's memory
     """
 
     margin: float
@@ -97,6 +104,7 @@ class Gauge:
     dirty: float | None = None
     bandwidth: float | None = None
     moves: int = 0
+    shown: Rounds = dataclasses.field(default_factory=Rounds)
     _seen: list[_Seen] = dataclasses.field(default_factory=list)
     _began: float | None = None
     _unseen: int = 0
@@ -132,8 +140,16 @@ class Gauge:
             return False
         if last is None or new.processed < last.processed or now <= last.at:
             self._start(new)
-        else:
-            self._compare(last, new)
+            self.shown = Rounds()
+        self.shown.look(
+            now,
+            counters.total,
+            new.processed,
+            new.remaining,
+            switched=counters.post_copy,
+        )
+        if self._seen:
+            self._compare(self._seen[-1], new, counters)
         if counters.dirty_rate:
             self.dirty = counters.dirty_rate
         self._seen = [*self._seen[1 - 2 * LOOKS :], new]
@@ -201,7 +217,7 @@ class Gauge:
             self.level = new.remaining + new.processed
             self.mark, self.marked_at = self.level, new.at
 
-    def _compare(self, last: _Seen, new: _Seen) -> None:
+    def _compare(self, last: _Seen, new: _Seen, counters: Counters) -> None:
         sent = new.processed - last.processed
         back = sent + new.remaining - last.remaining
         if last.iteration is not None and new.iteration is not None:
@@ -216,7 +232,18 @@ class Gauge:
         self.rounds += passed
         self.level = max(back / passed, new.remaining)
         self._unseen = 0 if told else self._unseen + 1
-        self._times(last, new, back)
+        span = self._times(last, new, back)
+        self.shown.ended(
+            Ended(
+                passed=passed,
+                back=back,
+                span=span,
+                told=told,
+                dirty_rate=counters.dirty_rate,
+                throttled=bool(counters.throttle),
+            ),
+            last.processed,
+        )
         if self.level < self.mark * (1 - self.margin):
             self.mark, self.marked_at = self.level, new.at
             self.strikes = 0
@@ -234,15 +261,17 @@ class Gauge:
         most = min(round(back / self.level), back // new.remaining)
         return max(int(most), 1)
 
-    def _times(self, last: _Seen, new: _Seen, back: float) -> None:
+    def _times(self, last: _Seen, new: _Seen, back: float) -> float | None:
         """When the round began, and from it what the VM writes.
 
         What came back was written from the begin of the round before the
         first that ended here, to the begin of the one under way.
+
+        :returns: the time between these two, s; None: not known
         """
         rate = (new.processed - last.processed) / (new.at - last.at)
         if not rate:
-            return
+            return None
         before = self._began
         if before is None:
             first = self._seen[0]
@@ -251,6 +280,7 @@ class Gauge:
         if back > 0 and began > before:
             self.dirty = back / (began - before)
         self._began = began
+        return began - before
 
     def _falls(self, new: _Seen) -> bool:
         """Whether less is left than before, where rounds pass unseen.

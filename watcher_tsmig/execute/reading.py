@@ -158,6 +158,8 @@ class Reading:
             dirty_rate=job.dirty_rate,
             bandwidth=job.rate,
             cap=self.keeping.in_force,
+            throttle=job.throttle,
+            post_copy=job.post_copy,
         )
 
 
