@@ -1,30 +1,28 @@
 """The QEMU/PostgreSQL migrations: what was measured, as values.
 
-Reads the three files of the data set. Only the outcomes are needed; without
-rounds or samples less is known about a workload. Nothing is forecast here.
+Only the outcomes are needed; without the samples less is known about a
+workload. Nothing is forecast here.
 """
 
 import dataclasses
 import enum
 import pathlib
 import re
+from collections.abc import Mapping
 
+from benchmarks import qemu_traces
 from benchmarks import scores
+from benchmarks.qemu_traces import Shown
+from benchmarks.qemu_traces import Way
 
 OUTCOMES = 'qemu_postgres_outcomes.csv'
-ROUNDS = 'qemu_postgres_rounds.csv'
-SAMPLES = 'qemu_postgres_samples.csv.gz'
 OUTCOME_COLUMNS = (
     'scenario', 'run', 'total_ms', 'downtime_ms', 'transferred_bytes',
     'total_ram_bytes', 'normal_pages', 'iterations',
 )  # fmt: skip
-ROUND_COLUMNS = ('scenario', 'run', 'k', 'T', 'N')
-SAMPLE_COLUMNS = ('scenario', 'run', 'sync', 'status', 'normal')
 
 # Bytes of a page in QEMU's stream: the page and its 8-byte header.
 PAGE = 4096.0 + 8.0
-# README of the data: the count of new pages is to be trusted from here on.
-TRUSTED = 1.0
 # Xen gives a pre-copy up after 29 rounds: one that was left running beyond
 # does not converge, whatever ended it in the end.
 MOST_ROUNDS = 29
@@ -89,6 +87,13 @@ class Scenario:
         )
 
     @property
+    def once(self) -> bool:
+        """Whether every page is sent once: nothing is written meanwhile."""
+        return self.mode is Mode.STOP_AND_COPY or (
+            self.mode is Mode.POST_COPY and not self.switch
+        )
+
+    @property
     def group(self) -> str:
         """Post-copy, or one of the ways of pre-copy."""
         post = self.mode is Mode.POST_COPY
@@ -99,9 +104,8 @@ class Scenario:
 class Run:
     """One measured migration; seconds and bytes.
 
-    :ivar first_pass: bytes of stream that the first pass sent; None where
-        it was cut short or nobody sampled it
-    :ivar rounds: pairs (s, bytes newly dirtied within them)
+    :ivar shown: what it showed of its memory, to whom; without samples only
+        what a hypervisor's final totals tell
     :ivar converges: it ended by itself; never so for a plain pre-copy of
         more rounds than a hypervisor would wait for
     """
@@ -112,8 +116,7 @@ class Run:
     downtime: float
     data: float
     ram: float
-    first_pass: float | None
-    rounds: tuple[tuple[float, float], ...]
+    shown: Mapping[Way, Shown]
     converges: bool
 
 
@@ -125,31 +128,31 @@ def load(folder: pathlib.Path) -> list[Run] | None:
     path = folder / OUTCOMES
     if not path.is_file():
         return None
-    rounds = _rounds(folder / ROUNDS)
-    passes = _first_passes(folder / SAMPLES)
-    out = []
-    for i, row in enumerate(scores.read(path, OUTCOME_COLUMNS), 2):
-        if row.get('status', 'completed') != 'completed':
-            continue
-        key = (row['scenario'], row['run'])
-        out.append(
-            _run(row, f'{path}: line {i}', rounds.get(key), passes.get(key))
+    rows = {
+        f'{path}: line {i}': row
+        for i, row in enumerate(scores.read(path, OUTCOME_COLUMNS), 2)
+        if row.get('status', 'completed') == 'completed'
+    }
+    memory = {
+        (row['scenario'], row['run']): scores.positive(
+            row, 'total_ram_bytes', at
         )
-    return out
+        for at, row in rows.items()
+    }
+    shown = qemu_traces.read(folder, memory)
+    return [
+        _run(row, at, shown.get((row['scenario'], row['run'])))
+        for at, row in rows.items()
+    ]
 
 
 def _run(
-    row: dict[str, str],
-    at: str,
-    rounds: list[tuple[float, float]] | None,
-    first_pass: float | None,
+    row: dict[str, str], at: str, shown: Mapping[Way, Shown] | None
 ) -> Run:
     scenario = Scenario.named(row['scenario'])
-    once = scenario.mode is Mode.STOP_AND_COPY or (
-        scenario.mode is Mode.POST_COPY and not scenario.switch
-    )
-    if once:  # every page went once
-        first_pass = scores.number(row, 'normal_pages', at) * PAGE
+    pages = scores.number(row, 'normal_pages', at) * PAGE
+    if not shown and scenario.once and pages:  # every page went once
+        shown = dict.fromkeys(Way, Shown(first_pass=pages))
     return Run(
         scenario=scenario,
         run=row['run'],
@@ -157,53 +160,7 @@ def _run(
         downtime=scores.number(row, 'downtime_ms', at) / 1e3,
         data=scores.positive(row, 'transferred_bytes', at),
         ram=scores.positive(row, 'total_ram_bytes', at),
-        first_pass=first_pass or None,
-        rounds=tuple(rounds or ()),
+        shown=shown or {},
         converges=scenario.mode is not Mode.PRE_COPY
         or scores.number(row, 'iterations', at) <= MOST_ROUNDS,
     )
-
-
-def _rounds(
-    path: pathlib.Path,
-) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    out: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    if not path.is_file():
-        return out
-    for i, row in enumerate(scores.read(path, ROUND_COLUMNS), 2):
-        # a throttled guest's writing is not its own
-        throttled = row.get('thr') not in (None, '', '0', '0.0')
-        if throttled or not row['N'] or row.get('status') not in RUNNING:
-            continue
-        at = f'{path}: line {i}'
-        seconds = scores.number(row, 'T', at)
-        if seconds >= TRUSTED:
-            pages = scores.number(row, 'N', at)
-            key = (row['scenario'], row['run'])
-            out.setdefault(key, []).append((seconds, pages * PAGE))
-    return out
-
-
-# Columns that a file need not have count as "nothing else was said".
-RUNNING = ('active', '', None)
-
-
-def _first_passes(path: pathlib.Path) -> dict[tuple[str, str], float]:
-    """Bytes sent by the last sample of the first pass, where it ended."""
-    last: dict[tuple[str, str], float] = {}
-    ended: set[tuple[str, str]] = set()
-    if not path.is_file():
-        return last
-    for i, row in enumerate(scores.read(path, SAMPLE_COLUMNS), 2):
-        key = (row['scenario'], row['run'])
-        at = f'{path}: line {i}'
-        if key in ended:
-            continue
-        if row['status'] != 'active':
-            last.pop(key, None)  # stopped within the pass
-            ended.add(key)
-        elif scores.number(row, 'sync', at) >= 2:
-            ended.add(key)
-        else:
-            last[key] = scores.number(row, 'normal', at) * PAGE
-    return {key: last[key] for key in ended if key in last}

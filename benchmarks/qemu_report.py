@@ -17,10 +17,17 @@ from benchmarks.qemu_forecast import Raw
 from benchmarks.qemu_forecast import forecast
 from benchmarks.qemu_forecast import situation
 from benchmarks.qemu_postgres import Run
+from benchmarks.qemu_traces import Way
 from watcher_tsmig.forecast.baselines import BASELINES
+from watcher_tsmig.forecast.conformal import COLD_ERROR
 from watcher_tsmig.forecast.conformal import Calibration
 from watcher_tsmig.forecast.conformal import Interval
+from watcher_tsmig.plan.calibrate import LIKE_ERROR
 
+#: Name in the JSON -> who watched the migrations that are learned from.
+WAYS = {'online': Way.AGENT, 'online_by_nova': Way.NOVA}
+# Of the same VM, after which a forecast is to be good.
+OUTCOMES = 5
 FIGURES = ('total_time', 'transferred_bytes', 'downtime')
 NOTE = (
     'A plain pre-copy of more than 29 rounds (the number after which Xen '
@@ -37,12 +44,14 @@ NOTE = (
 class Told:
     """What was foretold about one run; `given` by figure.
 
+    :ivar outcomes: of the same workload that were seen before
     :ivar history: medians of earlier runs of the scenario, by figure
     """
 
     run: Run
     given: dict[str, Interval]
     converges: bool | None
+    outcomes: int = 0
     history: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def score(self, figure: str) -> scores.Score | None:
@@ -72,26 +81,31 @@ def actual(run: Run) -> dict[str, float]:
 class Ours:
     """Our forecaster: knowledge of the workloads, and calibrations."""
 
-    def __init__(self) -> None:
-        self.known = Knowledge()
+    def __init__(self, way: Way = Way.AGENT) -> None:
+        self.known = Knowledge(way)
         self.calibrations = {figure: Calibration() for figure in FIGURES}
         self.ends: dict[str, list[Run]] = {}
 
     def tell(self, run: Run) -> tuple[Told, Raw]:
         """What is foretold of the run by what is known before it."""
         raw = forecast(run.scenario, run.ram, self.known)
-        values = self._values(raw)
-        given = {}
-        for figure, value in values.items():
-            groups = self._groups(run)
-            given[figure] = self.calibrations[figure].forecast(
-                value, _keys(run), groups, _fixed(raw, figure)
+        values, groups = self._values(raw), self._groups(run, raw)
+        given = {
+            figure: self.calibrations[figure].forecast(
+                value,
+                _keys(run),
+                groups,
+                _fixed(raw, figure),
+                LIKE_ERROR if raw.like else COLD_ERROR,
             )
+            for figure, value in values.items()
+        }
         ends = self.ends.get(run.scenario.name, [])
         return Told(
             run=run,
             given=given,
             converges=raw.converges,
+            outcomes=self.known.outcomes(run.scenario.workload),
             history={
                 figure: statistics.median(actual(r)[figure] for r in ends)
                 for figure in FIGURES
@@ -106,7 +120,7 @@ class Ours:
         before the workload was known says nothing about later ones.
         """
         run = told.run
-        groups = self._groups(run)
+        groups = self._groups(run, raw)
         self.known.learn(run)
         again = self._values(forecast(run.scenario, run.ram, self.known))
         for figure, given in told.given.items():
@@ -130,7 +144,9 @@ class Ours:
         }
         return {k: v for k, v in values.items() if 0 < v < math.inf}
 
-    def _groups(self, run: Run) -> tuple[str, ...]:
+    def _groups(self, run: Run, raw: Raw) -> tuple[str, ...]:
+        if raw.like:
+            return ('like',)
         kind = 'known' if run.scenario.name in self.ends else 'new'
         return (f'{run.scenario.group} {kind}', kind)
 
@@ -151,10 +167,13 @@ def _keys(run: Run) -> tuple[str, ...]:
 
 
 def ours(
-    runs: list[Run], before: list[Run] | None, learning: bool
+    runs: list[Run],
+    before: list[Run] | None,
+    learning: bool,
+    way: Way = Way.AGENT,
 ) -> list[Told]:
     """Our forecasts in file order."""
-    mine = Ours()
+    mine = Ours(way)
     for run in before or ():
         mine.learn(*mine.tell(run))
     out = []
@@ -206,7 +225,10 @@ def report(runs: list[Run], before: list[Run] | None) -> dict[str, object]:
     out: dict[str, object] = {
         'ours': {
             'zero_shot': _entry(ours(runs, None, learning=False)),
-            'online': _entry(ours(runs, before, learning=True)),
+            **{
+                name: _learned(ours(runs, before, learning=True, way=way))
+                for name, way in WAYS.items()
+            },
         }
     }
     for name in BASELINES:
@@ -217,6 +239,11 @@ def report(runs: list[Run], before: list[Run] | None) -> dict[str, object]:
     out['noise_floor'] = noise(runs)
     out['note'] = NOTE
     return out
+
+
+def _learned(told: list[Told]) -> dict[str, object]:
+    late = [t for t in told if t.outcomes >= OUTCOMES]
+    return {**_entry(told), 'after_five_outcomes': _entry(late)}
 
 
 def _entry(told: list[Told]) -> dict[str, object]:

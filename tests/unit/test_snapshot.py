@@ -61,6 +61,7 @@ FINGERPRINTS = {
     '1.5': '2ba3606478826f32',
     '1.6': '2a260566a0588ee5',
     '1.7': 'cbaec27b1cc52e02',
+    '1.8': '60832ff2a3431ec8',
 }
 
 
@@ -144,7 +145,7 @@ class TestReading(Case):
         self.assertIn('is not a whole number', self.refused())
 
     def test_a_later_minor_version_may_have_more_members(self) -> None:
-        self.document |= {'format_version': '1.8', 'taken_by': 'x'}
+        self.document |= {'format_version': '1.9', 'taken_by': 'x'}
         self.cloud['vms'][0] |= {'colour': 'red'}
         self.cloud['zones'] = []
         cloud = snapshot.loads(json.dumps(self.document))

@@ -133,7 +133,7 @@ class Calibration:
         return max(found, LEAST_SPREAD)
 
     def _half_width(
-        self, groups: Sequence[str], scale: float
+        self, groups: Sequence[str], scale: float, cold_error: float
     ) -> tuple[float, bool]:
         """Half the interval in logarithms, and whether it is cold."""
         for group in groups:
@@ -143,7 +143,7 @@ class Calibration:
             if (len(scores) + 1) * (1 - self.level) >= 1 - 1e-9:
                 ordered = sorted(scores)
                 return scale * ordered[min(rank, len(ordered)) - 1], False
-        return math.log1p(COLD_ERROR), True
+        return math.log1p(cold_error), True
 
     def miss(self, group: str) -> float:
         """The share of misses that the group's interval now aims at."""
@@ -155,19 +155,21 @@ class Calibration:
         keys: Sequence[str],
         groups: Sequence[str],
         fixed: float = 0.0,
+        cold_error: float = COLD_ERROR,
     ) -> Interval:
         """The raw forecast, corrected, with its interval.
 
         :param raw: in any unit, finite and > 0
         :param fixed: what comes on top of it and needs no correction, such
             as the ordered wait before a switch to post-copy; same unit
+        :param cold_error: how far off it may be before there are outcomes
         :raises errors.InputError: `raw` is not finite and above 0
         """
         _positive('raw', raw)
         moving = raw * math.exp(self.correction(keys))
         point = fixed + moving
         scale = self.spread(keys) * moving / point
-        half, cold = self._half_width(groups, scale)
+        half, cold = self._half_width(groups, scale, cold_error)
         return Interval(
             low=point * math.exp(-half),
             point=point,

@@ -34,6 +34,7 @@ TEXTS: dict[tuple[str, str], str | None] = {
     ('Vm', 'refused'): None,
     ('Traffic', 'source'): 'source',
     ('WorkingSet', 'source'): 'source',
+    ('WorkingSet', 'basis'): None,
     ('Contents', 'source'): 'source',
     ('Group', 'id'): 'group',
     ('Group', 'policy'): None,
@@ -46,7 +47,15 @@ TEXTS: dict[tuple[str, str], str | None] = {
 }
 # Who measured, where that is known to be nobody's name.
 SOURCES = frozenset(
-    ('gnocchi', 'prometheus', 'aetos', 'file', 'agent', 'unknown')
+    (
+        'gnocchi',
+        'prometheus',
+        'aetos',
+        'file',
+        'agent',
+        'migrations',
+        'unknown',
+    )  # fmt: skip
 )
 
 

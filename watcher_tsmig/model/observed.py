@@ -94,6 +94,14 @@ class Observation:
         return max(math.sqrt(variance), 4096.0)
 
 
+class Basis(enum.StrEnum):
+    """What a VM's working set is known from."""
+
+    MEASURED = 'measured'
+    OWN = 'own-migrations'
+    LIKE = 'migrations-of-like-vms'
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingSet:
     """A VM's working-set pattern (WSP): what it writes, by how long.
@@ -103,6 +111,7 @@ class WorkingSet:
         rising seconds; dirtied memory cannot shrink with time
     :ivar measured_at: when, seconds since the epoch; None where unknown
     :ivar source: who measured, for people (``gnocchi``)
+    :ivar basis: what it is known from, a value of `Basis`
 
     Source: MigVisor, "PC module", equation 12 (the array WSP).
     """
@@ -111,8 +120,10 @@ class WorkingSet:
     samples: tuple[tuple[float, float], ...]
     measured_at: float | None = None
     source: str = 'unknown'
+    basis: str = Basis.MEASURED.value
 
     def __post_init__(self) -> None:
+        fields.choice('basis', self.basis, tuple(Basis))
         fields.number('resident', self.resident, low=0, above=True)
         if not isinstance(self.samples, tuple):
             raise errors.InputError('is not a tuple of pairs', 'samples')

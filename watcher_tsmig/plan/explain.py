@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 from watcher_tsmig import units
+from watcher_tsmig.plan.known import seen_writing
 from watcher_tsmig.plan.ladder import Stage
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.reasons import Reason
@@ -101,7 +102,7 @@ def _traffic(case: Case) -> str:
 
 
 def _writes(case: Case) -> str:
-    if 'dirtying' in case.assumed:
+    if not seen_writing(case.assumed):
         return 'is assumed to write too fast'
     return 'writes too fast'
 
@@ -231,7 +232,7 @@ def runner_up(case: Case) -> str:
             f'its hosts or the request{"" if asked else UNSEEN}'
         )
     if case.mode.early and (case.fell_back or not case.may_pre):
-        if 'dirtying' in case.assumed:
+        if not seen_writing(case.assumed):
             return f'{IF_SO}{_needs(case)}'
         unseen = not (case.sampled or case.fell_back)
         return f'{_needs(case)}{UNSEEN if unseen else ""}'

@@ -12,6 +12,7 @@ from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.plan import problem as problem_module
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.known import seen_writing
 from watcher_tsmig.plan.problem import Problem
 
 
@@ -25,7 +26,7 @@ def allowed(problem: Problem) -> Problem:
     rungs = problem.rungs
     if problem.request.only_mode is not None:
         return problem
-    measured = ['dirtying' not in names for names in problem.assumed]
+    measured = [seen_writing(names) for names in problem.assumed]
     may = _throttles(problem) & (rungs.throttle > 0)
     may &= np.array(measured, dtype=bool)
     rooms = problem_module.best_room(problem)

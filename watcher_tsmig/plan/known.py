@@ -15,6 +15,7 @@ from watcher_tsmig.model import Contents
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.cloud import PAUSED
+from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import IntArray
@@ -44,16 +45,28 @@ def _working_set(vm: Vm, request: Request) -> WorkingSet:
     )
 
 
+# What may be assumed of a VM, as `Migration.assumed` has it.
+TRAFFIC, WRITING = 'traffic', 'dirtying'
+# Nobody saw it write, but VMs that it is like.
+AS_ITS_LIKE = 'dirtying as of like VMs'
+
+
 def assumptions(vm: Vm) -> tuple[str, ...]:
+    work = vm.working_set
+    runs = vm.state != PAUSED
+    known = work is not None and bool(work.samples)
+    like = work is not None and work.basis == Basis.LIKE
     unknown = (
-        ('traffic', vm.traffic is None),
-        (
-            'dirtying',
-            vm.state != PAUSED
-            and (vm.working_set is None or not vm.working_set.samples),
-        ),
+        (TRAFFIC, vm.traffic is None),
+        (WRITING, runs and not known),
+        (AS_ITS_LIKE, runs and known and like),
     )
     return tuple(name for name, missing in unknown if missing)
+
+
+def seen_writing(assumed: tuple[str, ...]) -> bool:
+    """Whether somebody saw what the VM writes, by what is assumed of it."""
+    return not {WRITING, AS_ITS_LIKE} & set(assumed)
 
 
 def rates(vm: Vm, request: Request) -> tuple[float, float]:
@@ -68,7 +81,7 @@ def contents(vm: Vm) -> Contents | None:
 
     Zeros among what a VM writes are of use where it is known what it writes.
     """
-    return None if 'dirtying' in assumptions(vm) else vm.contents
+    return vm.contents if seen_writing(assumptions(vm)) else None
 
 
 def weighed(moving: list[Vm], curves: Curves, terms: Terms) -> Terms:

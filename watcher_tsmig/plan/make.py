@@ -28,6 +28,7 @@ from watcher_tsmig.plan import variants
 from watcher_tsmig.plan import write
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.joint import Settled
+from watcher_tsmig.plan.known import seen_writing
 from watcher_tsmig.plan.problem import NOWHERE
 from watcher_tsmig.plan.problem import Problem
 from watcher_tsmig.plan.tasks import Left
@@ -229,7 +230,7 @@ def _does_not_converge(
     problem: Problem, row: int, rate: float, when: str
 ) -> LeftOut:
     """What each stage of the ladder said."""
-    if_so = explain.IF_SO if 'dirtying' in problem.assumed[row] else ''
+    if_so = '' if seen_writing(problem.assumed[row]) else explain.IF_SO
     rungs = problem.rungs
     needs = units.human_rate(float(rungs.pattern.lcb[row]))
     said = [

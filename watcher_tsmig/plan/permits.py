@@ -16,6 +16,7 @@ from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.known import seen_writing
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plan.values import ServiceClass
 
@@ -172,4 +173,4 @@ def earned(assumed: tuple[tuple[str, ...], ...]) -> BoolArray:
     that was seen. Where no pre-copy is possible even so, it is the last
     resort (make.py).
     """
-    return np.array(['dirtying' not in names for names in assumed], dtype=bool)
+    return np.array([seen_writing(names) for names in assumed], dtype=bool)
