@@ -242,7 +242,7 @@ class TestCreate(Shared):
         self.assertEqual(0, code, self.log.output)
         found = json.loads(text)
         self.assertEqual(16, found['VMs'])
-        self.assertEqual([16, 16], found['VMs with known writing'])
+        self.assertEqual([16, 16], found['VMs with measured writing'])
         self.assertEqual(32, found['Requests']['Placement'])
         self.assertEqual(str(self.path), found['File'])
         self.assertEqual(0o600, self.path.stat().st_mode & 0o777)

@@ -14,12 +14,16 @@ from tests.unit.builders import vm
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import calibration
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.execute.rounds import Ended
+from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.known import AS_ITS_LIKE
+from watcher_tsmig.plan.known import WRITING
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import learning
+from watcher_tsmig.plugin.lessons import Lessons
 
 
 class LearningCase(testtools.TestCase):
@@ -48,7 +52,7 @@ class LearningCase(testtools.TestCase):
 
     def outcomes(self):
         text = calibration.read(pathlib.Path(self.path))
-        return Calibration.loads(text).outcomes
+        return Lessons.loads(text).calibration.outcomes
 
 
 class TestLearning(LearningCase):
@@ -117,7 +121,9 @@ class TestLearning(LearningCase):
             learning.learn(self.path, 20.0, outcome)
         # the last one left nothing to learn
         self.assertEqual(2, self.outcomes())
-        found = json.loads(pathlib.Path(self.path).read_text())['ratios']
+        found = json.loads(pathlib.Path(self.path).read_text())['calibration'][
+            'ratios'
+        ]
         for logarithms in found.values():
             ratios = [round(math.exp(x), 6) for x in logarithms]
             self.assertEqual([6.0, 1.0], ratios)
@@ -169,3 +175,77 @@ class TestTrouble(LearningCase):
                 errors.InputError, calibration.update, path, str
             )
         self.assertIn('another writer', str(error))
+
+
+class TestKinds(LearningCase):
+    """How far off a forecast can be goes with what it rests on."""
+
+    def test_a_vm_of_which_less_is_known_has_a_wider_interval(self):
+        first, *others = self.plan.migrations
+        like = dataclasses.replace(first, assumed=(AS_ITS_LIKE,))
+        plan = dataclasses.replace(self.plan, migrations=(like, *others))
+        self.learn(1.05, 30)
+        found = learning.apply(self.path, plan)[0].migrations
+        self.assertGreater(found[0].takes_high, 3.9 * like.takes)
+        self.assertLess(found[0].takes_low, 0.3 * like.takes)
+        self.assertLess(found[1].takes_high, 1.5 * others[0].takes)
+
+    def test_outcomes_of_one_kind_tell_nothing_of_another(self):
+        for assumed in ((AS_ITS_LIKE,), (WRITING, 'source nic')):
+            for i in range(12):
+                outcome = Outcome(
+                    vm=f'v{i}', host='b', seconds=1.0, mode=Mode.PRE_COPY,
+                    took=9.0 + 6 * (i % 2),
+                )  # fmt: skip
+                learning.learn(self.path, 10.0, outcome, assumed)
+        wide = {}
+        for assumed in ((), ('traffic',), (AS_ITS_LIKE,), (WRITING,)):
+            some = dataclasses.replace(
+                self.plan,
+                migrations=tuple(
+                    dataclasses.replace(m, assumed=assumed)
+                    for m in self.plan.migrations
+                ),
+            )
+            plan, notes = learning.apply(self.path, some)
+            cold = assumed in ((), ('traffic',))
+            self.assertEqual(cold, bool(notes), assumed)
+            wide[assumed] = plan.migrations[0].takes_high
+        self.assertEqual(wide[()], wide['traffic',])
+
+
+class TestShown(LearningCase):
+    def shown(self, memory=8e9):
+        rounds = Rounds()
+        rounds.look(30.0, memory, 3e9, 2e8)
+        rounds.ended(Ended(passed=1, back=4e8, span=25.0, told=True), 2.9e9)
+        return rounds
+
+    def traces(self):
+        return learning.traces(self.path)
+
+    def test_what_counters_showed_is_there_for_the_next_plan(self):
+        self.assertEqual((), self.traces())
+        learning.remember(self.path, 'vm', self.shown(), 77.0)
+        (found,) = self.traces()
+        self.assertEqual(('vm', 77.0, 8e9), (found.vm, found.at, found.memory))
+        self.assertEqual(((25.0, 4e8),), found.rounds)
+        self.assertEqual(2.9e9, found.first_pass)
+        # and outcomes do not displace it, nor it them
+        self.learn(1.0, 3)
+        self.assertEqual((found,), self.traces())
+        learning.remember(self.path, 'w', self.shown(), 78.0)
+        self.assertEqual(3, self.outcomes())
+
+    def test_what_showed_nothing_makes_no_file(self):
+        for shown in (Rounds(), self.shown(None)):
+            learning.remember(self.path, 'vm', shown, 77.0)
+        learning.remember('', 'vm', self.shown(), 77.0)
+        self.assertFalse(pathlib.Path(self.path).exists())
+        self.assertEqual((), learning.traces(''))
+
+    def test_a_file_that_cannot_be_used_stops_nothing_and_is_kept(self):
+        pathlib.Path(self.path).write_text('{}')
+        learning.remember(self.path, 'vm', self.shown(), 77.0)
+        self.assertEqual((), self.traces())
+        self.assertEqual('{}', pathlib.Path(self.path).read_text())

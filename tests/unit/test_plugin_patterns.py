@@ -6,7 +6,10 @@ import testtools
 
 from tests.unit.builders import cloud
 from tests.unit.builders import vm
+from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.model.observed import Observation
+from watcher_tsmig.model.trace import Trace
+from watcher_tsmig.plan import known
 from watcher_tsmig.plugin import patterns
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry.dirty import Writing
@@ -78,3 +81,72 @@ class TestPatterns(testtools.TestCase):
 
     def test_a_steady_writer_gives_no_note(self):
         self.assertEqual((), self.applied(*[2e7] * 6).notes)
+
+
+class TestLearned(testtools.TestCase):
+    kin = {'id-v': ('flavor:a',), 'id-w': ('flavor:a',), 'id-m': ('x:y',)}
+
+    def reading(self, **values):
+        whole = cloud(
+            'a b',
+            vm('v', 'a', working_set=None),
+            vm('w', 'a', working_set=None),
+            vm('m', 'a'),
+            vm('p', 'a', working_set=None, state='paused'),
+        )
+        return Reading(
+            cloud=whole,
+            node_ids={},
+            notes=('one',),
+            **{'kin': {**self.kin, 'id-p': ('flavor:a',)}, **values},
+        )
+
+    def learned(self, reading, *traces):
+        return patterns.learned(reading, traces, Prior(rate=5e7, link=125e6))
+
+    def trace(self, name, at=1.0, **values):
+        return Trace(vm=f'id-{name}', at=at, memory=4e9, **values)
+
+    def test_where_nothing_moved_nothing_is_learned(self):
+        reading = self.reading()
+        self.assertEqual(reading, self.learned(reading))
+
+    def test_who_was_measured_or_stands_is_left_as_it_is(self):
+        reading = self.reading()
+        rounds = ((2.0, 9e7), (9.0, 3e8))
+        found = self.learned(
+            reading, *(self.trace(n, rounds=rounds) for n in 'vmp')
+        )
+        for name, basis in (
+            ('v', 'own-migrations'),
+            ('w', 'migrations-of-like-vms'),
+            ('m', 'measured'),
+        ):
+            work = found.cloud.vm(f'id-{name}').working_set
+            self.assertEqual(basis, work.basis)
+        self.assertIsNone(found.cloud.vm('id-p').working_set)
+        self.assertEqual(
+            (
+                'one',
+                'the writing of 2 VMs is learned from migrations: of 1 from '
+                'their own, of 1 from those of VMs like them',
+            ),
+            found.notes,
+        )
+
+    def test_novas_record_of_what_we_saw_ourselves_does_not_count(self):
+        seen = self.trace('v', 1000.0, first_pass=1e9)
+        for at, writes in ((1000.0, False), (1200.0, False), (2000.0, True)):
+            past = (self.trace('v', at, took=60.0),)
+            found = self.learned(self.reading(past=past), seen)
+            work = found.cloud.vm('id-v').working_set
+            self.assertEqual(writes, bool(work.samples), at)
+
+    def test_what_was_learned_of_like_vms_is_an_assumption_of_the_plan(self):
+        rounds = ((2.0, 9e7), (9.0, 3e8))
+        found = self.learned(self.reading(), self.trace('v', rounds=rounds))
+        own, like = (found.cloud.vm(f'id-{n}') for n in 'vw')
+        self.assertEqual((), known.assumptions(own))
+        self.assertEqual((known.AS_ITS_LIKE,), known.assumptions(like))
+        self.assertTrue(known.seen_writing(known.assumptions(own)))
+        self.assertFalse(known.seen_writing(known.assumptions(like)))

@@ -24,6 +24,7 @@ from watcher_tsmig.cli import watching
 from watcher_tsmig.cli.summary import summary
 from watcher_tsmig.model import alias
 from watcher_tsmig.model import snapshot
+from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import patterns
 from watcher_tsmig.telemetry.direct import SERVICES
 from watcher_tsmig.telemetry.direct import read_directly
@@ -109,7 +110,11 @@ class Create(command.ShowOne):
             origin=known.origin,
             agents=known.agents,
         )
-        reading = patterns.applied(read.reading, now)
+        reading = patterns.learned(
+            patterns.applied(read.reading, now),
+            learning.traces(known.calibration),
+            known.prior,
+        )
         path = parsed_args.file or time.strftime(NAME, time.gmtime(now))
         snapshot.dump(reading.cloud, path)
         asked = access.tally.requests(access.endpoints)

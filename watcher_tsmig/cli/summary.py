@@ -11,6 +11,8 @@ from cliff import columns as cliff_columns
 
 from watcher_tsmig.cli import columns
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Vm
+from watcher_tsmig.model.observed import Basis
 
 Told = tuple[tuple[str, object], ...]
 
@@ -48,6 +50,11 @@ def share(found: Iterable[object], of: int) -> Share:
     return Share((sum(map(bool, found)), of))
 
 
+def _bases(vm: Vm) -> tuple[str, ...]:
+    work = vm.working_set
+    return (work.basis,) if work is not None else ()
+
+
 def summary(cloud: Cloud) -> Told:
     """Names and columns."""
     hosts, vms = cloud.hosts, cloud.vms
@@ -74,8 +81,16 @@ def summary(cloud: Cloud) -> Told:
             share((v.traffic is not None for v in vms), len(vms)),
         ),
         (
-            'VMs with known writing',
-            share((v.working_set is not None for v in vms), len(vms)),
+            'VMs with measured writing',
+            share((Basis.MEASURED in _bases(v) for v in vms), len(vms)),
+        ),
+        (
+            'VMs whose own migrations tell it',
+            share((Basis.OWN in _bases(v) for v in vms), len(vms)),
+        ),
+        (
+            'VMs that are like some of these',
+            share((Basis.LIKE in _bases(v) for v in vms), len(vms)),
         ),
         ('Memory of VMs', columns.Size(math.fsum(v.memory for v in vms))),
         (

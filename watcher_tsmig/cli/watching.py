@@ -5,6 +5,7 @@ a configuration file adds what only services know.
 """
 
 import dataclasses
+import types
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from oslo_config import cfg
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent import driver
+from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.plugin import options
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.agents import Asker
@@ -33,6 +35,12 @@ HELP = (
 )
 
 
+# What an audit assumes where no file says anything.
+USUAL = options.prior(
+    types.SimpleNamespace(**{o.name: o.default for o in options.ASSUMPTIONS})
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """What the configuration says.
@@ -40,12 +48,17 @@ class Configured:
     :ivar origin: who is asked for measures
     :ivar agents: asks the hosts' agents; None without a bus
     :ivar options: of Watcher's own, by `group/name`; None without a file
+    :ivar prior: what durations of migrations are read by
+    :ivar calibration: the file of what was learned, of the service's host;
+        empty for none
     """
 
     settings: Settings = Settings()
     origin: Origin = Origin()
     agents: Asker | None = None
     options: Mapping[str, int | str] | None = None
+    prior: Prior = USUAL
+    calibration: str = ''
 
 
 def configured(files: Sequence[str]) -> Configured:
@@ -87,8 +100,18 @@ def configured(files: Sequence[str]) -> Configured:
         settings=settings,
         origin=origin,
         agents=agents,
+        prior=options.prior(told),
+        calibration=_calibration(told),
         options={k: v for k, v in found.items() if v is not None},
     )
+
+
+def _calibration(told: Any) -> str:  # noqa: ANN401 - oslo.config
+    """The file, if its name does not depend on options of Watcher's."""
+    try:
+        return told.calibration_file or ''
+    except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError):
+        return ''
 
 
 def _read(conf: cfg.ConfigOpts, files: Sequence[str]) -> None:

@@ -35,6 +35,7 @@ from watcher_tsmig.execute.reading import COUNTED
 from watcher_tsmig.execute.reading import Reading
 from watcher_tsmig.execute.ready import Ready
 from watcher_tsmig.execute.ready import made_ready
+from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Outcome
@@ -46,6 +47,7 @@ from watcher_tsmig.units import human_time
 LOG = logging.getLogger(__name__)
 
 Report = Callable[[Progress], None]
+Shown = Callable[[Rounds], None]
 
 
 def carry_out(
@@ -62,6 +64,7 @@ def carry_out(
     shared: Lock | None = None,
     ill: Callable[[], str] = lambda: '',
     begins: bool = True,
+    shown: Shown = lambda rounds: None,
 ) -> Outcome:
     """Move one VM and stay with it until it is at rest on its destination.
 
@@ -74,6 +77,7 @@ def carry_out(
     :param shared: a lock that all appliers share
     :param ill: which service is away that it needs, for people
     :param begins: what nobody has started is; else it is only followed
+    :param shown: told at the end, whichever, what its counters showed
     :raises errors.MigrationError: the VM is not at rest on its destination
     :raises errors.DestinationError: nor did it leave, and nothing of it was
         sent: another destination may do
@@ -95,8 +99,8 @@ def carry_out(
         reading = Reading(nova, order, clock, keeping, ready.known, pace.poll)
         giving = Giving(caps, order, clock, pace, pace.balloon_keep, cancelled)
         run = _Run(
-            nova, order, pace, clock, cancelled, report, reading, keeping,
-            governing, Ends(nova, order, pace, clock, caps), gate, ready,
+            nova, order, pace, clock, cancelled, report, shown, ready, gate,
+            reading, keeping, governing, Ends(nova, order, pace, clock, caps),
         )  # fmt: skip
         with giving.lent(), keeping.kept():
             outcome = run.follow()
@@ -113,12 +117,13 @@ class _Run:
     clock: Clock
     cancelled: Callable[[], bool]
     report: Report
+    shown: Shown
+    ready: Ready
+    gate: Gate
     reading: Reading
     keeping: Keeping
     governing: Governing
     ends: Ends
-    gate: Gate
-    ready: Ready
     doubt: str = ''
     remark: str = ''
     told: tuple[str, float | None, str] | None = None
@@ -133,7 +138,10 @@ class _Run:
             LOG.warning('%s is under way already', self.order.name)
             self.reading.known -= {going.id}
             self.remark = 'was under way already'
-        return self._watched(watch)
+        try:
+            return self._watched(watch)
+        finally:
+            self.shown(watch.gauge.shown)
 
     def _start(self) -> None:
         if self.cancelled():

@@ -25,7 +25,9 @@ CALIBRATION_FILE = '$state_path/tsmig-calibration.json'
 CALIBRATION_HELP = """
 File in which the durations that migrations really took are kept, so that the
 next plan's intervals (planned_low_s, planned_high_s, and the deadline made
-from them) are those of this cloud. The action writes it, the strategy reads
+from them) are those of this cloud, and what each migration showed of its VM,
+so that a VM whose writing nobody measures is planned on what it, or VMs like
+it, wrote. The action writes it, the strategy reads
 it: give both the same value, on a shared folder where the applier and the
 decision engine run on different hosts. Empty: nothing is learned. A file that
 cannot be used is a warning in the log and stops nothing.

@@ -1,30 +1,40 @@
 """What the cloud's own outcomes teach: the file between action and strategy.
 
-The action writes how long a migration was planned to take and how long it
-took; the strategy reads that back as intervals. A calibration that cannot
-be read or written is a warning in the log: it never stops a migration or a
-plan.
+The action writes what a migration showed of its VM, how long it was planned
+to take and how long it took; the strategy reads that back as working sets
+and as intervals. What cannot be read or written is a warning in the log: it
+never stops a migration or a plan.
 """
 
 import pathlib
+from collections.abc import Callable
 
 from oslo_log import log
 
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import calibration as file
+from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.plan import calibrate
 from watcher_tsmig.plan.values import Plan
+from watcher_tsmig.plugin.lessons import Lessons
 
 LOG = log.getLogger(__name__)
 
 
-def learn(path: str, planned: float, outcome: Outcome) -> None:
-    """Take one outcome into the calibration's file.
+def learn(
+    path: str,
+    planned: float,
+    outcome: Outcome,
+    assumed: tuple[str, ...] = (),
+) -> None:
+    """Take one outcome into the file.
 
     :param path: of the file; empty for none
     :param planned: what was forecast, s
+    :param assumed: what nobody had measured, as in `Migration.assumed`
     """
     # what it stood in a queue says nothing of the next one
     took = (outcome.took or 0.0) - outcome.queued
@@ -32,16 +42,62 @@ def learn(path: str, planned: float, outcome: Outcome) -> None:
     if not path or took <= 0 or planned <= 0 or outcome.adapted:
         return
     keys = calibrate.keys(outcome.mode, outcome.vm)
+    groups = calibrate.groups(outcome.mode, assumed)
 
+    def learned(lessons: Lessons) -> Lessons:
+        lessons.calibration.learn(planned, took, keys, groups)
+        return lessons
+
+    _change(path, outcome.vm, learned)
+
+
+def remember(path: str, vm: str, shown: Rounds, now: float) -> None:
+    """Take what a migration showed of its VM into the file, if anything.
+
+    :param path: of the file; empty for none
+    :param now: s since the epoch
+    """
+    if not path or not shown.memory:
+        return
+    try:
+        trace = Trace(
+            vm=vm,
+            at=now,
+            memory=shown.memory,
+            first_pass=shown.first_pass,
+            rounds=shown.kept,
+        )
+    except errors.InputError as error:
+        LOG.warning('Nothing learned from %s: %s', vm, error)
+        return
+    if trace.teaches:
+        _change(path, vm, lambda lessons: lessons.with_trace(trace))
+
+
+def _change(path: str, vm: str, learned: Callable[[Lessons], Lessons]) -> None:
     def change(text: str | None) -> str:
-        known = Calibration() if text is None else Calibration.loads(text)
-        known.learn(planned, took, keys, keys[:1])
-        return known.dumps()
+        return learned(Lessons.loads(text)).dumps()
 
     try:
         file.update(pathlib.Path(path), change)
     except errors.InputError as error:
-        LOG.warning('Nothing learned from %s: %s', outcome.vm, error)
+        LOG.warning('Nothing learned from %s: %s', vm, error)
+
+
+def traces(path: str) -> tuple[Trace, ...]:
+    """What migrations showed of their VMs so far.
+
+    :param path: of the file; empty for none
+    """
+    try:
+        return _lessons(path).traces
+    except errors.InputError as error:
+        LOG.warning('What was learned is not used: %s', error)
+        return ()
+
+
+def _lessons(path: str) -> Lessons:
+    return Lessons.loads(file.read(pathlib.Path(path)) if path else None)
 
 
 def apply(path: str, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
@@ -52,8 +108,7 @@ def apply(path: str, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     if not path or not plan.migrations:
         return plan, ()
     try:
-        text = file.read(pathlib.Path(path))
-        known = Calibration() if text is None else Calibration.loads(text)
+        known: Calibration = _lessons(path).calibration
     except errors.InputError as error:
         LOG.warning('The calibration is not used: %s', error)
         return plan, ('the calibration cannot be read, see the log',)

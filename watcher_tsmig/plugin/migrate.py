@@ -6,6 +6,7 @@ stores with the action. How a migration is carried out is not decided here.
 """
 
 import functools
+import time
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +30,7 @@ from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.obstacle import obstacle
 from watcher_tsmig.execute.obstacle import under_way
+from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
@@ -147,6 +149,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
             self.config.calibration_file,
             float(self.input_parameters.get('planned_duration_s') or 0.0),
             outcome,
+            parameters.assumed(self.input_parameters),
         )
         return True
 
@@ -207,6 +210,7 @@ class TrafficSensitiveMigrate(base.BaseAction):
             cancelled=cancelled if begins else lambda: False,
             begins=begins,
             report=self._report,
+            shown=self._remember,
             caps=agents.cap_driver(self.config),
             governor=action_options.policy(self.config),
             pace=action_options.pace(self.config),
@@ -216,6 +220,10 @@ class TrafficSensitiveMigrate(base.BaseAction):
                 self.config, compute, self.input_parameters['resource_id']
             ),
         )
+
+    def _remember(self, shown: Rounds) -> None:
+        vm = self.input_parameters['resource_id']
+        learning.remember(self.config.calibration_file, vm, shown, time.time())
 
     def post_condition(self) -> None:
         """Nothing: execute() has seen the end, or has said why not."""

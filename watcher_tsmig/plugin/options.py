@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_config import types
 
 from watcher_tsmig import units
+from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.plugin.action_options import AGENTS
 from watcher_tsmig.plugin.action_options import calibration_file
 from watcher_tsmig.telemetry import Settings
@@ -331,6 +332,12 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         total_time=config.metrics_time,
         keep_zone=config.keep_zone,
     )
+
+
+def prior(config: Any) -> Prior:  # noqa: ANN401 - oslo.config
+    """What a migration's duration is read by."""
+    assumed = assumptions(config)
+    return Prior(rate=assumed['assume_dirty_rate'], link=assumed['assume_nic'])
 
 
 def assumptions(config: Any) -> dict[str, float]:  # noqa: ANN401

@@ -26,6 +26,8 @@ from watcher_tsmig.reasons import Reason
 
 # Why a host is disabled that a plan empties; Watcher's own word.
 DISABLED_REASON = 'watcher_disabled'
+# What is told where nothing was assumed.
+NOTHING = 'nothing'
 
 _NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
 _TEXT = {'type': 'string'}
@@ -218,7 +220,7 @@ def of_migration(
         'binding': migration.binding,
         'cap_enforcement': str(migration.cap_enforcement),
         'mode_enforcement': str(migration.mode_enforcement),
-        'assumed': ', '.join(migration.assumed) or 'nothing',
+        'assumed': ', '.join(migration.assumed) or NOTHING,
         # Of the few VMs that move twice, so that an action is told apart
         # from the other of the same VM
         **({'hop': int(migration.hop)} if migration.hop > 1 else {}),
@@ -232,6 +234,12 @@ def of_migration(
             if math.isfinite(number)
         },
     }
+
+
+def assumed(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of the migration nobody measured, as `Migration.assumed`."""
+    text = given.get('assumed') or NOTHING
+    return () if text == NOTHING else tuple(text.split(', '))
 
 
 def counts_on_agents(given: Mapping[str, Any]) -> bool:

@@ -1,15 +1,26 @@
-"""From single measurements of writing to each VM's working set.
+"""From what is known of writing to each VM's working set.
 
 Telemetry must not know the forecast, and the planner takes working sets;
-this is where one becomes the other, and what it says about it.
+this is where one becomes the other, and what it says about it. What was
+measured comes first, then what migrations showed.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from watcher_tsmig.forecast import pattern
+from watcher_tsmig.forecast.experience import Prior
+from watcher_tsmig.forecast.experience import Subject
+from watcher_tsmig.forecast.experience import working_sets
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.cloud import PAUSED
+from watcher_tsmig.model.observed import Basis
+from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry.dirty import Writing
+
+# Nova's record of a migration that we have counters of ends so near to it, s.
+SAME = 300.0
 
 
 def applied(reading: Reading, now: float) -> Reading:
@@ -47,3 +58,57 @@ def _learned(writing: Writing, memory: float, now: float) -> pattern.Pattern:
     return pattern.learn(
         writing.observations, writing.resident, memory, now=now
     )
+
+
+def learned(
+    reading: Reading, traces: Sequence[Trace], prior: Prior
+) -> Reading:
+    """The reading with working sets of VMs that nobody measured.
+
+    From what our own migrations showed, and the durations of all others by
+    Nova's records.
+
+    :param traces: of our own
+    """
+    cloud = reading.cloud
+    silent = [
+        vm for vm in cloud.vms if vm.working_set is None and vm.state != PAUSED
+    ]
+    found = working_sets(
+        [
+            Subject(id=vm.id, memory=vm.memory, kin=reading.kin.get(vm.id, ()))
+            for vm in silent
+        ],
+        [*traces, *_apart(reading.past, traces)],
+        reading.kin,
+        prior,
+    )
+    if not found:
+        return reading
+    vms = tuple(
+        dataclasses.replace(vm, working_set=found.get(vm.id, vm.working_set))
+        for vm in cloud.vms
+    )
+    own = sum(work.basis == Basis.OWN for work in found.values())
+    note = (
+        f'the writing of {len(found)} VMs is learned from migrations: of '
+        f'{own} from their own, of {len(found) - own} from those of VMs like '
+        'them'
+    )
+    return dataclasses.replace(
+        reading,
+        cloud=dataclasses.replace(cloud, vms=vms),
+        notes=(*reading.notes, note),
+    )
+
+
+def _apart(past: Sequence[Trace], traces: Sequence[Trace]) -> list[Trace]:
+    """Those of Nova's that we did not see ourselves."""
+    seen: dict[str, list[float]] = {}
+    for trace in traces:
+        seen.setdefault(trace.vm, []).append(trace.at)
+    return [
+        trace
+        for trace in past
+        if all(abs(trace.at - at) > SAME for at in seen.get(trace.vm, ()))
+    ]

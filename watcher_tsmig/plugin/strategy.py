@@ -181,7 +181,11 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 agents=agents.cap_driver(self.config),
             )
             self.remember(compute, now)
-        reading = patterns.applied(reading, now)
+        reading = patterns.learned(
+            patterns.applied(reading, now),
+            learning.traces(self.config.calibration_file),
+            options.prior(self.config),
+        )
         for note in reading.notes:
             LOG.warning('%s', note)
         return reading

@@ -44,6 +44,7 @@ from watcher_tsmig.telemetry.disks import local_disk
 from watcher_tsmig.telemetry.disks import local_disks
 from watcher_tsmig.telemetry.disks import read_images
 from watcher_tsmig.telemetry.groups import read_groups
+from watcher_tsmig.telemetry.kin import kin_of
 from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.room import without_held
 from watcher_tsmig.telemetry.servers import read_servers
@@ -65,6 +66,7 @@ class Inventory:
     :ivar passages: migrations that are under way between them
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar cpus: each host's own CPUs, before any allocation ratio
+    :ivar kin: what VMs share with others, by their ids
     :ivar notes: what was odd, one sentence each
     """
 
@@ -75,6 +77,7 @@ class Inventory:
     passages: tuple[Passage, ...]
     node_ids: Mapping[str, str]
     cpus: Mapping[str, float]
+    kin: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
     def cloud(self, vms: Iterable[Vm], taken_at: float) -> Cloud:
@@ -140,6 +143,7 @@ def read_inventory(
         passages=passages,
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
+        kin={server.id: kin_of(server) for server in servers},
         notes=tuple(notes),
     )
 

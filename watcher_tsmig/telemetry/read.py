@@ -16,6 +16,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
+from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import Compute
@@ -25,6 +26,7 @@ from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
 from watcher_tsmig.telemetry.inventory import read_inventory
 from watcher_tsmig.telemetry.loads import of_traffic
+from watcher_tsmig.telemetry.past import read_past
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.telemetry.traffic import by_vm
@@ -38,6 +40,9 @@ class Reading:
 
     :ivar writing: what was measured for them, by id of the VM
     :ivar loads: how busy VMs were, by id, as far as `Settings.history`
+    :ivar past: earlier migrations by Nova's records, asked for where
+        writing was not measured
+    :ivar kin: what VMs share with others, by id
     :ivar cpus: each host's own CPUs, before any allocation ratio, by name
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
     :ivar notes: what could not be read or was odd, one sentence each
@@ -49,6 +54,10 @@ class Reading:
     notes: tuple[str, ...]
     writing: Mapping[str, Writing] = dataclasses.field(default_factory=dict)
     loads: Mapping[str, VmLoad] = dataclasses.field(default_factory=dict)
+    past: tuple[Trace, ...] = ()
+    kin: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
     cpus: Mapping[str, float] = dataclasses.field(default_factory=dict)
     questions: int = 0
 
@@ -101,12 +110,18 @@ def read_cloud(
     elif inventory.vms:
         _measure(measured, source, settings, now, notes)
         questions = source.questions
+    silent = [vm for vm in inventory.vms if vm.id not in measured.writing]
+    past: tuple[Trace, ...] = ()
+    if silent:
+        past = read_past(compute, inventory.hosts, inventory.vms, now, notes)
     return Reading(
         cloud=inventory.cloud(measured.vms.values(), now),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
         writing=measured.writing,
         loads=measured.loads,
+        past=past,
+        kin=inventory.kin,
         cpus=inventory.cpus,
         questions=questions,
     )

@@ -29,6 +29,7 @@ class Flavor:
     None where Nova names the flavor without its numbers, before 2.47.
     """
 
+    original_name: str | None = None
     ram: float | None = None
     vcpus: float | None = None
     disk: float | None = None
