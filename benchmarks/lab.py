@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import lab_forecast
+from benchmarks import lab_production
 from benchmarks import lab_records
 from benchmarks.lab_forecast import Told
 from benchmarks.lab_records import MODES
@@ -168,6 +169,28 @@ def _comparators(
     return out
 
 
+def by_agent(pre: Sequence[Recorded]) -> dict[str, object]:
+    """What forecasts are worth that rest on what production can measure."""
+    since = lab_production.since_measured(pre)
+    out: dict[str, object] = {}
+    for means in lab_production.means():
+        if not all(means.measures(r) for r in pre):
+            continue
+        pairs = [(r, means.forecast(r)) for r in pre]
+        ages = {
+            name: [p for p in pairs if holds(since[p[0].name])]
+            for name, holds in lab_production.AGES.items()
+        }
+        out[f'{means.method}, {means.rounds} times'] = {
+            **scores(pairs),
+            'divergence': divergence(pairs),
+            'by_age': {
+                name: scores(some)['total_time'] for name, some in ages.items()
+            },
+        }
+    return out
+
+
 def measure(recorded: Sequence[Recorded]) -> dict[str, object]:
     """The whole report.
 
@@ -194,6 +217,7 @@ def measure(recorded: Sequence[Recorded]) -> dict[str, object]:
             mode: outages([(r, t) for r, t in pairs if r.mode == mode])
             for mode in MODES
         },
+        'as an agent measures, pre-copy': by_agent([r for r, _ in pre]),
         'comparators, pre-copy': {
             name: {
                 **scores([(r, tell(r)) for r, _ in pre]),

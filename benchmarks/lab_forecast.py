@@ -110,7 +110,11 @@ def terms(recorded: Recorded) -> Terms:
 
 def ours(recorded: Recorded, source: str = 'logged') -> Told:
     """Our forecast, from one measurement of its writing."""
-    curves = curve(recorded, source)
+    return foretold(recorded, curve(recorded, source))
+
+
+def foretold(recorded: Recorded, curves: Curves) -> Told:
+    """Our forecast of a recorded migration of that working set."""
     rate = bandwidth(recorded, recorded.cap)
     if recorded.mode == 'pre-copy':
         found = pre_copy(curves, rate, rules(recorded), terms=terms(recorded))

@@ -66,6 +66,17 @@ class TestRecorded(unittest.TestCase):
         self.assertEqual(told['did_not_end'], told['foretold'])
         self.assertEqual([], told['false_alarms'])
 
+    def test_what_an_agent_measures_is_enough(self) -> None:
+        found = self.found['as an agent measures, pre-copy']
+        for times in (1, 3, 6):
+            told = found[f'dirty bitmap, {times} times']
+            self.assertGreaterEqual(told['total_time']['mean'], 0.96)
+            self.assertGreaterEqual(told['total_time']['p10'], 0.9)
+            self.assertEqual([], told['divergence']['missed'])
+            self.assertEqual([], told['divergence']['false_alarms'])
+            ages = told['by_age'].values()
+            self.assertEqual(34, sum(age['n'] for age in ages))
+
     def test_intervals_hold_as_often_as_they_say(self) -> None:
         held = self.found['intervals']['coverage90']
         self.assertGreaterEqual(held, 0.85)

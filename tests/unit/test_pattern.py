@@ -9,6 +9,7 @@ import testtools
 from watcher_tsmig import errors
 from watcher_tsmig.forecast import Bracket
 from watcher_tsmig.forecast import fit
+from watcher_tsmig.forecast.curves import towards_zero
 from watcher_tsmig.forecast.pattern import Manner
 from watcher_tsmig.forecast.pattern import Pattern
 from watcher_tsmig.forecast.pattern import band
@@ -273,3 +274,46 @@ class TestSets(testtools.TestCase):
     def test_it_is_nothing_to_a_link_that_outruns_every_write(self):
         found = writable_working_set(self.curves, 1.01e8)
         self.assertEqual(0.0, float(found[0]))
+
+
+class TestTowardsZero(testtools.TestCase):
+    """What is not measured below the first span."""
+
+    @staticmethod
+    def saturating(seconds):
+        return 1e9 * (1 - math.exp(-seconds / 1.5))
+
+    def curve(self, function, spans=(1.0, 2.0, 4.0, 8.0), **how):
+        samples = tuple((t, function(t)) for t in spans)
+        work = WorkingSet(resident=1e10, samples=towards_zero(samples, **how))
+        return lambda t: float(fit([work]).at(np.array([t]))[0])
+
+    def test_a_writer_that_saturates_is_met_where_a_chord_is_far_below(self):
+        found = self.curve(self.saturating)
+        for t in (0.1, 0.2, 0.5):
+            truth = self.saturating(t)
+            self.assertLess(abs(found(t) / truth - 1), 0.16, t)
+            self.assertLess(self.saturating(1.0) * t, 0.87 * truth)
+
+    def test_a_power_law_goes_on_where_that_is_the_safe_side(self):
+        found = self.curve(lambda t: 5e7 * t**0.6, share=0.0)
+        for t in (0.1, 0.25, 0.5):
+            self.assertLess(abs(found(t) / (5e7 * t**0.6) - 1), 0.05)
+
+    def test_it_stays_between_chord_and_prolonged_line(self):
+        for function in (self.saturating, true, lambda t: 1e6 * t):
+            low, high = function(1.0), function(2.0)
+            found = self.curve(function)
+            for t in (0.07, 0.3, 0.9):
+                self.assertGreaterEqual(found(t) * 1.000001, low * t)
+                prolonged = low - (high - low) * (1 - t)
+                self.assertLessEqual(found(t), prolonged * 1.000001)
+
+    def test_where_too_little_is_known_nothing_is_added(self):
+        for samples in (
+            (),
+            ((1.0, 5.0),),
+            ((1.0, 0.0), (2.0, 5.0)),
+            ((1.0, 5.0), (20.0, 9.0)),
+        ):
+            self.assertEqual(samples, towards_zero(samples))

@@ -16,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.trace import Round
 
 FloatArray = npt.NDArray[np.float64]
+# Below the first sample the curve goes on, for chords to the origin would
+# understate it, which is what decides whether a pre-copy ends: by so many
+# halvings of the time, from the slope of the samples within this factor.
+NEAR, OCTAVES = 8.0, 4
+# The share of the laboratory's migrations, of 0 to 0.6 the best.
+HALF_WAY = 0.5
 
 
 class Bracket(enum.Enum):
@@ -171,6 +178,36 @@ def hull(
             corners.pop()
         corners.append(point)
     return corners
+
+
+def towards_zero(
+    samples: tuple[Round, ...], share: float = HALF_WAY
+) -> tuple[Round, ...]:
+    """The samples, and what lies below the first of them.
+
+    There the provable bracket is the chord to the origin and the line of
+    the first two samples prolonged. The choice in it: power laws, octave by
+    octave, whose exponent comes nearer to 1 in each.
+
+    :param share: of the way to 1 that it comes; a half is within some per
+        cent of a writer that saturates, N (1 - exp(-t/T)); none of it is
+        the safe side for who must know whether a pre-copy ends
+    """
+    if len(samples) < 2 or samples[0][1] <= 0:
+        return samples
+    first, least = samples[0]
+    near = [(t, n) for t, n in samples if t <= NEAR * first]
+    x, y = np.log([t for t, _ in near]), np.log([n for _, n in near])
+    if len(near) < 2:
+        return samples
+    # W(t)/t falls and W rises: the exponent is in (0, 1]
+    power = float(np.clip(np.polyfit(x, y, 1)[0], 0.0, 1.0))
+    out, t, n = [], first, least
+    for _ in range(OCTAVES):
+        power += share * (1 - power)
+        t, n = t / 2, n / 2**power
+        out.append((t, n))
+    return (*reversed(out), *samples)
 
 
 def _left_turn(

@@ -19,6 +19,7 @@ import numpy as np
 
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
+from watcher_tsmig.forecast.curves import towards_zero
 from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
@@ -31,11 +32,9 @@ MOST = {Basis.OWN: 5, Basis.LIKE: 20}
 # Rounds within this factor of time are one, their median: one is always odd,
 # and a workload that has changed is believed after half of the migrations.
 BIN = 1.25
-# Below the first sample the curve goes on as a power of time, fitted to the
-# samples within this factor: chords to the origin would understate it, which
-# is what decides whether a pre-copy ends.
-NEAR = 8.0
-SHORT = (0.1, 0.2, 0.4, 0.7)
+# Below the shortest round: that of QEMU/PostgreSQL, of which nothing shorter
+# was seen, went on with the power law that it had.
+POWER_LAW = 0.0
 # Halvings of the search for what a duration tells, and the share of its rate
 # that a VM is thought to write at most where only that is known.
 HALVINGS = 30
@@ -160,7 +159,7 @@ def _working_set(
     samples = zip((t for t, _ in seen), rising, strict=True)
     return WorkingSet(
         resident=resident,
-        samples=_towards_zero(tuple(samples)),
+        samples=towards_zero(tuple(samples), share=POWER_LAW),
         measured_at=max(
             t.at
             for _, some in (sent or (basis, []), (basis, its))
@@ -197,21 +196,6 @@ def binned(rounds: Iterable[Round]) -> list[Round]:
         )
         for place in sorted(bins)
     ]
-
-
-def _towards_zero(samples: tuple[Round, ...]) -> tuple[Round, ...]:
-    """The samples with the power law below the first of them."""
-    if not samples:
-        return samples
-    first, least = samples[0]
-    near = [(t, n) for t, n in samples if t <= NEAR * first and n > 0]
-    if len(near) < 2 or least <= 0:
-        return samples
-    x, y = np.log([t for t, _ in near]), np.log([n for _, n in near])
-    # W(t)/t falls and W rises: the exponent is in (0, 1]
-    power = float(np.clip(np.polyfit(x, y, 1)[0], 0.0, 1.0))
-    short = tuple((part * first, least * part**power) for part in SHORT)
-    return (*short, *samples)
 
 
 def _told_by_time(traces: Sequence[Trace], prior: Prior) -> list[Trace]:

@@ -19,6 +19,7 @@ from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
+from watcher_tsmig.forecast.curves import towards_zero
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Observation
 
@@ -88,7 +89,8 @@ class Pattern:
         goes with a writer that does not saturate (a near 1) and with one
         that does (a near 0), and is concave and in the bracket for both.
         """
-        return self._samples(self.dirtied, self._tail())
+        found = self._samples(self.dirtied, self._tail())
+        return dataclasses.replace(found, samples=towards_zero(found.samples))
 
     def low(self) -> WorkingSet:
         """A curve that is above the true one 1 time in 20 at a sample.
