@@ -20,6 +20,7 @@ from watcher.decision_engine.strategy.strategies import base
 from watcher_tsmig import errors
 from watcher_tsmig.plan import batch
 from watcher_tsmig.plan import permits
+from watcher_tsmig.plan import unknown
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
@@ -243,7 +244,8 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     def make(self, reading: Reading, request: Request) -> Plan:
         """The planner's answer, with pages sampled where that helps."""
         return self.sampler.plan(
-            reading.cloud, lambda cloud: make_plan(cloud, request)
+            reading.cloud,
+            lambda cloud: unknown.asked(cloud, make_plan(cloud, request)),
         )
 
     @staticmethod
