@@ -237,6 +237,27 @@ class TestShown(LearningCase):
         learning.remember(self.path, 'w', self.shown(), 78.0)
         self.assertEqual(3, self.outcomes())
 
+    def test_how_long_it_took_goes_with_what_it_showed(self):
+        learning.remember(self.path, 'v', self.shown(), 77.0)
+        outcome = Outcome(
+            vm='v', host='b', seconds=1.0, mode=Mode.PRE_COPY, took=43.0,
+            queued=10.0, cap_rate=9e7, adapted=True,
+        )  # fmt: skip
+        for changed, took in (
+            ({'mode': Mode.POST_COPY}, None),
+            ({'took': 12.0}, None),
+            ({'vm': 'w'}, None),
+            ({}, 30.0),
+            # that is another migration's, of which nothing was seen
+            ({'took': 99.0}, 30.0),
+        ):
+            given = dataclasses.replace(outcome, **changed)
+            learning.learn(self.path, 20.0, given)
+            (found,) = self.traces()
+            self.assertEqual(took, found.took, changed)
+        self.assertEqual(9e7, found.rate)
+        self.assertEqual(0, self.outcomes())
+
     def test_what_showed_nothing_makes_no_file(self):
         for shown in (Rounds(), self.shown(None)):
             learning.remember(self.path, 'vm', shown, 77.0)

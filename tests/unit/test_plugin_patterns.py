@@ -142,6 +142,18 @@ class TestLearned(testtools.TestCase):
             work = found.cloud.vm('id-v').working_set
             self.assertEqual(writes, bool(work.samples), at)
 
+    def test_it_tells_by_which_link_ours_went_where_nobody_set_a_rate(self):
+        longer = []
+        for rate in (None, 25e6):
+            seen = self.trace(
+                'v', 1000.0, first_pass=1e9, took=60.0, rate=rate
+            )
+            past = (self.trace('v', 1010.0, took=63.0, rate=50e6),)
+            found = self.learned(self.reading(past=past), seen)
+            ((seconds, _),) = found.cloud.vm('id-v').working_set.samples
+            longer.append(seconds)
+        self.assertAlmostEqual(2.0, longer[1] / longer[0])
+
     def test_what_was_learned_of_like_vms_is_an_assumption_of_the_plan(self):
         rounds = ((2.0, 9e7), (9.0, 3e8))
         found = self.learned(self.reading(), self.trace('v', rounds=rounds))

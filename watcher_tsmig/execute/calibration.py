@@ -48,15 +48,20 @@ def read(path: pathlib.Path) -> str | None:
         ) from error
 
 
-def update(path: pathlib.Path, change: Callable[[str | None], str]) -> None:
+def update(
+    path: pathlib.Path, change: Callable[[str | None], str | None]
+) -> None:
     """Change the file's text; writers wait for each other.
 
-    :param change: from the text, None where there is no file, to the new
+    :param change: from the text, None where there is no file, to the new;
+        None where it stays as it is
     :raises errors.InputError: it cannot be read or written, or another
         writer held it for too long
     """
     with _alone(path):
-        files.replace(path, change(read(path)))
+        text = change(read(path))
+        if text is not None:
+            files.replace(path, text)
 
 
 @contextlib.contextmanager

@@ -16,8 +16,10 @@ from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import calibration as file
 from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.plan import calibrate
+from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin.lessons import Lessons
 
@@ -38,15 +40,19 @@ def learn(
     """
     # what it stood in a queue says nothing of the next one
     took = (outcome.took or 0.0) - outcome.queued
-    # nor does what was not done as planned
-    if not path or took <= 0 or planned <= 0 or outcome.adapted:
+    if not path or took <= 0:
         return
     keys = calibrate.keys(outcome.mode, outcome.vm)
     groups = calibrate.groups(outcome.mode, assumed)
 
     def learned(lessons: Lessons) -> Lessons:
-        lessons.calibration.learn(planned, took, keys, groups)
-        return lessons
+        # what was not done as planned says nothing of the plan
+        if planned > 0 and not outcome.adapted:
+            lessons.calibration.learn(planned, took, keys, groups)
+        sending = took - Rules().overhead
+        if outcome.mode is not Mode.PRE_COPY or sending <= 0:
+            return lessons
+        return lessons.timed(outcome.vm, sending, outcome.cap_rate)
 
     _change(path, outcome.vm, learned)
 
@@ -75,8 +81,10 @@ def remember(path: str, vm: str, shown: Rounds, now: float) -> None:
 
 
 def _change(path: str, vm: str, learned: Callable[[Lessons], Lessons]) -> None:
-    def change(text: str | None) -> str:
-        return learned(Lessons.loads(text)).dumps()
+    def change(text: str | None) -> str | None:
+        before = Lessons.loads(text).dumps()
+        after = learned(Lessons.loads(text)).dumps()
+        return after if after != before else None
 
     try:
         file.update(pathlib.Path(path), change)

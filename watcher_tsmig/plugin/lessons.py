@@ -44,6 +44,21 @@ class Lessons:
                 kept.append(one)
         return dataclasses.replace(self, traces=tuple(reversed(kept)))
 
+    def timed(self, vm: str, took: float, rate: float | None) -> 'Lessons':
+        """With the time that the VM's last migration took, if it is known.
+
+        :param took: s in which its memory was sent
+        :param rate: bytes/s that were in force; None: nobody enforced any
+        """
+        own = [i for i, t in enumerate(self.traces) if t.vm == vm]
+        if not own or self.traces[own[-1]].took is not None:
+            return self
+        changed = list(self.traces)
+        changed[own[-1]] = dataclasses.replace(
+            changed[own[-1]], took=took, rate=rate
+        )
+        return dataclasses.replace(self, traces=tuple(changed))
+
     def dumps(self) -> str:
         """As text: equal lessons give equal texts."""
         document = {

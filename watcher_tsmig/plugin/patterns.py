@@ -79,7 +79,7 @@ def learned(
             Subject(id=vm.id, memory=vm.memory, kin=reading.kin.get(vm.id, ()))
             for vm in silent
         ],
-        [*traces, *_apart(reading.past, traces)],
+        _joined(reading.past, traces),
         reading.kin,
         prior,
     )
@@ -102,13 +102,23 @@ def learned(
     )
 
 
-def _apart(past: Sequence[Trace], traces: Sequence[Trace]) -> list[Trace]:
-    """Those of Nova's that we did not see ourselves."""
-    seen: dict[str, list[float]] = {}
+def _joined(past: Sequence[Trace], traces: Sequence[Trace]) -> list[Trace]:
+    """Ours, and those of Nova's that we did not see ourselves.
+
+    Nova's record of one of ours tells by which link it went, where nobody
+    enforced a rate.
+    """
+    of: dict[str, list[Trace]] = {}
+    for record in past:
+        of.setdefault(record.vm, []).append(record)
+    ours, seen = [], set()
     for trace in traces:
-        seen.setdefault(trace.vm, []).append(trace.at)
-    return [
-        trace
-        for trace in past
-        if all(abs(trace.at - at) > SAME for at in seen.get(trace.vm, ()))
-    ]
+        same = [
+            record
+            for record in of.get(trace.vm, ())
+            if abs(record.at - trace.at) <= SAME
+        ]
+        seen.update(same)
+        rate = trace.rate or next((record.rate for record in same), None)
+        ours.append(dataclasses.replace(trace, rate=rate))
+    return [*ours, *(record for record in past if record not in seen)]

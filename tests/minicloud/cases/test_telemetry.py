@@ -152,3 +152,17 @@ class TestTelemetry(Base):
             hosts=['compute1'], destinations=['compute2']
         )
         self.assertIn('no-destination', audit['status_message'])
+
+    def test_a_vm_that_nobody_measures_is_planned_on_its_last_move(self):
+        server = self.boot('moves')
+        assumed = []
+        for _ in range(2):
+            audit = self.operator.audit(vms=[server])
+            plan = self.operator.plan_of(audit)
+            (move,) = self.operator.moves(plan)
+            assumed.append(move['input_parameters']['assumed'])
+            self.operator.start(plan)
+            self.operator.succeeds(plan)
+        # at first there are at most others like it, of other cases
+        self.assertIn('dirtying', assumed[0])
+        self.assertNotIn('dirtying', assumed[1])
