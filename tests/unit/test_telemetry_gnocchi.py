@@ -73,6 +73,15 @@ def thing(**values):
     return types.SimpleNamespace(**values)
 
 
+def date(at):
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
+
+
+def moment(text):
+    at = datetime.datetime.fromisoformat(text)
+    return at.replace(tzinfo=datetime.UTC).timestamp()
+
+
 class SmallGnocchi:
     """gnocchiclient in front of resources and last measures by metric."""
 
@@ -86,7 +95,7 @@ class SmallGnocchi:
         self.names = True
         self.error = None
         self.resource = thing(search=self.search)
-        self.aggregates = thing(fetch=self.fetch)
+        self.api = thing(post=self.post)
         self.capabilities = thing(list=self.list)
 
     def interface(self, vm, tx, rx, *, name='tap0', start=LAST, points=3):
@@ -148,7 +157,7 @@ class SmallGnocchi:
         rows = self.rows[metric]
         return rows.get(how) if isinstance(rows, dict) else rows
 
-    def _kept(self, metric, how, granularity):
+    def _kept(self, metric, how, granularity, start):
         """Rows on the wire; None if the policy has no such thing."""
         rows = self._rows(metric, how)
         if metric.startswith('broken') or rows is None:
@@ -156,9 +165,11 @@ class SmallGnocchi:
         if granularity and granularity not in {span for _, span, _ in rows}:
             return None
         return [
-            (datetime.datetime.fromtimestamp(at, datetime.UTC), span, value)
+            [date(at), span, value]
             for at, span, value in rows
             if not granularity or span == granularity
+            # as Gnocchi does: the span that the start is in, too
+            if at + span > moment(start)
         ]
 
     def _spans(self, metric):
@@ -167,10 +178,12 @@ class SmallGnocchi:
         kept = rows.values() if isinstance(rows, dict) else [rows]
         return {span for some in kept for _, span, _ in some}
 
-    def fetch(self, operations, start, granularity):
+    def post(self, url, params, json):
+        start, granularity = params['start'], params['granularity']
+        operations = json['operations']
         self.fetches.append(len(operations) - 1)
         found = {
-            metric: {how: self._kept(metric, how, granularity)}
+            metric: {how: self._kept(metric, how, granularity, start)}
             for metric, how in operations[1:]
         }
         if not granularity and not set.intersection(
@@ -194,7 +207,7 @@ class SmallGnocchi:
                     'detail': broken if self.names else [],
                 },
             )
-        return {'measures': found}
+        return thing(json=lambda: {'measures': found})
 
 
 class Base(unittest.TestCase):
@@ -273,7 +286,7 @@ class TestTraffic(Base):
         # as many as may be wait for each other, and nobody is left over
         gate = threading.Barrier(AT_ONCE, timeout=10)
         under_way, most = [], []
-        fetch = self.server.aggregates.fetch
+        fetch = self.server.api.post
 
         def slow(*args, **given):
             under_way.append(1)
@@ -282,7 +295,7 @@ class TestTraffic(Base):
             under_way.pop()
             return fetch(*args, **given)
 
-        self.server.aggregates.fetch = slow
+        self.server.api.post = slow
         found = self.of(self.source(batch=2), *vms)
         self.assertEqual(sorted(vms), sorted(found))
         self.assertEqual(AT_ONCE, max(most))
@@ -322,7 +335,7 @@ class TestTraffic(Base):
             asked.append(args)
             raise gone
 
-        self.server.aggregates.fetch = fetch
+        self.server.api.post = fetch
         with self.assertRaises(errors.CloudError):
             self.of(self.source(batch=200), 'vm-1', 'vm-2')
         self.assertEqual(1, len(asked))

@@ -8,9 +8,7 @@ the others are asked for again, within the same time.
 """
 
 import concurrent.futures
-import datetime
 import functools
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +24,8 @@ from keystoneauth1 import exceptions as auth_errors
 
 from watcher_tsmig import errors
 from watcher_tsmig.model.history import Point
+from watcher_tsmig.telemetry import refused
+from watcher_tsmig.telemetry import rows
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.sources import Refusal
 
@@ -40,8 +40,6 @@ CLIENT_ERRORS = (
 )
 
 
-# Each of the metrics may have one, only all of them together do not
-NO_MATCH = 'No granularity match'
 # Requests under way at once: as many as a small Gnocchi has workers
 AT_ONCE = 4
 # Gnocchi's own [api] max_limit, above which it answers less than asked
@@ -146,11 +144,11 @@ class Gnocchi:
         """
         if granularity is not None and granularity == int(granularity):
             granularity = int(granularity)  # 300, not 300.0, on the wire
-        since = _moment(start).isoformat()
+        since = rows.date(start)
 
         def fetch(some: Sequence[str]) -> dict[str, list[Point]]:
             given = self._given(some, aggregation, granularity, since)
-            return {m: _of_one_span(rows, about) for m, rows in given.items()}
+            return {m: rows.points(given[m], about) for m in given}
 
         batches = _batches(sorted(set(metrics)), self._batch)
         found: dict[str, list[Point]] = {}
@@ -174,7 +172,7 @@ class Gnocchi:
         :raises errors.CloudError: Gnocchi does not answer in time
         """
         found: dict[str, list[Point]] = {}
-        refused: list[Refusal] = []
+        lacking: list[Refusal] = []
         left = list(metrics)
         # The wanted granularity alone is the smallest answer
         tries = [(aggregations[0], about), *((a, None) for a in aggregations)]
@@ -189,11 +187,11 @@ class Gnocchi:
                 start=start,
                 about=about,
             )
-            refused = self.refusals[before:]
+            lacking = self.refusals[before:]
             del self.refusals[before:]
-            left = [refusal.id for refusal in refused]
+            left = [refusal.id for refusal in lacking]
         return {m: found[m] for m in found if m not in left}, (
-            refused if left else []
+            lacking if left else []
         )
 
     def _given(
@@ -211,9 +209,9 @@ class Gnocchi:
         try:
             return self._many(metrics, aggregation, granularity, start)
         except errors.CloudError as error:
-            if not _refused(error):
+            if not refused.is_refusal(error):
                 raise
-            named = _named(error, metrics)
+            named = refused.named(error, metrics)
             for metric in named:
                 self._refuse(metric, error)
         found: dict[str, list[Any]] = {metric: [] for metric in named}
@@ -235,15 +233,18 @@ class Gnocchi:
             'metric',
             *([metric, aggregation] for metric in metrics),
         ]
-        answer = self._ask(
-            functools.partial(
-                self._client.aggregates.fetch,
-                operations,
-                start=start,
-                granularity=granularity,
+
+        def fetch() -> dict[str, Any]:
+            # Its own method for this reads each date again, of millions
+            answer = self._client.api.post(
+                'v1/aggregates',
+                params={'start': start, 'granularity': granularity},
+                json={'operations': operations},
             )
-        )
-        measures = answer['measures']
+            told: dict[str, Any] = answer.json()
+            return told
+
+        measures = self._ask(fetch)['measures']
         return {
             metric: measures.get(metric, {}).get(aggregation, [])
             for metric in metrics
@@ -252,7 +253,12 @@ class Gnocchi:
     def _refuse(self, metric: str, error: errors.CloudError) -> None:
         vm, name = self._owners.get(metric, ('', metric))
         self.refusals.append(
-            Refusal(vm=vm, metric=name, why=_cause(error.__cause__), id=metric)
+            Refusal(
+                vm=vm,
+                metric=name,
+                why=refused.cause(error.__cause__),
+                id=metric,
+            )
         )
 
     def _ask(self, call: Callable[[], T]) -> T:
@@ -282,51 +288,6 @@ def _side_by_side(
         return list(pool.map(ask, batches))
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _named(error: errors.CloudError, metrics: Sequence[str]) -> Sequence[str]:
-    """The metrics that an answer says are not given; none if it is unclear."""
-    if len(metrics) == 1:
-        return metrics
-    told = getattr(error.__cause__, 'message', None)
-    if isinstance(told, dict) and told.get('reason') == NO_MATCH:
-        return []
-    return [metric for metric in metrics if metric in str(error)]
-
-
-def _refused(error: errors.CloudError) -> bool:
-    """Gnocchi answered, and the answer is no (4xx)."""
-    code = getattr(error.__cause__, 'code', None)
-    return isinstance(code, int) and 400 <= code < 500 and code not in (401,)
-
-
-def _cause(error: BaseException | None) -> str:
-    """Gnocchi's reason without its details, which are ids."""
-    told = getattr(error, 'message', None)
-    if isinstance(told, dict):
-        told = told.get('cause') or told.get('reason')
-    return ' '.join(str(told or error).split())
-
-
-def _of_one_span(rows: list[Any], about: float) -> list[Point]:
-    measures = [
-        (when.timestamp(), float(span), float(value))
-        for when, span, value in rows
-        if value is not None and math.isfinite(value)
-    ]
-    if not measures:
-        return []
-    spans = {span for _, span, _ in measures}
-    fine = [span for span in spans if span <= about]
-    wanted = max(fine) if fine else min(spans)
-    return sorted(m for m in measures if m[1] == wanted)
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    # without an offset, which a query string would carry as a blank
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(
-        tzinfo=None
-    )
 
 
 def _batches(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
