@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from watcher_tsmig.model.history import Point
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
+from watcher_tsmig.telemetry.settings import NEWEST
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.units import from_mib
-
-# Measures of each span that are used: with a half-life of some three
-# intervals, older ones would hardly count.
-NEWEST = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

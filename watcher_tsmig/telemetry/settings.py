@@ -14,6 +14,9 @@ from watcher_tsmig.agent.spool import NONZERO
 
 # Of all counters together that an audit asks for: some 50 MB of JSON
 SAMPLES = 1e6
+# Measures of each gauge that are used: with a half-life of some three
+# intervals, older ones would hardly count
+NEWEST = 6
 # Of which Prometheus makes the names of metrics and of labels
 NAME = re.compile(r'[0-9A-Za-z_:]*')
 LABEL = re.compile(r'[A-Za-z_][0-9A-Za-z_]*')

@@ -119,6 +119,9 @@ class Source(Protocol):
     ) -> Mapping[str, Mapping[str, Sequence[Point]]]:
         """Measures of the metrics of each VM, up to `dirty_age` old.
 
+        Of each metric the newest `settings.NEWEST` are used; older ones
+        need not be told.
+
         :param names: as Ceilometer names them
         """
 

@@ -19,6 +19,7 @@ from watcher_tsmig.model.history import Point
 from watcher_tsmig.telemetry import counters
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.settings import NEWEST
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources import Reach
@@ -129,7 +130,7 @@ class GnocchiSource:
     ) -> Mapping[str, Mapping[str, Sequence[Point]]]:
         """Measures of the metrics of each VM's instance resource."""
         instances = self._instances(vms)
-        measures = self._gnocchi.measures(
+        measures = self._gnocchi.newest(
             [
                 metrics[name]
                 for metrics in instances.values()
@@ -137,8 +138,9 @@ class GnocchiSource:
                 if metrics.get(name)
             ],
             GAUGE,
-            granularity=None,
+            NEWEST,
             start=now - self._settings.dirty_age,
+            now=now,
         )
         return {
             vm: {
