@@ -21,8 +21,9 @@ from benchmarks.lab_records import Recorded
 from benchmarks.lab_records import Samples
 from watcher_tsmig.agent.spool import DIRTY_SPANS
 from watcher_tsmig.forecast import fit
+from watcher_tsmig.forecast import noise
+from watcher_tsmig.forecast.learning import learn
 from watcher_tsmig.forecast.pattern import Pattern
-from watcher_tsmig.forecast.pattern import learn
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.units import MIB
@@ -121,7 +122,7 @@ def _repeated(
     """
     for seconds, dirtied in spans:
         seen = Observation(at=0.0, seconds=seconds, dirtied=dirtied, kind=kind)
-        off = 0.0 if first else seen.deviation(recorded.memory)
+        off = 0.0 if first else noise.of_one(seen, recorded.memory)
         yield seconds, dirtied, off * random.standard_normal()
 
 

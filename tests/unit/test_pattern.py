@@ -9,14 +9,15 @@ import testtools
 from watcher_tsmig import errors
 from watcher_tsmig.forecast import Bracket
 from watcher_tsmig.forecast import fit
+from watcher_tsmig.forecast import noise
 from watcher_tsmig.forecast.curves import towards_zero
-from watcher_tsmig.forecast.pattern import Manner
+from watcher_tsmig.forecast.learning import Manner
+from watcher_tsmig.forecast.learning import learn
 from watcher_tsmig.forecast.pattern import Pattern
 from watcher_tsmig.forecast.pattern import band
-from watcher_tsmig.forecast.pattern import concave
 from watcher_tsmig.forecast.pattern import hot_set
-from watcher_tsmig.forecast.pattern import learn
 from watcher_tsmig.forecast.pattern import writable_working_set
+from watcher_tsmig.forecast.regression import concave
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
@@ -38,6 +39,10 @@ def seen(at, *horizons, times=1.0, **values):
     ]
 
 
+def deviation(one):
+    return noise.of_one(one, MEMORY)
+
+
 def value(pattern, seconds, bracket=Bracket.EXPECTED):
     return float(band([pattern]).at(np.array([seconds]), bracket)[0])
 
@@ -45,9 +50,11 @@ def value(pattern, seconds, bracket=Bracket.EXPECTED):
 class TestObservation(testtools.TestCase):
     def test_a_cut_rate_is_given_half_a_mib_per_second_back(self):
         cut = Observation(at=0.0, seconds=8.0, dirtied=MIB, truncated=True)
-        self.assertEqual(5 * MIB, cut.middle)
+        lost = noise.lost(np.array([8.0]), np.array([True]))
+        middle = noise.middle(np.array([MIB]), lost)
+        self.assertEqual([5 * MIB], middle.tolist())
         whole = Observation(at=0.0, seconds=8.0, dirtied=5 * MIB)
-        self.assertGreater(cut.deviation(MEMORY), whole.deviation(MEMORY))
+        self.assertGreater(deviation(cut), deviation(whole))
 
     def test_sampling_is_as_rough_as_its_number_of_pages(self):
         # 8 GiB, a tenth dirtied, 512 pages per GiB: 38 MiB
@@ -55,16 +62,14 @@ class TestObservation(testtools.TestCase):
             at=0.0, seconds=4.0, dirtied=MEMORY / 10, kind=Kind.SAMPLING
         )
         counted = Observation(at=0.0, seconds=4.0, dirtied=MEMORY / 10)
-        own = math.sqrt(
-            sampled.deviation(MEMORY) ** 2 - counted.deviation(MEMORY) ** 2
-        )
+        own = math.sqrt(deviation(sampled) ** 2 - deviation(counted) ** 2)
         self.assertAlmostEqual(38.4 * MIB, own, delta=0.5 * MIB)
 
     def test_a_quiet_vm_is_not_exactly_known_by_sampling(self):
         quiet = Observation(
             at=0.0, seconds=1.0, dirtied=0.0, kind=Kind.SAMPLING
         )
-        self.assertGreater(quiet.deviation(MEMORY), MIB)
+        self.assertGreater(deviation(quiet), MIB)
 
     def test_what_cannot_be_is_named(self):
         for field, wrong in (

@@ -8,16 +8,16 @@ measured comes first, then what migrations showed.
 import dataclasses
 from collections.abc import Sequence
 
-from watcher_tsmig.forecast import pattern
+from watcher_tsmig.forecast import learning
 from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.forecast.experience import Subject
 from watcher_tsmig.forecast.experience import working_sets
-from watcher_tsmig.model import Vm
+from watcher_tsmig.forecast.measured import Measured
+from watcher_tsmig.forecast.pattern import Pattern
 from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry import Reading
-from watcher_tsmig.telemetry.dirty import Writing
 
 # Nova's record of a migration that we have counters of ends so near to it, s.
 SAME = 300.0
@@ -28,18 +28,19 @@ def applied(reading: Reading, now: float) -> Reading:
 
     :param now: seconds since the epoch; measurements age until then
     """
-    changed = 0
-    vms: list[Vm] = []
-    for vm in reading.cloud.vms:
-        writing = reading.writing.get(vm.id)
-        if writing is not None:
-            found = _learned(writing, vm.memory, now)
-            changed += bool(found.changes)
-            working_set = dataclasses.replace(
-                found.working_set(), source=writing.source
-            )
-            vm = dataclasses.replace(vm, working_set=working_set)
-        vms.append(vm)
+    found = _learned(reading, now)
+    vms = tuple(
+        dataclasses.replace(
+            vm,
+            working_set=found[vm.id].working_set(
+                reading.writing[vm.id].source
+            ),
+        )
+        if vm.id in found
+        else vm
+        for vm in reading.cloud.vms
+    )
+    changed = sum(pattern.changes > 0 for pattern in found.values())
     notes = reading.notes
     if changed:
         notes = (
@@ -49,15 +50,24 @@ def applied(reading: Reading, now: float) -> Reading:
         )
     return dataclasses.replace(
         reading,
-        cloud=dataclasses.replace(reading.cloud, vms=tuple(vms)),
+        cloud=dataclasses.replace(reading.cloud, vms=vms),
         notes=notes,
     )
 
 
-def _learned(writing: Writing, memory: float, now: float) -> pattern.Pattern:
-    return pattern.learn(
-        writing.observations, writing.resident, memory, now=now
-    )
+def _learned(reading: Reading, now: float) -> dict[str, Pattern]:
+    """The pattern of each VM that somebody measured, by its id."""
+    measured = {
+        vm.id: Measured(
+            observations=writing.observations,
+            resident=writing.resident,
+            memory=vm.memory,
+        )
+        for vm in reading.cloud.vms
+        if (writing := reading.writing.get(vm.id)) is not None
+    }
+    found = learning.patterns(list(measured.values()), now=now)
+    return dict(zip(measured, found, strict=True))
 
 
 def learned(
