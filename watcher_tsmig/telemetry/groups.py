@@ -33,10 +33,11 @@ def read_groups(
     except errors.CloudError as error:
         notes.append(f'server groups are not minded: {brief(error)}')
         return ()
+    known = frozenset(vms)
     found = [
         group
         for which in shown
-        if set(which.member_ids or ()) & set(vms)
+        if not known.isdisjoint(which.member_ids or ())
         and (group := _group(which, notes)) is not None
     ]
     return tuple(sorted(found, key=lambda group: group.id))

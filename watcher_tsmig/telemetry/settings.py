@@ -5,7 +5,10 @@ said by the options of the plugin, which fill this value.
 """
 
 import dataclasses
+import functools
 import re
+import types
+from collections.abc import Mapping
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.spool import DIRTY
@@ -108,9 +111,17 @@ class Settings:
         least = max(self.history, self.traffic_age + self.granularity)
         return max(min(self.window, afford), least)
 
-    def dirty_metrics(self) -> dict[str, float]:
+    def dirty_metrics(self) -> Mapping[str, float]:
         """Name of each metric of dirtied memory, and its seconds."""
-        return {
-            self.dirty_metric.replace('{seconds}', str(span)): float(span)
-            for span in sorted(set(self.dirty_spans))
+        return _spelled(self.dirty_metric, self.dirty_spans)
+
+
+@functools.lru_cache(16)
+def _spelled(metric: str, spans: tuple[int, ...]) -> Mapping[str, float]:
+    # asked for once for each VM of a large cloud
+    return types.MappingProxyType(
+        {
+            metric.replace('{seconds}', str(span)): float(span)
+            for span in sorted(set(spans))
         }
+    )
