@@ -13,7 +13,9 @@ import math
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Mapping
 
 from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
@@ -100,6 +102,26 @@ def _vm_state(vm: Vm) -> str:
     return 'active' if vm.state in ('busy', 'other') else vm.state
 
 
+@dataclasses.dataclass(slots=True)
+class Holding:
+    """The servers of one host.
+
+    :ivar here: that Nova places on it
+    :ivar claiming: that have claimed room on it, arrivals included
+    """
+
+    here: list[Server] = dataclasses.field(default_factory=list)
+    claiming: list[Server] = dataclasses.field(default_factory=list)
+
+    @property
+    def used(self) -> tuple[float, float]:
+        """Memory (bytes) and vCPUs claimed."""
+        return (
+            sum(s.vm.memory for s in self.claiming),
+            sum(s.vm.vcpus for s in self.claiming),
+        )
+
+
 class SimCloud:
     """A cloud that lives; every use is inside `with sim.at_now()`."""
 
@@ -173,13 +195,18 @@ class SimCloud:
         """The servers that Nova places on a host."""
         return [s for s in self.servers.values() if s.host == host]
 
+    def holding(self) -> Mapping[str, Holding]:
+        """What each host has, for who asks about many of them."""
+        found: dict[str, Holding] = defaultdict(Holding)
+        for server in self.servers.values():
+            found[server.host].here.append(server)
+            for host in {server.host, self._heading(server)} - {None}:
+                found[host].claiming.append(server)
+        return found
+
     def used(self, host: str) -> tuple[float, float]:
         """Memory (bytes) and vCPUs claimed on a host, arrivals included."""
-        here = self._claiming(host)
-        return (
-            sum(s.vm.memory for s in here),
-            sum(s.vm.vcpus for s in here),
-        )
+        return Holding(claiming=self._claiming(host)).used
 
     def used_disk(self, host: str) -> float:
         """Local disk (bytes) claimed on a host, arrivals included."""

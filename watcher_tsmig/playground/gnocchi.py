@@ -7,9 +7,12 @@ metrics. Nothing can be stored here.
 
 import calendar
 import datetime
+import functools
 import http
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +33,7 @@ from watcher_tsmig.playground.nova_common import page
 #: the granularities that are served; none asks for all of them
 KNOWN = (None, str(GRANULARITY), f'{GRANULARITY}.0')
 POINTS = 24  # two hours of history
+DATES = 1024  # that are kept, as text and as numbers
 STALE = 4 * 3600
 TEXT = {'type': 'string', 'required': False}
 TYPES: dict[str, dict[str, object]] = {
@@ -62,6 +66,9 @@ class Gnocchi(web.App):
             for resource in metrics.resources(server.vm, server.number)
         ]
         self._by_id = {r.id: r for r in sorted(found, key=lambda r: r.id)}
+        self._by_vm: dict[str, list[Resource]] = defaultdict(list)
+        for resource in found:
+            self._by_vm[resource.vm].append(resource)
         self._by_metric = {
             m.id: (r, m) for r in found for m in r.metrics.values()
         }
@@ -124,12 +131,24 @@ class Gnocchi(web.App):
     def _state(self, resource: Resource) -> Metrics:
         return self._sim.metrics[resource.vm]
 
-    def _resources(self, kind: str) -> list[Resource]:
+    def _resources(
+        self, kind: str, ids: Iterable[str] | None = None
+    ) -> list[Resource]:
+        """Those of a type, by id.
+
+        :param ids: of them or of their VMs; None: all
+        """
         if kind not in TYPES:
             raise web.HttpError(404, f'Resource type {kind} does not exist')
+        some = self._by_id
+        if ids is not None:
+            # so that a search of many does not look at all, each time
+            named = {i: some[i] for i in ids if i in some}
+            named |= {r.id: r for i in ids for r in self._by_vm.get(i, ())}
+            some = dict(sorted(named.items()))
         return [
             r
-            for r in self._by_id.values()
+            for r in some.values()
             if kind in ('generic', r.type)
             and self._state(r) is not Metrics.GONE
         ]
@@ -173,12 +192,7 @@ class Gnocchi(web.App):
         query = request.json() if request.body.strip() else {}
         ids = queries.ids(query)
         with self._sim.at_now():
-            found = [
-                self._show(r)
-                for r in self._resources(kind)
-                # so that a search of many does not show all, each time
-                if ids is None or {r.id, r.vm} & ids
-            ]
+            found = [self._show(r) for r in self._resources(kind, ids)]
         return self._listing(
             request, [r for r in found if queries.matches(query, r)]
         )
@@ -309,10 +323,12 @@ def _number(text: str | None) -> float:
         raise web.HttpError(400, f'{text!r} is not a timespan') from e
 
 
+@functools.lru_cache(DATES)
 def _text(at: float) -> str:
     return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
 
 
+@functools.lru_cache(DATES)
 def _instant(text: str | None, default: float) -> float:
     """A date of a query; without a zone it is UTC."""
     if text is None:

@@ -79,8 +79,9 @@ class Hosts:
                 found, links = common.page(
                     request, found, lambda s: s.hypervisor
                 )
+            holding, servers = sim.holding(), request.flag('with_servers')
             shown = [
-                views.hypervisor(sim, s, version, request.flag('with_servers'))
+                views.hypervisor(s, holding[s.host.name], version, servers)
                 for s in found
             ]
         if not request.path.endswith('/detail'):
@@ -98,7 +99,8 @@ class Hosts:
             for service in sim.services.values():
                 if node_id in (service.hypervisor, str(service.number)):
                     servers = request.flag('with_servers')
-                    body = views.hypervisor(sim, service, version, servers)
+                    holding = sim.holding()[service.host.name]
+                    body = views.hypervisor(service, holding, version, servers)
                     return web.Response(200, {'hypervisor': body})
         raise web.HttpError(404, f'Hypervisor {node_id} could not be found.')
 

@@ -12,6 +12,7 @@ from watcher_tsmig import units
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.playground import records
+from watcher_tsmig.playground.cloud import Holding
 from watcher_tsmig.playground.cloud import Service
 from watcher_tsmig.playground.cloud import SimCloud
 from watcher_tsmig.playground.cloud import identify
@@ -207,7 +208,7 @@ def service(which: Service, version: Version, now: str) -> Json:
 
 
 def hypervisor(
-    sim: SimCloud, which: Service, version: Version, servers: bool
+    which: Service, holding: Holding, version: Version, servers: bool
 ) -> Json:
     """A hypervisor in detail; from 2.88 on its sizes are Placement's."""
     modern = version >= (2, 53)
@@ -225,9 +226,9 @@ def hypervisor(
             'disabled_reason': which.reason,
         },
     }
-    here = sim.servers_on(which.host.name)
+    here = holding.here
     if version < (2, 88):
-        memory, vcpus = sim.used(which.host.name)
+        memory, vcpus = holding.used
         total = int(which.host.memory // units.MIB)
         disk = host_disk_gb(which.host)
         used = sum(map(disk_gb, here))
