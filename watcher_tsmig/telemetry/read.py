@@ -17,6 +17,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.model.trace import Trace
+from watcher_tsmig.telemetry import bulk
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import Compute
@@ -71,6 +72,7 @@ class Measured:
     loads: dict[str, VmLoad] = dataclasses.field(default_factory=dict)
 
 
+@bulk.seldom_collected()
 def read_cloud(
     model: Model,
     compute: Compute,
