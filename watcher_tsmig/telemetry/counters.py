@@ -8,12 +8,18 @@ shrinks is left out, and so are the spans around it, which hold samples of
 both or of a part of their time.
 """
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from watcher_tsmig.model.history import Point
+
+FloatArray = npt.NDArray[np.float64]
 
 # s after the end of a span until its last sample has been worked in
 LAG = 60.0
@@ -128,17 +134,83 @@ def on_grid(
     for stretch in _stretches(grew):
         edges = np.array([stretch[0][0], *(at + d for at, d, _ in stretch)])
         total = np.cumsum([0.0, *(d * rate for _, d, rate in stretch)])
-        # A grid that shares the data's edges must not lose one to rounding
-        slack = 1e-6 * span
-        first = np.ceil((edges[0] - phase - slack) / span)
-        last = np.floor((edges[-1] - phase + slack) / span)
-        grid = np.arange(first, last + 1) * span + phase
-        sums = np.diff(np.interp(grid, edges, total))
-        out += [
-            (float(at), span, float(grown) / span)
-            for at, grown in zip(grid, sums, strict=False)
-        ]
+        begins, (rates,) = _spread(edges, total[None], span, phase)
+        out += zip(begins, itertools.repeat(span), rates, strict=False)
     return tuple(out)
+
+
+def rates(
+    told: Mapping[str, Sequence[Point]],
+    now: float,
+    span: float,
+    phase: float = 0.0,
+) -> dict[str, tuple[Point, ...]]:
+    """What each counter grew, as `growth` of what is `whole`, `on_grid`.
+
+    Counters that were sampled into the same spans, as all of a cloud are,
+    and did not start anew are one calculation.
+
+    :param told: by counter, oldest first
+    """
+    counters = {name: whole(points, now) for name, points in told.items()}
+    alike: dict[tuple[tuple[float, float], ...], list[str]] = defaultdict(list)
+    for name, points in counters.items():
+        alike[tuple((at, d) for at, d, _ in points)].append(name)
+    found: dict[str, tuple[Point, ...]] = {}
+    for spans, names in alike.items():
+        values = np.array([[v for _, _, v in counters[n]] for n in names])
+        steady = (np.diff(values, axis=1) >= 0).all(axis=1)
+        some = [n for n, one in zip(names, steady, strict=True) if one]
+        if len(set(spans)) == len(spans) > 1 and some:
+            found |= _grown(some, spans, values[steady], span, phase)
+    return {
+        name: found[name]
+        if name in found
+        else on_grid(growth(points), span, phase)
+        for name, points in counters.items()
+    }
+
+
+def _grown(
+    names: Sequence[str],
+    spans: Sequence[tuple[float, float]],
+    values: FloatArray,
+    span: float,
+    phase: float,
+) -> dict[str, tuple[Point, ...]]:
+    """`growth` on the grid, of counters that never shrank; (n, p) values."""
+    middles = np.array([at + d / 2 for at, d in spans])
+    if spans[0][1] and len(spans) > 2:
+        # the first span may hold the counters' beginning
+        middles, values = middles[1:], values[:, 1:]
+    total = values - values[:, :1]
+    begins, rates = _spread(middles, total, span, phase)
+    return {
+        name: tuple(zip(begins, itertools.repeat(span), row, strict=False))
+        for name, row in zip(names, rates, strict=True)
+    }
+
+
+def _spread(
+    edges: FloatArray, total: FloatArray, span: float, phase: float
+) -> tuple[list[float], list[list[float]]]:
+    """Growth per second in the spans of a grid.
+
+    :param edges: shape (p,), s, rising
+    :param total: shape (n, p), grown until each edge
+    :returns: begins of the g spans that are covered wholly, and n rows of g
+    """
+    # A grid that shares the data's edges must not lose one to rounding
+    slack = 1e-6 * span
+    first = np.ceil((edges[0] - phase - slack) / span)
+    last = np.floor((edges[-1] - phase + slack) / span)
+    grid = np.arange(first, last + 1) * span + phase
+    before = np.searchsorted(edges[1:-1], grid, side='right')
+    share = (grid - edges[before]) / (edges[before + 1] - edges[before])
+    share = np.clip(share, 0.0, 1.0)
+    at = total[:, before] * (1 - share) + total[:, before + 1] * share
+    grown: list[list[float]] = (np.diff(at, axis=1) / span).tolist()
+    return grid[:-1].tolist(), grown
 
 
 def _stretches(grew: Sequence[Point]) -> Iterator[list[Point]]:

@@ -175,16 +175,15 @@ class GnocchiSource:
         told, refused = self._gnocchi.first_of(
             metrics, CUMULATIVE, about=span, start=start
         )
-        grew = {
-            metric: counters.growth(counters.whole(rows, now))
-            for metric, rows in told.items()
-        }
+        found = counters.rates(told, now, span, span / 2)
         if refused:
-            grew |= self._per_sample(refused, start, now)
-        return {
-            metric: counters.on_grid(points, span, span / 2)
-            for metric, points in grew.items()
-        }
+            found |= {
+                metric: counters.on_grid(points, span, span / 2)
+                for metric, points in self._per_sample(
+                    refused, start, now
+                ).items()
+            }
+        return found
 
     def _per_sample(
         self, refused: Sequence[Refusal], start: float, now: float
