@@ -40,18 +40,12 @@ class Observation:
     truncated: bool = False
 
     def __post_init__(self) -> None:
-        checks = (
-            ('at', math.isfinite(self.at), 'is not finite'),
-            (
-                'seconds',
-                0 < self.seconds < math.inf,
-                'is not a span above 0 s',
-            ),
-            ('dirtied', 0 <= self.dirtied < math.inf, 'is not a size'),
-        )
-        for field, good, message in checks:
-            if not good:
-                raise errors.InputError(message, field)
+        if not math.isfinite(self.at):
+            raise errors.InputError('is not finite', 'at')
+        if not 0 < self.seconds < math.inf:
+            raise errors.InputError('is not a span above 0 s', 'seconds')
+        if not 0 <= self.dirtied < math.inf:
+            raise errors.InputError('is not a size', 'dirtied')
 
 
 class Basis(enum.StrEnum):

@@ -18,11 +18,13 @@ from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry import Reading
+from watcher_tsmig.telemetry import bulk
 
 # Nova's record of a migration that we have counters of ends so near to it, s.
 SAME = 300.0
 
 
+@bulk.seldom_collected()
 def applied(reading: Reading, now: float) -> Reading:
     """The reading with the working sets that its measurements give.
 
