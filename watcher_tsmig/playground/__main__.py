@@ -12,6 +12,7 @@ if '--without-watcher' not in sys.argv:
     releases.patch()
 
 import argparse
+import gc
 import os
 import pathlib
 import select
@@ -129,6 +130,8 @@ def _end_with_input(ended: threading.Event) -> None:
 def _run(arguments: argparse.Namespace, ended: threading.Event) -> None:
     ready: pathlib.Path | None = arguments.ready_file
     with Playground(_settings(arguments)) as playground:
+        # the cloud stays as long as the process: no need to look at it again
+        gc.freeze()
         if ready:
             playground.announce(ready)
         variables = ' '.join(

@@ -200,8 +200,10 @@ class SimCloud:
         found: dict[str, Holding] = defaultdict(Holding)
         for server in self.servers.values():
             found[server.host].here.append(server)
-            for host in {server.host, self._heading(server)} - {None}:
-                found[host].claiming.append(server)
+            found[server.host].claiming.append(server)
+            to = self._heading(server) if self._moves(server) else None
+            if to not in (None, server.host):
+                found[to].claiming.append(server)
         return found
 
     def used(self, host: str) -> tuple[float, float]:
@@ -216,8 +218,15 @@ class SimCloud:
         return [
             s
             for s in self.servers.values()
-            if host in (s.host, self._heading(s))
+            if s.host == host or (self._moves(s) and self._heading(s) == host)
         ]
+
+    def _moves(self, server: Server) -> bool:
+        """Whether it may be heading for another host."""
+        pending = self.migrations.pending
+        return server.task_state is not None or (
+            bool(pending) and server.vm.id in pending
+        )
 
     def _extra_specs(self, vm: Vm) -> dict[str, str]:
         if vm.allowed is None:
