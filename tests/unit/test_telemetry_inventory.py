@@ -147,7 +147,7 @@ class SmallCompute:
         first = int(base_path.partition('?offset=')[2])
         return iter(self._groups[first : first + 2])
 
-    def migrations(self):
+    def migrations(self, **query):
         return self._migrations
 
     def server_migrations(self, vm):
