@@ -17,31 +17,22 @@ from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Vm
-from watcher_tsmig.model.cloud import LIVE
-from watcher_tsmig.model.cloud import STATES
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.agents import careful
 from watcher_tsmig.telemetry.agents import read_agents
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
-from watcher_tsmig.telemetry.clients import Instance
 from watcher_tsmig.telemetry.clients import Model
 from watcher_tsmig.telemetry.clients import Node
 from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.clients import Server
 from watcher_tsmig.telemetry.clients import Service
-from watcher_tsmig.telemetry.declarations import POST_COPY
 from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
-from watcher_tsmig.telemetry.declarations import flag
 from watcher_tsmig.telemetry.declarations import links_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
-from watcher_tsmig.telemetry.devices import pre_copy_only
-from watcher_tsmig.telemetry.devices import refused
-from watcher_tsmig.telemetry.disks import local_disk
-from watcher_tsmig.telemetry.disks import local_disks
 from watcher_tsmig.telemetry.disks import read_images
 from watcher_tsmig.telemetry.groups import read_groups
 from watcher_tsmig.telemetry.kin import kin_of
@@ -49,14 +40,10 @@ from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.room import without_held
 from watcher_tsmig.telemetry.servers import read_servers
 from watcher_tsmig.telemetry.traits import read_traits
+from watcher_tsmig.telemetry.vms import Known
+from watcher_tsmig.telemetry.vms import vms_of
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
-
-# Metadata that owners set on their servers, besides POST_COPY
-SLA = 'tsmig:sla'
-# Since then a server's pinned zone is shown, as None where it has none
-PINNED_SINCE = (2, 96)
-MIB_PER_GIB = 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +111,7 @@ def read_inventory(
         {uuid: name for name, uuid in node_ids.items()},
         notes,
     )
-    known = _Known(
+    known = Known(
         hosts=hosts,
         instances=model.get_all_instances(),
         destinations=Destinations(aggregates, hosts, traits),
@@ -132,7 +119,7 @@ def read_inventory(
         keep_zone=keep_zone,
         images=read_images(compute, _local(servers, hosts), notes),
     )
-    vms = _vms(servers, known, notes)
+    vms = vms_of(servers, known, notes)
     passages = read_passages(compute, hosts, _at_rest(vms), notes)
     hosts = without_held(hosts, vms, passages, placement, node_ids, notes)
     return Inventory(
@@ -229,108 +216,3 @@ def _disk_of_host(node: Node) -> float | None:
     if not getattr(node, 'disk', None):
         return None
     return max(float(node.disk_gb_capacity) * GIB, 0.0)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """What is known before a VM is looked at."""
-
-    hosts: Mapping[str, Host]
-    instances: Mapping[str, Instance]
-    destinations: Destinations
-    scoped: bool
-    keep_zone: bool
-    images: Mapping[str, float]
-
-
-def _vms(
-    servers: Iterable[Server], known: _Known, notes: list[str]
-) -> list[Vm]:
-    vms = []
-    for server in servers:
-        instance = known.instances.get(server.id)
-        memory, vcpus = _size(server, instance)
-        if not memory:
-            notes.append(f'{server.name}: its size is unknown, it is ignored')
-            continue
-        excluded = known.scoped
-        if instance is not None:
-            excluded = bool(instance.watcher_exclude)
-        elif known.scoped:
-            notes.append(f'{server.name}: too new for Watcher, left alone')
-        metadata, name = server.metadata or {}, server.name or server.id
-        local = known.hosts[server.compute_host].disk is not None
-        vms.append(
-            Vm(
-                id=server.id,
-                name=name,
-                host=server.compute_host,
-                memory=memory,
-                vcpus=vcpus,
-                post_copy=flag(metadata, POST_COPY, name, notes) is not False
-                and pre_copy_only(server) is None,
-                active=_state(server) in LIVE,
-                state=_state(server),
-                locked=bool(server.is_locked),
-                excluded=excluded,
-                disk=local_disk(server, known.images) if local else 0.0,
-                disks=local_disks(server, known.images) if local else (),
-                zone=_zone(server, known.keep_zone),
-                allowed=known.destinations.allowed(server),
-                sla=_sla(metadata, name, notes),
-                refused=refused(server),
-            )
-        )
-    return vms
-
-
-def _state(server: Server) -> str:
-    """One of the model's states."""
-    state = str(server.vm_state).lower()
-    # a VM in ERROR may keep the task that it failed in
-    if state == 'error' or not server.task_state:
-        return state if state in STATES else 'other'
-    return 'busy'
-
-
-def _size(server: Server, instance: Instance | None) -> tuple[float, float]:
-    """Memory in bytes and vCPUs; zeros where nobody knows."""
-    flavor = server.flavor
-    memory = getattr(flavor, 'ram', None)
-    vcpus = getattr(flavor, 'vcpus', None)
-    if memory is None and instance is not None:
-        # an API below 2.47 names the flavor without its numbers
-        memory, vcpus = instance.memory, instance.vcpus
-    return from_mib(float(memory or 0)), float(vcpus or 0)
-
-
-def _zone(server: Server, keep: bool) -> str | None:
-    """The zone that the server must stay in.
-
-    Its owner asked for one, or Nova's default_schedule_zone did. Before
-    2.96 Nova shows only where the server is, not whether it must be there.
-    """
-    pinned = getattr(server, 'pinned_availability_zone', None)
-    if pinned or _version(server) >= PINNED_SINCE:
-        return pinned or None
-    zone = getattr(server, 'availability_zone', None)
-    return zone or None if keep else None
-
-
-def _version(server: Server) -> tuple[int, ...]:
-    """The microversion that the server was read with; empty if unknown."""
-    text = getattr(server, 'microversion', None) or ''
-    parts = str(text).split('.')
-    return tuple(int(p) for p in parts) if all(map(str.isdigit, parts)) else ()
-
-
-def _sla(
-    metadata: Mapping[str, str], where: str, notes: list[str]
-) -> str | None:
-    text = metadata.get(SLA)
-    if text is None:
-        return None
-    name = str(text).strip()
-    if not name:
-        notes.append(f'{where}: {SLA} is empty and is ignored')
-    return name or None
