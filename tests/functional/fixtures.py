@@ -177,7 +177,7 @@ class Playground(fixtures.Fixture):
         self.session.post(f'{self.control_url}/hosts/{name}', json=changes)
 
     def change_service(self, kind, **changes):
-        """Cause trouble for a service: compute, placement, metric, image."""
+        """Cause trouble for a service, by its type in the catalogue."""
         self.session.post(f'{self.control_url}/services/{kind}', json=changes)
 
 

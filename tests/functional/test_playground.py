@@ -30,13 +30,14 @@ class TestIdentity(fixtures.SharedPlayground):
         self.assertRaises(ksa_exceptions.Unauthorized, session.get_token)
 
     def test_a_made_up_token_is_refused_by_every_service(self):
-        for kind in ('compute', 'placement', 'metric', 'image'):
+        for kind in ('compute', 'placement', 'metric', 'image', 'network'):
             url = self.playground.session.get_endpoint(service_type=kind)
             path = {
                 'compute': '/servers/detail',
                 'placement': '/resource_providers',
                 'metric': '/v1/resource/generic',
                 'image': '/v2/images/any',
+                'network': '/v2.0/ports',
             }[kind]
             answer = self.playground.session.get(
                 url + path,

@@ -22,6 +22,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.playground import bonds
+from watcher_tsmig.playground import having
 from watcher_tsmig.playground.clock import Clock
 from watcher_tsmig.playground.mishaps import Mishaps
 from watcher_tsmig.playground.records import Fault
@@ -275,6 +276,7 @@ class SimCloud:
                 f"Cannot 'os-migrateLive' instance {server.vm.id} while it "
                 f'is in {kind} {state}',
             )
+        having.check(server)
         if destination is not None and destination not in self.services:
             raise HttpError(
                 400, f'Compute host {destination} could not be found.'

@@ -11,6 +11,7 @@ from typing import Any
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Speeds
+from watcher_tsmig.playground import having
 from watcher_tsmig.playground import records
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import Metrics
@@ -105,6 +106,14 @@ class Control(web.App):
             'writing': _writing,
             'locked': _locked,
             'active': _active,
+            'ports': lambda sim, server, v: having.set_ports(server, v),
+            'shares': lambda sim, server, v: having.set_shares(server, v),
+            'properties': lambda sim, server, v: having.set_properties(
+                server, v
+            ),
+            'extra_specs': lambda sim, server, v: having.set_extra_specs(
+                server, v
+            ),
             'repaired': lambda sim, server, _: sim.migrations.repair(server),
             'deleted': lambda sim, server, _: sim.delete(server),
             'host': lambda sim, server, host: sim.teleport(server, str(host)),

@@ -1,7 +1,8 @@
-"""Glance as far as the size of a server's root disk needs it.
+"""Glance as far as a server's root disk and its devices need it.
 
-An image for each size of root disk that a flavor leaves to it, derived from
-the simulated cloud, and one for all others.
+An image for each size of root disk that a flavor leaves to it and for all
+properties that the control service gave a server's, derived from the
+simulated cloud, and one for all others.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from watcher_tsmig.playground import nova_common as common
 from watcher_tsmig.playground import nova_views
 from watcher_tsmig.playground import web
 from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.records import Server
 
 VERSIONS = ('v2.16', 'v2.0')
 # Bytes of a file that is much smaller than its disk, as of a cloud image.
@@ -51,10 +53,10 @@ class Glance(web.App):
         return web.Response(300, {'versions': shown})
 
     def _images(self, request: web.Request) -> web.Response:
-        sizes = self._sizes()
-        page, links = common.page(request, list(sizes), str)
+        found = self._found()
+        page, links = common.page(request, list(found), str)
         body = {
-            'images': [_shown(image, sizes[image]) for image in page],
+            'images': [_shown(found[image]) for image in page],
             'schema': '/v2/schemas/images',
             'first': '/v2/images',
         }
@@ -63,23 +65,22 @@ class Glance(web.App):
         return web.Response(200, body)
 
     def _image(self, request: web.Request, image: str) -> web.Response:
-        sizes = self._sizes()
-        if image not in sizes:
+        found = self._found()
+        if image not in found:
             raise web.HttpError(404, f'No image found with ID {image}')
-        return web.Response(200, _shown(image, sizes[image]))
+        return web.Response(200, _shown(found[image]))
 
-    def _sizes(self) -> dict[str, float]:
-        """Bytes of the disk that each image makes, by id."""
+    def _found(self) -> dict[str, Server]:
+        """A server that boots from each image, by the image's id."""
         with self._sim.at_now() as sim:
-            return {
-                nova_views.image_id(s): nova_views.image_size(s)
-                for s in sim.servers.values()
-            }
+            return {nova_views.image_id(s): s for s in sim.servers.values()}
 
 
-def _shown(image: str, size: float) -> dict[str, Any]:
+def _shown(server: Server) -> dict[str, Any]:
+    size = nova_views.image_size(server)
     return {
-        'id': image,
+        **server.properties,
+        'id': nova_views.image_id(server),
         'name': 'demo',
         'status': 'active',
         'visibility': 'public',

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from watcher_tsmig.playground import having
 from watcher_tsmig.playground import nova_actions
 from watcher_tsmig.playground import nova_common as common
 from watcher_tsmig.playground import nova_groups
@@ -52,6 +53,7 @@ class Nova(common.NovaApp):
             route('GET', moves + '/{number}', self._server_migration),
             route('POST', moves + '/{number}/action', self._force_complete),
             route('DELETE', moves + '/{number}', self._abort),
+            route('GET', one + '/shares', self._shares),
             route('GET', v + '/os-migrations', self._migrations),
             *self._hosts.routes(),
             *self._groups.routes(),
@@ -128,6 +130,12 @@ class Nova(common.NovaApp):
             else:
                 raise web.HttpError(400, f'There is no such action: {name}')
         return web.Response(202)
+
+    def _shares(self, request: web.Request, server_id: str) -> web.Response:
+        common.since(request, (2, 97))
+        with self._sim.at_now() as sim:
+            shown = having.shares(sim.server(server_id))
+        return web.Response(200, {'shares': shown})
 
     # -- migrations
 

@@ -93,7 +93,7 @@ def server(sim: SimCloud, which: Server, version: Version) -> Json:
         'user_id': OWNER,
         'metadata': _metadata(which.vm),
         'hostId': hashlib.sha224(which.host.encode()).hexdigest(),
-        'image': _image(which),
+        'image': _image(which, version),
         'flavor': _embedded_flavor(which, version),
         'created': sim.instant(0)[:19] + 'Z',
         'updated': sim.instant(which.updated)[:19] + 'Z',
@@ -170,14 +170,20 @@ def image_size(which: Server) -> float:
 
 def image_id(which: Server) -> str:
     """The image that it boots from, if it boots from one."""
-    return identify('image', f'{image_size(which):g}')
+    text = f'{image_size(which):g}'
+    if which.properties:
+        text += f':{sorted(which.properties.items())}'
+    return identify('image', text)
 
 
-def _image(which: Server) -> Json | str:
+def _image(which: Server, version: Version) -> Json | str:
     # Without local disk it boots from a volume, and Nova shows no image
     if not which.vm.going_along:
         return ''
-    return {'id': image_id(which), 'links': []}
+    shown = {'id': image_id(which), 'links': []}
+    if version >= (2, 98):
+        shown['properties'] = dict(which.properties)
+    return shown
 
 
 def _volumes(which: Server) -> list[Json]:

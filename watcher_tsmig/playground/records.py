@@ -7,6 +7,8 @@ when, is in migrations.
 import dataclasses
 import enum
 from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Vm
@@ -99,6 +101,9 @@ class Habits:
 class Server:
     """A VM as Nova knows it; the extra specs are its flavor's.
 
+    :ivar ports: of each what is not as of a plain one, as Neutron has it
+    :ivar shares: ids of its shares of Manila
+    :ivar properties: of the image that it boots from
     :ivar lost: its guest is, which Nova does not know
     """
 
@@ -113,6 +118,9 @@ class Server:
     fault: str | None = None
     updated: float = 0.0
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ports: Sequence[Mapping[str, Any]] = ({},)
+    shares: Sequence[str] = ()
+    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)

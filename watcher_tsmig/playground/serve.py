@@ -20,6 +20,7 @@ from watcher_tsmig.playground.control import Control
 from watcher_tsmig.playground.glance import Glance
 from watcher_tsmig.playground.gnocchi import Gnocchi
 from watcher_tsmig.playground.keystone import Keystone
+from watcher_tsmig.playground.neutron import Neutron
 from watcher_tsmig.playground.nova import Nova
 from watcher_tsmig.playground.placement import Placement
 from watcher_tsmig.playground.records import Habits
@@ -98,6 +99,7 @@ class Playground:
             'placement': Placement(sim, keystone.identify),
             'metric': Gnocchi(sim, keystone.identify),
             'image': Glance(sim, keystone.identify),
+            'network': Neutron(sim, keystone.identify),
         }
         control = Control(sim, keystone.identify, services, server.troubles)
         for app in (keystone, *services.values(), control):
@@ -108,6 +110,9 @@ class Playground:
             'placement': ('placement', f'{self.url}/placement'),
             'metric': ('gnocchi', f'{self.url}/metric'),
             'image': ('glance', f'{self.url}/image'),
+            'network': ('neutron', f'{self.url}/network'),
+            # Nova tells of shares; nobody asks who keeps them
+            'shared-file-system': ('manila', f'{self.url}/share/v2'),
         }
         self._undo.callback(server.stop)
         watcher = None
