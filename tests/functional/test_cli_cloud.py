@@ -40,6 +40,7 @@ WRONG = (
     ('metric', {'kind': 'truncated'}, 'warning'),
     ('metric', {'kind': 'silent'}, 'warning'),
     ('image', {'kind': 'status', 'status': 500}, 'warning'),
+    ('network', {'kind': 'status', 'status': 403}, 'warning'),
 )
 
 

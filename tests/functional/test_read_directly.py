@@ -10,6 +10,7 @@ from tests.functional.test_read_cloud import CLOUD
 from tests.functional.watcher_model import WatcherModel
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry import read_cloud
 from watcher_tsmig.telemetry.direct import Origin
 from watcher_tsmig.telemetry.direct import reach
@@ -56,6 +57,7 @@ class TestBesideWatcher(Shared):
             Settings(),
             now=1.0,
             placement=self.access.placement,
+            network=beside.neutron(connection.compute),
         )
         found = self.read().reading
         self.assertEqual(by_watcher.cloud, found.cloud)
@@ -78,7 +80,8 @@ class TestDirectly(Shared):
         self.assertEqual(9, counted['placement'])
         self.assertEqual(sum(counted.values()), self.access.tally.total)
         self.assertLessEqual(
-            {'compute', 'placement', 'metric', 'image'}, set(counted)
+            {'compute', 'placement', 'metric', 'image', 'network'},
+            set(counted),
         )
 
     def test_without_placement_room_is_novas_and_that_is_told(self):

@@ -46,7 +46,7 @@ class TestMeasured(testtools.TestCase):
         endpoints = {s: 'http://cloud' for s in SERVICES if s != 'metric'}
         severities, _ = told('services', endpoints=endpoints, **given)
         self.assertEqual(1, severities.count('not-asked'))
-        self.assertEqual(5, severities.count('ok'))
+        self.assertEqual(6, severities.count('ok'))
         self.assertEqual(['warning'], told('traffic', source='none')[0])
 
     def test_vms_without_metrics_are_counted_and_named(self):

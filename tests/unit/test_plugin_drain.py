@@ -18,6 +18,7 @@ from watcher_tsmig.plugin import drain
 from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import strategy
+from watcher_tsmig.telemetry import beside
 
 CONF = cfg.CONF
 # replaced in every test: no database is here
@@ -57,6 +58,7 @@ class Base(unittest.TestCase):
             [cloud.aggregate('ab', post_copy='true', nic_mbit_s='1000')],
         )
         self._replace(access, 'compute', self._open)
+        self._replace(beside, 'neutron', lambda compute: None)
         self._replace(access, 'placement', self._placement)
         self.emptied = {}
         self._replace(others, 'emptied', lambda audit: self.emptied)

@@ -31,6 +31,7 @@ from watcher_tsmig.plugin import relief
 from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.reasons import Reason
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry.counters import LAG
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
@@ -69,6 +70,7 @@ class Base(unittest.TestCase):
                 vm, units.from_mbit_s(rate), 0.0, start=last, points=4
             )
         self._replace(access, 'compute', self._open)
+        self._replace(beside, 'neutron', lambda compute: None)
         self._replace(
             access,
             'source',

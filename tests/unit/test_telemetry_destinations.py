@@ -16,7 +16,6 @@ from tests.unit.test_telemetry_inventory import SmallModel
 from tests.unit.test_telemetry_inventory import node
 from tests.unit.test_telemetry_inventory import server
 from tests.unit.test_telemetry_inventory import thing
-from watcher_tsmig import units
 from watcher_tsmig.model import Group
 from watcher_tsmig.model import Link
 from watcher_tsmig.telemetry import inventory
@@ -80,52 +79,6 @@ def read(compute, *, placement=None, nodes='abc', **options):
 
 def by_name(found):
     return {vm.name: vm for vm in found.vms}
-
-
-class TestDisk(unittest.TestCase):
-    def read(self, *servers, metadata=None, **disk):
-        compute = SmallCompute(
-            servers, [aggregate('agg', 'a', metadata or {})]
-        )
-        host = thing(**vars(node('a')), **disk)
-        return inventory.read_inventory(
-            SmallModel([host]), compute, scoped=False
-        )
-
-    def test_a_host_has_what_the_scheduler_may_give(self):
-        found = self.read(disk=100, disk_gb_capacity=90.0)
-        self.assertEqual(90 * units.GIB, found.hosts[0].disk)
-
-    def test_a_host_of_unknown_disk_has_enough(self):
-        for disk in ({}, {'disk': 0, 'disk_gb_capacity': 0.0}):
-            self.assertIsNone(self.read(**disk).hosts[0].disk)
-
-    def test_a_vm_takes_what_placement_counts(self):
-        size = flavor(disk=20, ephemeral=5, swap=1500)
-        found = self.read(
-            server('image', flavor=size, image=thing(id='i')),
-            server('volume', flavor=size, image=None),
-            server('bare'),
-            disk=100,
-            disk_gb_capacity=100.0,
-        )
-        vms = by_name(found)
-        self.assertEqual(27 * units.GIB, vms['image'].disk)
-        disks = (20 * units.GIB, 5 * units.GIB, units.from_mib(1500))
-        self.assertEqual(disks, vms['image'].disks)
-        self.assertEqual(disks[1:], vms['volume'].disks)
-        self.assertEqual(7 * units.GIB, vms['volume'].disk)
-        self.assertEqual(0.0, vms['bare'].disk)
-
-    def test_on_declared_shared_storage_no_disk_counts(self):
-        found = self.read(
-            server('one', flavor=flavor(disk=20), image=thing(id='i')),
-            metadata={'tsmig:shared_disk': 'true'},
-            disk=100,
-            disk_gb_capacity=100.0,
-        )
-        self.assertIsNone(found.hosts[0].disk)
-        self.assertEqual(0.0, found.vms[0].disk)
 
 
 class TestZones(unittest.TestCase):
@@ -210,7 +163,7 @@ class TestAggregates(unittest.TestCase):
                 picky('ssd', {SCOPE + 'disk': 'ssd'}),
                 picky('fast', {SCOPE + 'disk': 'ssd', SCOPE + 'net': '25'}),
                 picky('tape', {SCOPE + 'disk': 'tape'}),
-                picky('any', {'hw:cpu_policy': 'dedicated', 'disk': 'ssd'}),
+                picky('any', {'hw:cpu_policy': 'shared', 'disk': 'ssd'}),
                 server('plain'),
             ],
             [

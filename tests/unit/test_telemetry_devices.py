@@ -10,10 +10,11 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import devices
+from watcher_tsmig.telemetry import ports
 from watcher_tsmig.telemetry import read_cloud
 from watcher_tsmig.telemetry.settings import Settings
 
-# (extra specs) -> never live, never post-copied
+# (extra specs) -> never live, never post-copied, by the newest Nova
 ROWS = (
     ({}, False, False),
     ({'hw:mem_encryption': 'True'}, True, True),
@@ -32,6 +33,7 @@ ROWS = (
     ({'accel:device_profile': 'fpga'}, True, True),
     ({'pci_passthrough:alias': 'a1:2'}, False, True),
     ({'resources:VGPU': '1'}, False, True),
+    ({'resources_of1:VGPU': '1'}, False, True),
     ({'hw:pmem': '6GB'}, False, True),
     ({'hw:mem_page_size': '1GB'}, False, True),
     ({'hw:mem_page_size': '1048576'}, False, True),
@@ -40,6 +42,37 @@ ROWS = (
     ({'hw:cpu_realtime': 'yes'}, False, True),
     ({'hw:cpu_policy': 'dedicated', 'hw:numa_nodes': '2'}, False, False),
 )
+# (kind of a port) likewise
+PORTS = (
+    ('direct', False, True),
+    ('direct-physical', False, True),
+    ('remote-managed', False, True),
+    ('vdpa', False, True),
+    ('macvtap', False, False),
+    ('accelerator-direct', True, True),
+    ('accelerator-direct-physical', True, True),
+    (ports.VHOST_USER, False, True),
+    (ports.ASKING, False, False),
+    (ports.ASKING_GROUPS, False, False),
+    (ports.UNBOUND, True, True),
+)
+# What is refused by the first microversion, and not by the second any more:
+# the newest of a release and of the next (nova/api/openstack/
+# api_version_request.py)
+HOST_TPM = {'hw:tpm_version': '2.0', 'hw:tpm_secret_security': 'host'}
+UNTIL = (
+    (HOST_TPM, None, (2, 100), (2, 103)),  # 32, 33
+    ({'pci_passthrough:alias': 'a:1'}, None, (2, 96), (2, 100)),  # 30, 31
+    ({'resources:VGPU': '1'}, None, (2, 95), (2, 96)),  # 28, 29
+    ({}, 'vdpa', (2, 90), (2, 93)),  # 25, 26
+    ({}, ports.ASKING_GROUPS, (2, 89), (2, 90)),  # 24, 25
+    ({}, ports.ASKING, (2, 79), (2, 87)),  # 20, 21
+    ({'hw:pmem': '6GB'}, None, (2, 79), (2, 87)),
+    ({'hw:cpu_policy': 'dedicated'}, None, (2, 72), (2, 79)),  # 19, 20
+    ({'hw:mem_page_size': 'large'}, None, (2, 72), (2, 79)),
+    ({'resources:PCPU': '2'}, None, (2, 72), (2, 79)),
+)
+NEWEST = (2, 104)
 
 
 def server(specs, **values):
@@ -47,25 +80,75 @@ def server(specs, **values):
     return cloud.server('one', flavor=flavor, **values)
 
 
+def having(specs=None, *kinds):
+    return devices.had_of(server(specs or {}), kinds=frozenset(kinds))
+
+
 class TestDevices(unittest.TestCase):
+    def judge(self, had, never, only_pre):
+        for newest in (NEWEST, None):
+            self.assertIs(never, devices.refused(had, newest) is not None)
+            self.assertIs(
+                only_pre, devices.pre_copy_only(had, newest) is not None
+            )
+
     def test_what_is_refused_and_what_must_not_be_post_copied(self):
         for specs, never, only_pre in ROWS:
             with self.subTest(specs):
-                found = server(specs)
-                self.assertIs(never, devices.refused(found) is not None)
-                self.assertIs(
-                    only_pre, devices.pre_copy_only(found) is not None
-                )
+                self.judge(having(specs), never, only_pre)
 
-    def test_an_images_wish_counts_where_nova_shows_it(self):
-        image = types.SimpleNamespace(
-            id='i', properties={'hw_mem_encryption': 'true'}
-        )
-        self.assertIn('encrypted', devices.refused(server({}, image=image)))
+    def test_and_for_which_ports(self):
+        for kind, never, only_pre in PORTS:
+            with self.subTest(kind):
+                self.judge(having({}, kind), never, only_pre)
+
+    def test_an_older_nova_refuses_what_a_newer_one_moves(self):
+        for specs, kind, refuses, moves in UNTIL:
+            with self.subTest(specs, kind=kind):
+                had = having(specs, *([kind] if kind else []))
+                why = devices.refused(had, refuses)
+                self.assertIn('before Nova', why)
+                self.assertEqual(why, devices.pre_copy_only(had, refuses))
+                self.assertIsNone(devices.refused(had, moves))
+                self.assertIsNone(devices.refused(had, None))
+
+    def test_an_images_wish_counts_whoever_shows_it(self):
+        wish = {'hw_mem_encryption': 'true'}
+        by_nova = server({}, image={'id': 'i', 'properties': wish})
+        untold = server({}, image={'id': 'i'})
+        for had in (
+            devices.had_of(by_nova),
+            devices.had_of(untold, wish),
+        ):
+            self.assertIn('encrypted', devices.refused(had, NEWEST))
 
     def test_a_flavor_without_specs_forbids_nothing(self):
         for specs in (None, {}):
-            self.assertIsNone(devices.pre_copy_only(server(specs)))
+            found = devices.had_of(server(specs))
+            self.assertIsNone(devices.pre_copy_only(found, NEWEST))
+
+
+class TestCautions(unittest.TestCase):
+    def told(self, *all_had, newest=NEWEST):
+        notes = []
+        devices.cautions(all_had, newest, notes)
+        return notes
+
+    def test_what_only_nova_can_know_is_told_with_a_count(self):
+        pinned = having({'hw:cpu_policy': 'dedicated'})
+        pages = having({'hw:mem_page_size': 'large'})
+        (note,) = self.told(pinned, pages, having())
+        self.assertTrue(note.startswith('2 VMs with NUMA cells'), note)
+        (note,) = self.told(having({'pci_passthrough:alias': 'a:1'}))
+        self.assertTrue(note.startswith('1 VM with PCI devices'), note)
+        (note,) = self.told(having({}, 'direct'))
+        self.assertIn('unplugs', note)
+
+    def test_not_of_whom_nova_refuses_anyway(self):
+        both = {'hw:cpu_policy': 'dedicated', 'accel:device_profile': 'x'}
+        self.assertEqual([], self.told(having(both)))
+        pinned = having({'hw:cpu_policy': 'dedicated'})
+        self.assertEqual([], self.told(pinned, newest=(2, 72)))
 
 
 class TestPlan(unittest.TestCase):

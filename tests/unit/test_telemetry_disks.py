@@ -6,19 +6,27 @@ What Glance tells comes from the playground in tests/functional.
 import unittest
 
 from tests.unit.test_telemetry_inventory import SmallCompute
+from tests.unit.test_telemetry_inventory import SmallModel
 from tests.unit.test_telemetry_inventory import aggregate
+from tests.unit.test_telemetry_inventory import node
 from tests.unit.test_telemetry_inventory import server
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.telemetry import disks
+from watcher_tsmig.telemetry import images
+from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry.permission import permission
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
+from watcher_tsmig.units import from_mib
+
+# as Nova tells of one that wants nothing
+IMAGE = {'id': 'i', 'properties': {}}
 
 
 def sized(disk=0, ephemeral=0, swap=0, image='i', **values):
     return server(
         'v',
-        image={'id': image} if image else '',
+        image={'id': image, 'properties': {}} if image else '',
         flavor=thing(
             ram=512, vcpus=1, disk=disk, ephemeral=ephemeral, swap=swap
         ),
@@ -27,9 +35,7 @@ def sized(disk=0, ephemeral=0, swap=0, image='i', **values):
 
 
 def image(**values):
-    return thing(
-        **{'virtual_size': None, 'size': None, 'min_disk': 0} | values
-    )
+    return {'virtual_size': None, 'size': None, 'min_disk': 0} | values
 
 
 class TestSizes(unittest.TestCase):
@@ -73,12 +79,58 @@ class TestSizes(unittest.TestCase):
         ):
             self.assertEqual(float(expected * GIB), disks.root_size(given))
 
-    def test_glance_is_not_asked_where_no_flavor_leaves_it_to_an_image(self):
+    def test_glance_is_not_asked_where_nova_and_flavors_tell_all(self):
         notes = []
         asked = (sized(20), sized(0, image=''), server('old'))
         # this compute proxy has no session to ask with
-        self.assertEqual({}, disks.read_images(SmallCompute(), asked, notes))
+        found = images.read_images(SmallCompute(), asked, asked, notes)
+        self.assertEqual({}, found.sizes)
         self.assertEqual([], notes)
+
+
+class TestInventory(unittest.TestCase):
+    def read(self, *servers, metadata=None, **disk):
+        declared = [aggregate('a', **(metadata or {}))]
+        compute = SmallCompute(servers, declared)
+        host = thing(**vars(node('a')), **disk)
+        return inventory.read_inventory(
+            SmallModel([host]), compute, scoped=False
+        )
+
+    def test_a_host_has_what_the_scheduler_may_give(self):
+        found = self.read(disk=100, disk_gb_capacity=90.0)
+        self.assertEqual(90 * GIB, found.hosts[0].disk)
+
+    def test_a_host_of_unknown_disk_has_enough(self):
+        for disk in ({}, {'disk': 0, 'disk_gb_capacity': 0.0}):
+            self.assertIsNone(self.read(**disk).hosts[0].disk)
+
+    def test_a_vm_takes_what_placement_counts(self):
+        size = thing(ram=512, vcpus=2, disk=20, ephemeral=5, swap=1500)
+        found = self.read(
+            server('image', flavor=size, image=IMAGE),
+            server('volume', flavor=size, image=None),
+            server('bare'),
+            disk=100,
+            disk_gb_capacity=100.0,
+        )
+        vms = {vm.name: vm for vm in found.vms}
+        self.assertEqual(27 * GIB, vms['image'].disk)
+        disks = (20 * GIB, 5 * GIB, from_mib(1500))
+        self.assertEqual(disks, vms['image'].disks)
+        self.assertEqual(disks[1:], vms['volume'].disks)
+        self.assertEqual(7 * GIB, vms['volume'].disk)
+        self.assertEqual(0.0, vms['bare'].disk)
+
+    def test_on_declared_shared_storage_no_disk_counts(self):
+        found = self.read(
+            sized(disk=20),
+            metadata={'shared_disk': 'true'},
+            disk=100,
+            disk_gb_capacity=100.0,
+        )
+        self.assertIsNone(found.hosts[0].disk)
+        self.assertEqual(0.0, found.vms[0].disk)
 
 
 class TestPermission(unittest.TestCase):

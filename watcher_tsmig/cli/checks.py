@@ -30,19 +30,21 @@ LATE = 5.0
 # (agent.values.VALID, of which half is forgiven), and a Date has whole ones.
 AHEAD, TOO_FAR = 5.0, 30.0
 
-# Without it: no plan, a worse one, or only no image sizes
+# Without it: no plan, a worse one, or only less known of some VMs
 MISSING = {
     'identity': error,
     'compute': error,
     'placement': warning,
     'metric': warning,
     'image': warning,
+    'network': warning,
     'infra-optim': error,
 }
 WITHOUT = {
     'placement': 'room and traits of hosts are unknown',
     'metric': 'every VM is planned on assumed values',
     'image': 'root disks that images make are not counted',
+    'network': 'VMs with ports that do not move live are not told',
     'infra-optim': 'nothing can be planned or carried out',
     'compute': 'there is no cloud to plan for',
     'identity': 'nobody is let in',

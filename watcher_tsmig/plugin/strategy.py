@@ -40,6 +40,7 @@ from watcher_tsmig.plugin.targets import NothingToPlan
 from watcher_tsmig.report import journeys
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry import read_cloud
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Model
@@ -179,6 +180,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                 placement=functools.partial(
                     access.placement, self.osc, timeout
                 ),
+                network=beside.neutron(compute),
                 agents=agents.cap_driver(self.config),
             )
             self.remember(compute, now)

@@ -22,3 +22,7 @@ Placement = Any  # openstacksdk's placement proxy, of an administrator
 
 # Opened only where it is needed, and closed afterwards
 PlacementSource = Callable[[], AbstractContextManager[Placement]]
+
+Network = Any  # openstacksdk's network proxy, of an administrator
+# Made only where it is needed; it belongs to another proxy's session
+NetworkSource = Callable[[], Network]

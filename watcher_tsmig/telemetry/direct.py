@@ -15,6 +15,7 @@ from gnocchiclient import client as gnocchi_client
 from keystoneauth1 import exceptions as auth_errors
 
 from watcher_tsmig import errors
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
 from watcher_tsmig.telemetry.asking import text_of
@@ -41,6 +42,7 @@ SERVICES = {
     'placement': 'Placement',
     'metric': 'Gnocchi',
     'image': 'Glance',
+    'network': 'Neutron',
     'infra-optim': 'Watcher',
 }
 # Sources of measures that a catalogue has, and the types of their services.
@@ -195,6 +197,7 @@ def read_directly(
         settings,
         now=now,
         placement=placement,
+        network=beside.neutron(compute),
         agents=agents,
     )
     notes = (*nodes.notes, *reading.notes)

@@ -11,19 +11,9 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from openstack import connection
-from openstack import exceptions as sdk_errors
-
-from watcher_tsmig import errors
-from watcher_tsmig.telemetry.asking import ask
-from watcher_tsmig.telemetry.asking import brief
-from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Server
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
-
-# So many images are asked for, a request each.
-ASKED = 64
 
 
 def local_disk(server: Server, images: Mapping[str, float]) -> float:
@@ -74,61 +64,31 @@ def image_of(server: Server) -> str | None:
     return str(getattr(image, 'id', None) or image['id']) if image else None
 
 
-def read_images(
-    compute: Compute, servers: Iterable[Server], notes: list[str]
-) -> dict[str, float]:
-    """Bytes of root disks that images make, where that matters.
+def sized_by_image(servers: Iterable[Server]) -> set[str]:
+    """Ids of images of which the size matters.
 
-    Of servers whose flavor has none, and of those with volumes, of which one
-    may be the root disk. Glance is asked with the session of the compute
-    proxy, and only where such a server is there.
-
-    :param compute: openstacksdk's compute proxy
+    Of servers whose flavor has no root disk, and of those with volumes, of
+    which one may be the root disk.
     """
-    wanted = sorted(
-        {
-            image
-            for server in servers
-            if (image := image_of(server)) is not None
-            and (
-                getattr(server.flavor, 'disk', None) == 0
-                or getattr(server, 'attached_volumes', None)
-            )
-        }
-    )
-    if not wanted:
-        return {}
-    glance = connection.Connection(
-        session=compute.session,
-        region_name=compute.region_name,
-        interface=compute.interface,
-    ).image
-    found: dict[str, float] = {}
-    why = ''
-    for image in wanted[:ASKED]:
-        try:
-            found[image] = root_size(
-                ask('image', lambda i=image: glance.get_image(i), 'Glance')
-            )
-        except errors.CloudError as error:
-            why = why or brief(error)
-            if not isinstance(error.__cause__, sdk_errors.NotFoundException):
-                break  # no Glance at all, where each question takes its time
-    missing = len(wanted) - len(found)
-    if missing:
-        notes.append(
-            f'of {missing} images the size is unknown; root disks that they '
-            f'make are not counted{f" ({why})" if why else ""}'
+    return {
+        image
+        for server in servers
+        if (image := image_of(server)) is not None
+        and (
+            getattr(server.flavor, 'disk', None) == 0
+            or getattr(server, 'attached_volumes', None)
         )
-    return found
+    }
 
 
-def root_size(image: Any) -> float:  # noqa: ANN401 - openstacksdk's image
+def root_size(image: Mapping[str, Any]) -> float:
     """Bytes of the disk that an image makes; 0: it makes a volume.
 
     A file of another format than raw is smaller than that.
+
+    :param image: as Glance has it
     """
-    size = float(image.virtual_size or image.size or 0)
-    if image.virtual_size or not size:
+    size = float(image.get('virtual_size') or image.get('size') or 0)
+    if image.get('virtual_size') or not size:
         return size
-    return max(size, float(image.min_disk or 0) * GIB)
+    return max(size, float(image.get('min_disk') or 0) * GIB)

@@ -7,6 +7,7 @@ is used by the names of its methods only; nothing of Watcher is imported.
 """
 
 import dataclasses
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ from watcher_tsmig.telemetry.agents import read_agents
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Model
+from watcher_tsmig.telemetry.clients import NetworkSource
 from watcher_tsmig.telemetry.clients import Node
 from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.clients import Server
@@ -33,13 +35,19 @@ from watcher_tsmig.telemetry.declarations import links_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
-from watcher_tsmig.telemetry.disks import read_images
+from watcher_tsmig.telemetry.devices import cautions
+from watcher_tsmig.telemetry.devices import had_of
+from watcher_tsmig.telemetry.disks import image_of
 from watcher_tsmig.telemetry.groups import read_groups
+from watcher_tsmig.telemetry.images import read_images
 from watcher_tsmig.telemetry.kin import kin_of
 from watcher_tsmig.telemetry.passages import read_passages
+from watcher_tsmig.telemetry.ports import read_ports
 from watcher_tsmig.telemetry.room import without_held
+from watcher_tsmig.telemetry.servers import newest_version
 from watcher_tsmig.telemetry.servers import read_servers
 from watcher_tsmig.telemetry.traits import read_traits
+from watcher_tsmig.telemetry.vms import Having
 from watcher_tsmig.telemetry.vms import Known
 from watcher_tsmig.telemetry.vms import vms_of
 from watcher_tsmig.units import GIB
@@ -86,6 +94,7 @@ def read_inventory(
     scoped: bool,
     keep_zone: bool = True,
     placement: PlacementSource | None = None,
+    network: NetworkSource | None = None,
     agents: Asker | None = None,
 ) -> Inventory:
     """Hosts of the model and the VMs that Nova has on them.
@@ -94,6 +103,7 @@ def read_inventory(
         not know may be out of it, and is left alone
     :param keep_zone: a VM is bound to its zone where Nova does not tell
     :param placement: opens openstacksdk's placement proxy
+    :param network: makes openstacksdk's network proxy
     :param agents: asks the agents of compute hosts
     :raises errors.CloudError: Nova does not answer
     """
@@ -105,19 +115,15 @@ def read_inventory(
     hosts = _hosts(nodes, compute, declared)
     servers = _servers(compute, hosts)
     node_ids = {node.hostname: node.uuid for node in nodes}
-    traits = read_traits(
-        placement,
-        required_traits(servers),
-        {uuid: name for name, uuid in node_ids.items()},
-        notes,
-    )
+    names = {node.uuid: node.hostname for node in nodes}
+    traits = read_traits(placement, required_traits(servers), names, notes)
     known = Known(
         hosts=hosts,
         instances=model.get_all_instances(),
         destinations=Destinations(aggregates, hosts, traits),
         scoped=scoped,
         keep_zone=keep_zone,
-        images=read_images(compute, _local(servers, hosts), notes),
+        having=_having(compute, network, servers, hosts, notes),
     )
     vms = vms_of(servers, known, notes)
     passages = read_passages(compute, hosts, _at_rest(vms), notes)
@@ -139,6 +145,29 @@ def _servers(compute: Compute, hosts: Mapping[str, Host]) -> list[Server]:
     """All servers on these hosts."""
     found = read_servers(compute)
     return [server for server in found if server.compute_host in hosts]
+
+
+def _having(
+    compute: Compute,
+    network: NetworkSource | None,
+    servers: Collection[Server],
+    hosts: Mapping[str, Host],
+    notes: list[str],
+) -> Having:
+    """What the servers have, of Nova, Glance and Neutron."""
+    images = read_images(compute, servers, _local(servers, hosts), notes)
+    kinds = read_ports(network, {s.id: s.compute_host for s in servers}, notes)
+    newest = newest_version(compute)
+    had = {
+        server.id: had_of(
+            server,
+            images.properties.get(image_of(server) or ''),
+            kinds.get(server.id, frozenset()),
+        )
+        for server in servers
+    }
+    cautions(had.values(), newest, notes)
+    return Having(sizes=images.sizes, had=had, newest=newest)
 
 
 def _local(

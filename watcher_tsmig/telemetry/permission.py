@@ -19,8 +19,10 @@ from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
 from watcher_tsmig.telemetry.declarations import flag
 from watcher_tsmig.telemetry.declarations import read_aggregates
+from watcher_tsmig.telemetry.devices import had_of
 from watcher_tsmig.telemetry.devices import pre_copy_only
 from watcher_tsmig.telemetry.disks import has_local_disks
+from watcher_tsmig.telemetry.servers import newest_version
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def permission(
     owner = flag(server.metadata or {}, POST_COPY, vm, notes)
     return Permission(
         post_copy=owner is not False
-        and pre_copy_only(server) is None
+        and pre_copy_only(had_of(server), newest_version(compute)) is None
         and all(host.post_copy is True for host in hosts),
         balloon=flag(server.metadata or {}, BALLOON, vm, notes) is True,
         disks=not hosts[0].shared_disk and has_local_disks(server),

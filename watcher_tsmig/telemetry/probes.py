@@ -140,6 +140,15 @@ PROBES = (
         policy='get_images, of all projects',
     ),
     Probe(
+        service='network',
+        path='/v2.0/ports?limit=1&fields=id&fields=binding:vif_type',
+        key='ports',
+        gives='kinds of ports, of which some do not move live',
+        policy='get_port and get_port:binding:vif_type and get_port:'
+        'resource_request, of all projects',
+        within=('binding:vif_type',),
+    ),
+    Probe(
         service='infra-optim',
         path='/v1/strategies?limit=1000',
         key='strategies',

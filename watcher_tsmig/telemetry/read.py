@@ -22,6 +22,7 @@ from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Model
+from watcher_tsmig.telemetry.clients import NetworkSource
 from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
@@ -33,6 +34,8 @@ from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.telemetry.traffic import by_vm
 
 T = TypeVar('T')
+
+UNMEASURED = 'no source of measures is configured; nothing is measured'
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ def read_cloud(
     now: float,
     scoped: bool = False,
     placement: PlacementSource | None = None,
+    network: NetworkSource | None = None,
     agents: Asker | None = None,
 ) -> Reading:
     """The cloud of Watcher's model, with what is measured of it.
@@ -92,6 +96,7 @@ def read_cloud(
     :param now: seconds since the epoch
     :param scoped: the audit has a scope
     :param placement: opens openstacksdk's placement proxy
+    :param network: makes openstacksdk's network proxy
     :param agents: asks the hosts' agents
     :raises errors.CloudError: Nova does not answer
     """
@@ -101,14 +106,13 @@ def read_cloud(
         scoped=scoped,
         keep_zone=settings.keep_zone,
         placement=placement,
+        network=network,
         agents=agents,
     )
     notes, questions = list(inventory.notes), 0
     measured = Measured(vms={vm.id: vm for vm in inventory.vms})
     if source is None:
-        notes.append(
-            'no source of measures is configured; nothing is measured'
-        )
+        notes.append(UNMEASURED)
     elif inventory.vms:
         _measure(measured, source, settings, now, notes)
         questions = source.questions

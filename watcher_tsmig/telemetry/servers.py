@@ -12,11 +12,15 @@ from typing import Any
 from openstack import exceptions as sdk_errors
 from openstack import utils as sdk_utils
 
+from watcher_tsmig import errors
+from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 
-# The newest that changes anything we read: a server's pinned zone.
-VERSION = '2.96'
+Version = tuple[int, int]
+
+# The newest that changes anything we read: the properties of a server's image.
+VERSION = '2.98'
 # Nova's own [api]max_limit, above which it answers less than asked.
 PAGE = 1000
 PATH = '/servers/detail'
@@ -42,7 +46,8 @@ class Flavor:
 class Server:
     """A server as an administrator sees it.
 
-    :ivar image: with its `id`; None: it boots from a volume
+    :ivar image: with its `id` and, from 2.98 on, its `properties`; None: it
+        boots from a volume
     :ivar microversion: that it was read with; empty where nobody knows
     """
 
@@ -63,6 +68,22 @@ class Server:
 
 
 SIZES = tuple(field.name for field in dataclasses.fields(Flavor))
+
+
+def newest_version(compute: Compute) -> Version | None:
+    """The newest microversion that Nova has; None where nobody tells.
+
+    It says of which release the API is. No API says how old the oldest
+    nova-compute is: by Nova's own rule no older than the release before, or
+    two, and it does not begin with older ones (OLDEST_SUPPORTED_SERVICE_
+    VERSION in nova/objects/service.py).
+    """
+    try:
+        there = ask('versions', lambda: compute.get_endpoint_data())
+        found = there.max_microversion if there is not None else None
+        return (int(found[0]), int(found[1])) if found else None
+    except (errors.CloudError, *MALFORMED):
+        return None
 
 
 def read_servers(compute: Compute) -> list[Server]:

@@ -17,16 +17,32 @@ from watcher_tsmig.telemetry.clients import Server
 from watcher_tsmig.telemetry.declarations import POST_COPY
 from watcher_tsmig.telemetry.declarations import flag
 from watcher_tsmig.telemetry.destinations import Destinations
+from watcher_tsmig.telemetry.devices import Had
 from watcher_tsmig.telemetry.devices import pre_copy_only
 from watcher_tsmig.telemetry.devices import refused
 from watcher_tsmig.telemetry.disks import local_disk
 from watcher_tsmig.telemetry.disks import local_disks
+from watcher_tsmig.telemetry.servers import Version
 from watcher_tsmig.units import from_mib
 
 # Metadata that owners set on their servers, besides POST_COPY
 SLA = 'tsmig:sla'
 # Since then a server's pinned zone is shown, as None where it has none
 PINNED_SINCE = (2, 96)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Having:
+    """What servers have.
+
+    :ivar sizes: bytes of root disks that images make, by id of the image
+    :ivar had: devices and the like of each server, by its id
+    :ivar newest: microversion that Nova has, which minds them
+    """
+
+    sizes: Mapping[str, float]
+    had: Mapping[str, Had]
+    newest: Version | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +54,7 @@ class Known:
     destinations: Destinations
     scoped: bool
     keep_zone: bool
-    images: Mapping[str, float]
+    having: Having
 
 
 def vms_of(
@@ -49,6 +65,7 @@ def vms_of(
     :param notes: what was odd is added to them
     """
     vms = []
+    sizes, newest = known.having.sizes, known.having.newest
     for server in servers:
         instance = known.instances.get(server.id)
         memory, vcpus = _size(server, instance)
@@ -62,6 +79,7 @@ def vms_of(
             notes.append(f'{server.name}: too new for Watcher, left alone')
         metadata, name = server.metadata or {}, server.name or server.id
         local = known.hosts[server.compute_host].disk is not None
+        had = known.having.had[server.id]
         vms.append(
             Vm(
                 id=server.id,
@@ -70,17 +88,17 @@ def vms_of(
                 memory=memory,
                 vcpus=vcpus,
                 post_copy=flag(metadata, POST_COPY, name, notes) is not False
-                and pre_copy_only(server) is None,
+                and pre_copy_only(had, newest) is None,
                 active=_state(server) in LIVE,
                 state=_state(server),
                 locked=bool(server.is_locked),
                 excluded=excluded,
-                disk=local_disk(server, known.images) if local else 0.0,
-                disks=local_disks(server, known.images) if local else (),
+                disk=local_disk(server, sizes) if local else 0.0,
+                disks=local_disks(server, sizes) if local else (),
                 zone=_zone(server, known.keep_zone),
                 allowed=known.destinations.allowed(server),
                 sla=_sla(metadata, name, notes),
-                refused=refused(server),
+                refused=refused(had, newest),
             )
         )
     return vms

@@ -32,6 +32,7 @@ from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import relief_schema
 from watcher_tsmig.plugin import relief_story
 from watcher_tsmig.plugin import schema
+from watcher_tsmig.telemetry import devices
 from watcher_tsmig.telemetry import probes
 from watcher_tsmig.telemetry.direct import SERVICES
 
@@ -56,6 +57,18 @@ def reason_codes() -> Iterable[Row]:
     yield ('Code', 'What it means')
     for code in reasons.Reason:
         yield (f'``{code}``', plain(reasons.MEANING[code]))
+
+
+def refusals() -> Iterable[Row]:
+    yield ('What a VM has', 'What that forbids', 'In Nova')
+    for bar in devices.BARS:
+        yield (
+            plain(bar.because),
+            'any live migration' if bar.live else 'post-copy',
+            'any'
+            if bar.until is None
+            else f'below microversion {bar.until[0]}.{bar.until[1]}',
+        )
 
 
 def service_classes() -> Iterable[Row]:
@@ -185,6 +198,7 @@ TABLES: dict[str, Callable[[], Iterable[Row]]] = {
     'indicators': indicators,
     'policies': policy,
     'reasons': reason_codes,
+    'refusals': refusals,
     'classes': service_classes,
     'ladder': ladder_rungs,
     'governor': governor,
