@@ -8,6 +8,7 @@ import contextlib
 
 import testtools
 from openstack import connection
+from openstack import exceptions as sdk_errors
 
 from tests.functional import fixtures
 from tests.functional.test_drain import Drains
@@ -20,6 +21,7 @@ from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.permission import permission
 
 BIG, MARKED = identify('vm', 'big'), identify('vm', 'marked')
 ACCELERATED = [{'binding:vnic_type': 'accelerator-direct'}]
@@ -133,12 +135,58 @@ class TestRead(Shared):
         self.assertIn('Neutron shows none', ' '.join(found.notes))
 
 
+class TestStart(Shared):
+    def why(self, vm=BIG):
+        return permission(
+            self.compute,
+            None,
+            vm,
+            'east-1',
+            'east-2',
+            network=beside.neutron(self.compute),
+        ).refused
+
+    def refusal(self, vm=BIG):
+        """What Nova itself says."""
+        error = self.assertRaises(
+            sdk_errors.HttpException,
+            self.compute.live_migrate_server,
+            vm,
+            host='east-2',
+            block_migration='auto',
+        )
+        return str(error)
+
+    def test_shares_are_seen_just_before_the_start(self):
+        self.assertEqual('', self.why())
+        self.change(BIG, shares=['share-1'])
+        self.assertEqual('it has shares of Manila', self.why())
+        self.assertIn('instances that have shares', self.refusal())
+
+    def test_so_is_a_port_that_has_come_since(self):
+        self.change(BIG, ports=ACCELERATED)
+        self.assertIn('a port with an accelerator', self.why())
+        self.assertIn('Ports that have accelerators', self.refusal())
+
+    def test_a_neutron_that_is_away_holds_nobody_up(self):
+        self.fail('/network/v2.0/ports')
+        self.assertEqual('', self.why())
+
+
 class TestAudit(Drains):
     CLOUD = CLOUD
 
-    def test_a_vm_whose_port_does_not_move_stays(self):
+    def test_a_vm_whose_port_does_not_move_stays_and_a_share_is_no_surprise(
+        self,
+    ):
         self.change('marked', {'ports': [{}]}, ports=ACCELERATED)
         audit = self.audit(hosts=['east-1'])
         plan = self.plan(audit)
         self.assertNotIn('marked', self.actions(plan))
         self.assertIn('big', self.actions(plan))
+        self.change('big', {'shares': []}, shares=['share-1'])
+        self.apply(plan)
+        self.assertEqual('east-1', self.where('big'))
+        big = self.actions(plan)['big']
+        self.assertEqual('FAILED', big.state)
+        self.assertIn('it has shares of Manila', self.said(big))

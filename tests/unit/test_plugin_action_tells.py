@@ -199,7 +199,9 @@ class TestPermission(Told):
         self.found = Permission(post_copy=True, disks=True, balloon=True)
         self.replace(asking, 'permission', self.permission)
 
-    def permission(self, compute, driver, vm, source, destination, *, insist):
+    def permission(
+        self, compute, driver, vm, source, destination, *, network, insist
+    ):
         self.asked.append((vm, source, destination, insist))
         if isinstance(self.found, Exception):
             raise self.found
@@ -217,6 +219,12 @@ class TestPermission(Told):
         action = self.action(mode='post-copy')
         self.assertIn('permit post-copy', self.refused(action.execute))
         self.assertEqual([('vm-1', 'cmp-1', 'cmp-2', True)], self.asked)
+
+    def test_who_has_got_what_nova_does_not_move_is_not_begun(self):
+        self.found = Permission(refused='it has shares of Manila')
+        text = self.refused(self.action().execute)
+        self.assertIn('it has shares of Manila; stop it first', text)
+        self.assertEqual([], self.nova.calls)
 
     def test_another_destination_is_asked_for_itself(self):
         self.nova.service.state = 'down'

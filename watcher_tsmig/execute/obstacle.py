@@ -67,6 +67,10 @@ def obstacle(order: Order, server: Server) -> str:
             'reset it if nobody works on it',
         ),
         (
+            bool(order.refused),
+            f'is not moved live by Nova: {order.refused}; stop it first',
+        ),
+        (
             order.mode.switches and server.vm_state == PAUSED,
             'is paused and cannot be post-copied; plan again',
         ),

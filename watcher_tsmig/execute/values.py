@@ -66,6 +66,8 @@ class Order:
     :ivar destination_link: what its destination's can receive
     :ivar provable: what the VM writes in a second can prove that a pre-copy
         never ends: nothing slows the VM down, nor may it stop for longer
+    :ivar refused: why Nova does not move the VM live, as of now; empty if
+        nothing is known against it
     :ivar hop: 2 where an earlier migration of the plan brings the VM to
         `source`, a third host
     :ivar goes_on_to: where a later migration of the plan takes the VM;
@@ -91,6 +93,7 @@ class Order:
     source_link: float | None = None
     destination_link: float | None = None
     provable: bool = False
+    refused: str = ''
     hop: int = 1
     goes_on_to: str = ''
 

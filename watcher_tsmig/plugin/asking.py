@@ -9,6 +9,7 @@ from typing import Any
 from watcher_tsmig.execute import Order
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.plugin import parameters
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.permission import permission
 
@@ -27,6 +28,7 @@ def order(
         given['resource_id'],
         given['source_node'],
         given['destination_node'],
+        network=beside.neutron(compute),
         insist=parameters.counts_on_agents(given),
     )
     return parameters.to_order(
@@ -36,4 +38,5 @@ def order(
         balloon=found.balloon,
         links=found.links,
         provable=found.provable,
+        refused=found.refused,
     )

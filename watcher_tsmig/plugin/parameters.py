@@ -256,6 +256,7 @@ def to_order(
     balloon: bool = False,
     links: tuple[float | None, float | None] = (None, None),
     provable: bool = False,
+    refused: str = '',
 ) -> Order:
     """The order that the parameters are.
 
@@ -265,7 +266,7 @@ def to_order(
         post-copy, and the VM's owner does not mind, as of now
     :param balloon: the VM's owner lets its caches be given back first
     :param links: of source and destination, bytes/s; None: unknown
-    :param provable: see `Order`
+    :param provable: and `refused`: see `Order`
     """
     cap, room = given.get('cap_mbit_s'), given.get('room_mbit_s')
     return Order(
@@ -289,6 +290,7 @@ def to_order(
         destination_link=links[1],
         # pages of zeros count as written, and are not what is sent
         provable=provable and not given.get('by_dry_run', False),
+        refused=refused,
         hop=int(given.get('hop', 1)),
         goes_on_to=given.get('goes_on_to', ''),
     )
