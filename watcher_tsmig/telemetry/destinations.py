@@ -2,9 +2,9 @@
 
 The rules of Nova's scheduler for host aggregates, and Placement's traits,
 become one set of host names for each VM. Zones, capacity and server groups
-are values of their own in the cloud. What an image asks for is not known
-here, and what of Nova's filters is switched on neither: a flavor or an
-aggregate that names one of these rules is taken to mean it.
+are values of their own in the cloud. What of Nova's filters is switched on is
+not known here: a flavor or an aggregate that names one of these rules is
+taken to mean it.
 Source: nova/scheduler/filters/aggregate_instance_extra_specs.py and
 aggregate_multitenancy_isolation.py.
 """
@@ -12,6 +12,7 @@ aggregate_multitenancy_isolation.py.
 import collections
 import operator
 import re
+import types
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ SCOPE = 'aggregate_instance_extra_specs:'
 TENANTS = 'filter_tenant_id'
 # `trait:X` of a flavor, or `trait_GROUP:X` and `trait1:X` of a part of it
 TRAIT = re.compile(r'trait([A-Za-z0-9_-]{0,64}):(\w{1,255})', re.ASCII)
+
+NOTHING: Mapping[str, str] = types.MappingProxyType({})
 
 Hosts = frozenset[str]
 Wish = tuple[tuple[str, str], ...]
@@ -69,11 +72,12 @@ def specs_of(server: Server) -> Mapping[str, str]:
     return getattr(server.flavor, 'extra_specs', None) or {}
 
 
-def required_traits(servers: Iterable[Server]) -> set[str]:
-    """All traits that a flavor of theirs requires or forbids."""
-    return {
-        name for server in servers for name, _, _ in _traits(specs_of(server))
-    }
+def required_traits(wishes: Iterable[Mapping[str, str]]) -> set[str]:
+    """All traits that are required or forbidden.
+
+    :param wishes: extra specs, or what is asked for as they are
+    """
+    return {name for wish in wishes for name, _, _ in _traits(wish)}
 
 
 def _traits(specs: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
@@ -114,12 +118,17 @@ class Destinations:
         self._isolated = any(self._tenants.values())
         self._known: dict[tuple[Wish, str], tuple[str, ...] | None] = {}
 
-    def allowed(self, server: Server) -> tuple[str, ...] | None:
-        """Names of the hosts that the server may be on; None for any."""
+    def allowed(
+        self, server: Server, more: Mapping[str, str] = NOTHING
+    ) -> tuple[str, ...] | None:
+        """Names of the hosts that the server may be on; None for any.
+
+        :param more: what is asked for besides its flavor's extra specs
+        """
         wish = tuple(
             sorted(
                 (key, value)
-                for key, value in specs_of(server).items()
+                for key, value in {**more, **specs_of(server)}.items()
                 if key.startswith(SCOPE) or TRAIT.fullmatch(key)
             )
         )

@@ -35,6 +35,7 @@ from watcher_tsmig.telemetry.declarations import links_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
+from watcher_tsmig.telemetry.destinations import specs_of
 from watcher_tsmig.telemetry.devices import cautions
 from watcher_tsmig.telemetry.devices import had_of
 from watcher_tsmig.telemetry.disks import image_of
@@ -44,6 +45,7 @@ from watcher_tsmig.telemetry.kin import kin_of
 from watcher_tsmig.telemetry.passages import read_passages
 from watcher_tsmig.telemetry.ports import read_ports
 from watcher_tsmig.telemetry.room import without_held
+from watcher_tsmig.telemetry.scheduled import wanted
 from watcher_tsmig.telemetry.servers import newest_version
 from watcher_tsmig.telemetry.servers import read_servers
 from watcher_tsmig.telemetry.traits import read_traits
@@ -115,17 +117,18 @@ def read_inventory(
     hosts = _hosts(nodes, compute, declared)
     servers = _servers(compute, hosts)
     node_ids = {node.hostname: node.uuid for node in nodes}
+    having = _having(compute, network, servers, hosts, notes)
+    asked = required_traits([*map(specs_of, servers), *having.wanted.values()])
     names = {node.uuid: node.hostname for node in nodes}
-    traits = read_traits(placement, required_traits(servers), names, notes)
+    traits = read_traits(placement, asked, names, notes)
     known = Known(
         hosts=hosts,
         instances=model.get_all_instances(),
         destinations=Destinations(aggregates, hosts, traits),
         scoped=scoped,
         keep_zone=keep_zone,
-        having=_having(compute, network, servers, hosts, notes),
     )
-    vms = vms_of(servers, known, notes)
+    vms = vms_of(servers, known, having, notes)
     passages = read_passages(compute, hosts, _at_rest(vms), notes)
     hosts = without_held(hosts, vms, passages, placement, node_ids, notes)
     return Inventory(
@@ -167,7 +170,8 @@ def _having(
         for server in servers
     }
     cautions(had.values(), newest, notes)
-    return Having(sizes=images.sizes, had=had, newest=newest)
+    asked = {vm: wanted(what, newest) for vm, what in had.items()}
+    return Having(sizes=images.sizes, had=had, wanted=asked, newest=newest)
 
 
 def _local(

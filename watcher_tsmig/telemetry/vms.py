@@ -37,11 +37,13 @@ class Having:
 
     :ivar sizes: bytes of root disks that images make, by id of the image
     :ivar had: devices and the like of each server, by its id
+    :ivar wanted: what Nova's scheduler asks for because of them, likewise
     :ivar newest: microversion that Nova has, which minds them
     """
 
     sizes: Mapping[str, float]
     had: Mapping[str, Had]
+    wanted: Mapping[str, Mapping[str, str]]
     newest: Version | None
 
 
@@ -54,18 +56,21 @@ class Known:
     destinations: Destinations
     scoped: bool
     keep_zone: bool
-    having: Having
 
 
 def vms_of(
-    servers: Iterable[Server], known: Known, notes: list[str]
+    servers: Iterable[Server],
+    known: Known,
+    having: Having,
+    notes: list[str],
 ) -> list[Vm]:
     """Those VMs whose size is known.
 
+    :param having: what all of the servers have
     :param notes: what was odd is added to them
     """
     vms = []
-    sizes, newest = known.having.sizes, known.having.newest
+    sizes, newest = having.sizes, having.newest
     for server in servers:
         instance = known.instances.get(server.id)
         memory, vcpus = _size(server, instance)
@@ -79,7 +84,7 @@ def vms_of(
             notes.append(f'{server.name}: too new for Watcher, left alone')
         metadata, name = server.metadata or {}, server.name or server.id
         local = known.hosts[server.compute_host].disk is not None
-        had = known.having.had[server.id]
+        had = having.had[server.id]
         vms.append(
             Vm(
                 id=server.id,
@@ -96,7 +101,9 @@ def vms_of(
                 disk=local_disk(server, sizes) if local else 0.0,
                 disks=local_disks(server, sizes) if local else (),
                 zone=_zone(server, known.keep_zone),
-                allowed=known.destinations.allowed(server),
+                allowed=known.destinations.allowed(
+                    server, having.wanted[server.id]
+                ),
                 sla=_sla(metadata, name, notes),
                 refused=refused(had, newest),
             )
