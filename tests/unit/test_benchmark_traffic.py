@@ -56,6 +56,28 @@ class TestTraffic(unittest.TestCase):
             self.assertAlmostEqual((ahead + 1) / ahead, mean, 1)
             self.assertEqual(1.0, found['under']['last value'])
 
+    def test_a_nics_upper_value_is_judged_as_the_quantile_that_it_is(self):
+        rng = np.random.default_rng(3)
+        for found in self.judged(rng.lognormal(size=(VMS, POINTS))):
+            for figure in ('under', 'over', 'pinball'):
+                self.assertEqual(
+                    {*traffic.METHODS, 'upper'}, set(found[figure])
+                )
+            self.assertLess(found['under']['upper'], 0.15)
+            self.assertLess(0.3, found['under']['last value'])
+            # nothing is right by chance: each rule loses something
+            self.assertLess(0.0, min(found['pinball'].values()))
+            loss = found['pinball']
+            self.assertLess(loss['upper'], loss['last value'])
+
+    def test_the_loss_is_that_of_a_quantile(self):
+        judged = traffic.Judged()
+        judged.add(np.array([3.0, 1.0]), np.array([1.0, 3.0]))
+        self.assertEqual(
+            {'under': 0.5, 'missed': 0.6667, 'over': 0.5, 'pinball': 0.5},
+            judged.figures(),
+        )
+
     def test_a_hole_hides_what_lies_before_it(self):
         series = np.ones((VMS, POINTS))
         series[:, ::50] = np.nan

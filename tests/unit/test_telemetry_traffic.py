@@ -8,6 +8,7 @@ from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import traffic
 from watcher_tsmig.telemetry.ahead import ahead
 from watcher_tsmig.telemetry.sources import Interface
+from watcher_tsmig.telemetry.upper import upper
 
 NOW = 1_700_000_170.0
 SPAN = 300.0
@@ -73,6 +74,55 @@ class TestAhead(unittest.TestCase):
         )
         self.assertTrue((found >= series.min(1)).all())
         self.assertTrue((found <= series.max(1)).all())
+
+
+def highest(*rates, steps=1, known=None, span=SPAN):
+    """The upper value of one NIC's load."""
+    series = np.array([rates], dtype=float)
+    many = len(rates) if known is None else known
+    return float(upper(series, np.array([many]), steps, span)[0])
+
+
+class TestUpper(unittest.TestCase):
+    def test_a_load_that_never_rises_stays_below_what_it_is(self):
+        self.assertEqual(7.0, highest(*[7.0] * 20))
+        self.assertEqual(1.0, highest(*map(float, range(20, 0, -1))))
+
+    def test_the_more_it_rose_the_higher_it_may_go(self):
+        quiet = highest(*[10.0, 11.0] * 20)
+        wild = highest(*[10.0, 50.0] * 20)
+        self.assertLess(11.0, quiet)
+        self.assertLess(quiet, wild)
+
+    def test_what_rose_long_ago_counts_less_than_what_rose_just_now(self):
+        spike = [0.0] * 36
+        late, early = list(spike), list(spike)
+        late[30], early[5] = 90.0, 90.0
+        self.assertLess(highest(*early), highest(*late))
+        # and how long ago that is, is told by the clock
+        self.assertAlmostEqual(
+            highest(*early, span=60.0), highest(*late, span=60.0), delta=6.0
+        )
+
+    def test_it_is_exceeded_about_once_in_twenty_times(self):
+        rng = np.random.default_rng(8)
+        many = 4000
+        series = rng.lognormal(sigma=1.2, size=(many, 73))
+        told = upper(series[:, :-1], np.full(many, 72), 1, SPAN)
+        over = (series[:, -1] > told).mean()
+        self.assertLess(0.01, over)
+        self.assertLess(over, 0.08)
+
+    def test_who_is_known_too_briefly_has_none(self):
+        self.assertTrue(np.isnan(highest(5.0)))
+        self.assertTrue(np.isnan(highest(5.0, 5.0, 5.0, steps=3)))
+        self.assertTrue(np.isnan(highest(*[5.0] * 20, known=1)))
+        self.assertEqual(5.0, highest(*[5.0] * 20, known=2))
+
+    def test_what_lies_before_the_known_is_not_looked_at(self):
+        self.assertEqual(
+            highest(1.0, 2.0, 1.5), highest(0.0, 900.0, 1.0, 2.0, 1.5, known=3)
+        )
 
 
 class TestByVm(unittest.TestCase):
