@@ -81,6 +81,18 @@ def settings(draw: st.DrawFn) -> model.NovaSettings:
 
 
 @st.composite
+def spreads(draw: st.DrawFn) -> model.Spread:
+    """How one direction of it varied."""
+    p50, p95 = sorted((draw(rates()), draw(rates())))
+    return model.Spread(
+        p50=p50,
+        p95=p95,
+        bursts=draw(st.floats(0, 1)),
+        watched=draw(st.floats(1, 1e6)),
+    )
+
+
+@st.composite
 def traffics(draw: st.DrawFn) -> model.Traffic:
     """A VM's traffic."""
     return model.Traffic(
@@ -88,6 +100,8 @@ def traffics(draw: st.DrawFn) -> model.Traffic:
         rx=draw(rates()),
         measured_at=draw(instants),
         source=draw(names),
+        tx_spread=draw(st.none() | spreads()),
+        rx_spread=draw(st.none() | spreads()),
     )
 
 

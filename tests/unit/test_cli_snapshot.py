@@ -13,6 +13,8 @@ from cliff import commandmanager
 from tests.unit import builders
 from watcher_tsmig.cli import snapshots
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Spread
+from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import snapshot
 
 COMMANDS = {
@@ -76,6 +78,41 @@ class TestSnapshot(testtools.TestCase):
         self.assertIsNone(found['Age of the oldest traffic'])
         _, text = self.run_it('show', self.path)
         self.assertRegex(text, r'\| Hosts up +\| 1 of 2')
+
+    def test_who_bursts_most_is_named(self):
+        def vm(name, tx_share, rx_share):
+            spreads = {
+                way: Spread(p50=1.0, p95=2.0, bursts=share, watched=86400.0)
+                for way, share in (
+                    ('tx_spread', tx_share),
+                    ('rx_spread', rx_share),
+                )
+            }
+            traffic = Traffic(tx=1.0, rx=1.0, **spreads)
+            return builders.vm(name, 'a', traffic=traffic)
+
+        cloud = builders.cloud(
+            'a',
+            *(vm(f'vm{i}', 0.01, (10 + i) / 100) for i in range(5)),
+            vm('calm', 0.001, 0.001),
+            builders.vm('unknown', 'a'),
+        )
+        snapshot.dump(cloud, self.path)
+        found = self.shown('show', self.path)
+        self.assertEqual([6, 7], found['VMs with known bursts'])
+        self.assertEqual(
+            {'vm4': 0.14, 'vm3': 0.13, 'vm2': 0.12},
+            found['Most exposed to bursts'],
+        )
+        _, text = self.run_it('show', self.path)
+        self.assertIn('vm4 (8 min an hour)', text)
+        # and what was written is what is read
+        self.assertEqual(cloud, snapshot.load(self.path))
+
+    def test_where_nobody_bursts_nobody_is_named(self):
+        found = self.shown('show', self.path)
+        self.assertEqual([0, 2], found['VMs with known bursts'])
+        self.assertEqual({}, found['Most exposed to bursts'])
 
     def test_the_age_of_traffic_is_at_the_time_of_the_snapshot(self):
         document = json.loads(self.path.read_text())

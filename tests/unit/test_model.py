@@ -73,6 +73,19 @@ class TestNumbers(unittest.TestCase):
             with self.subTest(field), self.assertRaises(errors.InputError):
                 model.Traffic(**({'tx': 0.0, 'rx': 0.0} | {field: -1.0}))
 
+    def test_a_spread_that_contradicts_itself_is_refused(self) -> None:
+        good = {'p50': 1.0, 'p95': 2.0, 'bursts': 0.1, 'watched': 7200.0}
+        model.Spread(**good)
+        for field, value in (
+            ('p95', 0.5),
+            ('p50', -1.0),
+            ('bursts', 1.1),
+            ('watched', 0.0),
+        ):
+            with self.assertRaises(errors.InputError) as caught:
+                model.Spread(**(good | {field: value}))
+            self.assertEqual(field, caught.exception.place)
+
     def test_an_error_is_short_however_long_the_value_is(self) -> None:
         for value in ('x' * 10**6, [0] * 10**6, {'a': [[[0] * 9] * 9] * 99}):
             with self.assertRaises(errors.InputError) as caught:

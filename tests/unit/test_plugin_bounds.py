@@ -206,6 +206,7 @@ STRATEGY = {
     'prometheus_label': ('resource', None, None),
     'traffic_granularity': (300.0, 1.0, None),
     'traffic_window': (21600.0, 1.0, None),
+    'burst_window': (86400.0, 0.0, None),
     'traffic_max_age': (1800.0, 1.0, None),
     'dirty_spans': ([1, 2, 4, 8, 16, 32, 60], None, None),
     'dirty_max_age': (86400.0, 1.0, None),
@@ -322,7 +323,7 @@ class TestMeaning(Configured):
         given = {
             'tx_metric': 'tx', 'rx_metric': 'rx',
             'interface_resource_type': 'nic', 'traffic_granularity': 60.0,
-            'traffic_window': 120.0,
+            'traffic_window': 120.0, 'burst_window': 240.0,
             'traffic_max_age': 240.0, 'dirty_metric': 'd{seconds}',
             'nonzero_metric': 'z', 'resident_metric': 'r',
             'dirty_spans': [1, 2],
@@ -335,7 +336,7 @@ class TestMeaning(Configured):
         self.assertEqual(
             Settings(
                 tx_metric='tx', rx_metric='rx', interface_type='nic',
-                granularity=60.0, window=120.0,
+                granularity=60.0, window=120.0, burst_window=240.0,
                 traffic_age=240.0, dirty_metric='d{seconds}',
                 prometheus_metric='p_{metric}', prometheus_label='l',
                 nonzero_metric='z', resident_metric='r', dirty_spans=(1, 2),

@@ -46,6 +46,7 @@ class Audit:
 
 class Base(unittest.TestCase):
     kind = drain.TrafficSensitiveDrain
+    osc = object()
 
     def setUp(self):
         self.audit = Audit()
@@ -89,7 +90,7 @@ class Base(unittest.TestCase):
                     raise error
                 return model or self.model
 
-        strategy = Drain(config(**(given or {})), osc=object())
+        strategy = Drain(config(**(given or {})), osc=self.osc)
         strategy.input_parameters.update(parameters)
         strategy.audit_scope = scope or []
         strategy.execute(audit=self.audit)

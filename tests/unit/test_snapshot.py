@@ -62,6 +62,7 @@ FINGERPRINTS = {
     '1.6': '2a260566a0588ee5',
     '1.7': 'cbaec27b1cc52e02',
     '1.8': '60832ff2a3431ec8',
+    '1.9': '7cc679551962ae5e',
 }
 
 
@@ -78,6 +79,7 @@ def fingerprint() -> str:
         model.NovaSettings,
         model.Vm,
         model.Traffic,
+        model.Spread,
         model.WorkingSet,
         model.Contents,
         model.Link,
@@ -145,7 +147,7 @@ class TestReading(Case):
         self.assertIn('is not a whole number', self.refused())
 
     def test_a_later_minor_version_may_have_more_members(self) -> None:
-        self.document |= {'format_version': '1.9', 'taken_by': 'x'}
+        self.document |= {'format_version': '1.10', 'taken_by': 'x'}
         self.cloud['vms'][0] |= {'colour': 'red'}
         self.cloud['zones'] = []
         cloud = snapshot.loads(json.dumps(self.document))

@@ -155,7 +155,8 @@ class TestTraffic(Prom):
         found = self.read(ONE, TWO)
         self.near(found[ONE], 2e6)
         self.near(found[TWO], 3e6)
-        self.assertEqual(1, self.last.questions)
+        # one for what is foretold from, one for the day before
+        self.assertEqual(2, self.last.questions)
 
     def test_of_several_hosts_the_one_that_moved_last_counts(self):
         moved = NOW - 3600
@@ -195,8 +196,43 @@ class TestTraffic(Prom):
     def test_many_vms_are_asked_for_in_batches_that_a_url_holds(self):
         vms = [f'{i:08}-2222-3333-4444-555555555555' for i in range(250)]
         self.read(*vms)
-        self.assertEqual(3, self.last.questions)
+        self.assertEqual(6, self.last.questions)
         self.assertLess(max(map(len, self.server.queries)), 6000)
+
+    def test_of_the_day_before_only_looks_far_apart_are_asked_for(self):
+        long = line(300.0, back=81000.0)
+        self.server.interface(ONE, long, long, every=60.0)
+        (near, far) = self.queries_of(ONE)
+        self.assertTrue(near.endswith('[22200s]'), near)
+        self.assertTrue(far.endswith('[86400s:150s]'), far)
+        (interface,) = self.last.traffic([ONE], NOW)[ONE]
+        begins = [at for at, _, _ in interface.tx]
+        self.assertEqual(sorted(set(begins)), begins)
+        self.assertLess(250, len(begins))
+        for _, _, rate in interface.tx:
+            self.assertAlmostEqual(1e6, rate, delta=1e5)
+
+    def test_a_burst_of_the_day_before_is_seen(self):
+        burst = NOW - 50000
+        tx = [
+            (at, value + 3e9 * (at >= burst))
+            for at, value in line(300.0, back=81000.0)
+        ]
+        rx = line(300.0, 5e5, back=81000.0)
+        self.server.interface(ONE, tx, rx, every=60.0)
+        found = self.read(ONE)[ONE]
+        self.near(found)
+        self.assertGreater(found.tx_spread.watched, 70000)
+        self.assertLess(found.rx_spread.bursts, found.tx_spread.bursts)
+
+    def test_a_large_cloud_or_who_wants_none_asks_nothing_of_the_day(self):
+        self.settings = Settings(burst_window=0.0)
+        self.assertEqual(1, len(self.queries_of(ONE)))
+
+    def queries_of(self, *vms):
+        self.server.queries.clear()
+        self.read(*vms)
+        return self.server.queries
 
     def test_an_id_that_would_change_the_query_is_not_asked_for(self):
         self.read('x"} or vector(1) #')

@@ -174,13 +174,17 @@ class TestByVm(unittest.TestCase):
 
 
 class TestReachBack(unittest.TestCase):
-    def test_a_large_cloud_is_foretold_from_less(self):
+    def test_of_a_large_cloud_less_is_read(self):
         settings = Settings()
-        self.assertEqual(6 * 3600.0, settings.reach_back(1, SPAN))
-        self.assertEqual(6 * 3600.0, settings.reach_back(6000, SPAN))
+        self.assertEqual(86400.0, settings.reach_back(1, SPAN))
+        self.assertEqual(86400.0, settings.reach_back(1700, SPAN))
         self.assertEqual(15000.0, settings.reach_back(10000, SPAN))
         # never less than there must be
         self.assertEqual(2100.0, settings.reach_back(10**6, SPAN))
         self.assertEqual(
             9000.0, Settings(history=9000.0).reach_back(10**6, SPAN)
         )
+
+    def test_who_wants_no_bursts_reads_what_is_foretold_from(self):
+        settings = Settings(burst_window=0.0)
+        self.assertEqual(6 * 3600.0, settings.reach_back(1, SPAN))

@@ -13,6 +13,7 @@ from watcher_tsmig.cli import columns
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.observed import Basis
+from watcher_tsmig.report import bursts
 
 Told = tuple[tuple[str, object], ...]
 
@@ -43,6 +44,19 @@ class Share(cliff_columns.FormattableColumn):
     def machine_readable(self) -> list[int]:
         """A list of both."""
         return list(self._value)
+
+
+class Exposed(cliff_columns.FormattableColumn):
+    """Names of VMs, and the share of an hour in which each bursts."""
+
+    def human_readable(self) -> str:
+        """``db-1 (7 min an hour)``, one a line."""
+        rows = [f'{name} ({bursts.minutes(x)})' for name, x in self._value]
+        return '\n'.join(rows) or columns.UNKNOWN
+
+    def machine_readable(self) -> dict[str, float]:
+        """An object."""
+        return dict(self._value)
 
 
 def share(found: Iterable[object], of: int) -> Share:
@@ -97,6 +111,11 @@ def summary(cloud: Cloud) -> Told:
             'Age of the oldest traffic',
             columns.Span(max(ages, default=math.nan)),
         ),
+        (
+            'VMs with known bursts',
+            share((v.traffic and v.traffic.bursts for v in vms), len(vms)),
+        ),
+        ('Most exposed to bursts', Exposed(bursts.exposed(vms))),
         ('Groups', columns.Count(len(cloud.groups))),
         ('Links', columns.Count(len(cloud.links))),
         ('Migrations under way', columns.Count(len(cloud.passages))),

@@ -6,12 +6,13 @@ from watcher_tsmig.model.bonds import Link
 from watcher_tsmig.model.cloud import Cloud
 from watcher_tsmig.model.cloud import Host
 from watcher_tsmig.model.cloud import Nic
-from watcher_tsmig.model.cloud import Traffic
 from watcher_tsmig.model.cloud import Vm
 from watcher_tsmig.model.observed import Contents
 from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
+from watcher_tsmig.model.traffic import Spread
+from watcher_tsmig.model.traffic import Traffic
 
 __all__ = (
     'Affinity',
@@ -23,6 +24,7 @@ __all__ = (
     'Nic',
     'NovaSettings',
     'Passage',
+    'Spread',
     'Traffic',
     'Vm',
     'WorkingSet',

@@ -17,6 +17,7 @@ from watcher_tsmig.model.observed import Contents
 from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
+from watcher_tsmig.model.traffic import Traffic
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,27 +103,6 @@ class Host:
             fields.number('disk', self.disk, low=0)
         if self.zone is not None:
             fields.text('zone', self.zone)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """A VM's application traffic over all its interfaces, bytes/s.
-
-    :ivar measured_at: when, seconds since the epoch; None where unknown
-    :ivar source: who measured, for people (``gnocchi``)
-    """
-
-    tx: float
-    rx: float
-    measured_at: float | None = None
-    source: str = 'unknown'
-
-    def __post_init__(self) -> None:
-        fields.number('tx', self.tx, low=0)
-        fields.number('rx', self.rx, low=0)
-        if self.measured_at is not None:
-            fields.number('measured_at', self.measured_at, low=0)
-        fields.text('source', self.source)
 
 
 #: What a VM is doing, as far as it matters to a move: Nova's vm_state, or

@@ -17,6 +17,7 @@ from watcher_tsmig.model import cloud as values
 from watcher_tsmig.model import observed
 from watcher_tsmig.model import passage
 from watcher_tsmig.model import rules
+from watcher_tsmig.model import traffic
 
 _TYPE_NAMES = {
     list: 'a list',
@@ -191,10 +192,11 @@ _READERS: dict[object, _Reader] = {
     tuple[str, ...] | None: _optional(_plain),
     tuple[tuple[float, float], ...]: _samples,
 }
+_READERS |= {traffic.Spread | None: _optional(_record(traffic.Spread))}
 _READERS |= {
     rules.NovaSettings | None: _optional(_record(rules.NovaSettings)),
     values.Nic | None: _optional(_record(values.Nic)),
-    values.Traffic | None: _optional(_record(values.Traffic)),
+    traffic.Traffic | None: _optional(_record(traffic.Traffic)),
     observed.WorkingSet | None: _optional(_record(observed.WorkingSet)),
     observed.Contents | None: _optional(_record(observed.Contents)),
 }

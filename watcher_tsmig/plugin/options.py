@@ -14,6 +14,7 @@ from watcher_tsmig import units
 from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.plugin.action_options import AGENTS
 from watcher_tsmig.plugin.action_options import calibration_file
+from watcher_tsmig.plugin.traffic_options import TRAFFIC
 from watcher_tsmig.telemetry import Settings
 
 DATA = Settings()
@@ -60,100 +61,6 @@ where this was used.
 How fast a VM is taken to write new memory, in MiB/s, where its dirty pages are
 unknown or older than dirty_max_age. A large value is the careful one: such a
 VM then gets a higher bandwidth or post-copy, or it is left out.
-""",
-    ),
-)
-
-TRAFFIC = (
-    cfg.StrOpt(
-        'metrics_source',
-        default='gnocchi',
-        help="""
-Who is asked for traffic and dirty pages: gnocchi or aetos, of the cloud's
-catalogue; prometheus, at metrics_place or else at the host of Watcher's
-[prometheus_client]; file, at metrics_place; any other source that is
-installed; or none. With none, or while the source does not answer, every VM
-is planned on the assume_* values, and the audit's status message says so.
-""",
-    ),
-    cfg.StrOpt(
-        'metrics_place',
-        default='',
-        help="""
-URL of the Prometheus, or path of the file, that metrics_source names. A
-user, a password or certificates that Prometheus wants are read from
-[prometheus_client], and then its host is too.
-""",
-    ),
-    cfg.StrOpt(
-        'prometheus_metric',
-        default=DATA.prometheus_metric,
-        help="""
-What a metric of Ceilometer is called in Prometheus or Aetos; {metric} stands
-for its name with underscores for dots, as Ceilometer's own exporter has it.
-""",
-    ),
-    cfg.StrOpt(
-        'prometheus_label',
-        default=DATA.prometheus_label,
-        help="""
-Label of those metrics with the id of a VM, or of its interface, in it.
-""",
-    ),
-    cfg.StrOpt(
-        'tx_metric',
-        default=DATA.tx_metric,
-        help="""
-Gnocchi metric with the bytes that an interface of a VM has sent since it was
-created. It must be a counter on the resource type interface_resource_type.
-""",
-    ),
-    cfg.StrOpt(
-        'rx_metric',
-        default=DATA.rx_metric,
-        help="""
-Gnocchi metric with the bytes that an interface of a VM has received since it
-was created. See tx_metric.
-""",
-    ),
-    cfg.StrOpt(
-        'interface_resource_type',
-        default=DATA.interface_type,
-        help="""
-Gnocchi resource type of a VM's interfaces, with the attribute instance_id.
-""",
-    ),
-    cfg.FloatOpt(
-        'traffic_granularity',
-        default=DATA.granularity,
-        min=1.0,
-        help="""
-Seconds between two points of a VM's traffic. Gnocchi is asked for this
-granularity of tx_metric and rx_metric first, and for whatever their archive
-policy has where it does not have this one; how often Ceilometer samples is
-read from the data. An aggregation method of the counter itself must be kept
-(mean, last, max or min, as all of Ceilometer's policies do), or rate:mean
-with count.
-""",
-    ),
-    cfg.FloatOpt(
-        'traffic_window',
-        default=DATA.window,
-        min=1.0,
-        help="""
-Traffic is foretold, for the next quarter of an hour, from this many seconds
-before the last measure: from the last points or their median over up to two
-hours, whichever was right for that VM lately. Of a cloud of more than some
-7,000 VMs less is read. At least traffic_granularity.
-""",
-    ),
-    cfg.FloatOpt(
-        'traffic_max_age',
-        default=DATA.traffic_age,
-        min=1.0,
-        help="""
-Traffic whose last measure is older than this, in seconds, counts as unknown.
-At least three times traffic_granularity, because a measure comes that late.
 """,
     ),
 )
@@ -322,6 +229,7 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         prometheus_metric=config.prometheus_metric,
         prometheus_label=config.prometheus_label,
         window=config.traffic_window,
+        burst_window=config.burst_window,
         traffic_age=config.traffic_max_age,
         dirty_metric=config.dirty_metric,
         nonzero_metric=config.nonzero_metric,

@@ -37,6 +37,7 @@ from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin import targets
 from watcher_tsmig.plugin.targets import NothingToDo
 from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.report import bursts
 from watcher_tsmig.report import journeys
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
@@ -121,6 +122,7 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
                     self.avoids,
                     *reading.notes,
                     *self.sampler.notes,
+                    *self._bursting(plan, reading),
                     *notes,
                 ),
             )
@@ -162,6 +164,13 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         """Ask Nova what else is needed, while it is there."""
 
     # -- what they share
+
+    def _bursting(self, plan: Plan, reading: Reading) -> list[str]:
+        moving = {m.vm for m in plan.migrations}
+        notes = bursts.notes(v for v in reading.cloud.vms if v.id in moving)
+        for note in notes:
+            LOG.info('Of those that move, %s', note)
+        return notes
 
     def _read(self) -> Reading:
         settings = self.settings()

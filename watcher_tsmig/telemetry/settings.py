@@ -35,6 +35,8 @@ class Settings:
         attribute `instance_id`
     :ivar granularity: of the measures of traffic, s
     :ivar window: traffic is foretold from the measures this young, s
+    :ivar burst_window: and bursts are looked for so far back, s; 0 for no
+        further than `window`
     :ivar traffic_age: traffic measured before this is unknown, s
     :ivar cpu_metric: cumulative ns of CPU time of a VM; empty for none
     :ivar history: of loads, as far back as this, s; 0 for none
@@ -59,6 +61,7 @@ class Settings:
     interface_type: str = 'instance_network_interface'
     granularity: float = 300.0
     window: float = 6 * 3600.0
+    burst_window: float = 86400.0
     traffic_age: float = 1800.0
     cpu_metric: str = 'cpu'
     history: float = 0.0
@@ -84,8 +87,9 @@ class Settings:
         ):
             if not getattr(self, field) > 0:
                 raise errors.InputError('is not above 0', field)
-        if self.history < 0:
-            raise errors.InputError('is negative', 'history')
+        for field in ('history', 'burst_window'):
+            if getattr(self, field) < 0:
+                raise errors.InputError('is negative', field)
         for field, lacks in (
             ('dirty_metric', '{seconds}'),
             ('prometheus_metric', '{metric}'),
@@ -100,16 +104,21 @@ class Settings:
             if not form.fullmatch(text):
                 raise errors.InputError('is no name of Prometheus', field)
 
+    @property
+    def seen_back(self) -> float:
+        """How far back traffic matters, s."""
+        return max(self.window, self.burst_window)
+
     def reach_back(self, vms: int, every: float) -> float:
         """How far back traffic of so many VMs is asked for, s.
 
-        A large cloud is foretold from less, since an answer takes time.
+        Of a large cloud less is read, since an answer takes time.
 
         :param every: between two samples that are told, s
         """
         afford = SAMPLES / 2 / max(vms, 1) * every
         least = max(self.history, self.traffic_age + self.granularity)
-        return max(min(self.window, afford), least)
+        return max(min(self.seen_back, afford), least)
 
     def dirty_metrics(self) -> Mapping[str, float]:
         """Name of each metric of dirtied memory, and its seconds."""

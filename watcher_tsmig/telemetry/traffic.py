@@ -1,7 +1,8 @@
 """A VM's application traffic from what its interfaces sent and received.
 
 Arithmetic on points; who measured them is sources/'s, what they foretell is
-ahead.py's. What nobody measured lately is unknown and never zero.
+ahead.py's, how they vary is bursts.py's. What nobody measured lately is
+unknown and never zero.
 """
 
 import math
@@ -13,8 +14,10 @@ import numpy as np
 
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model.history import Point
+from watcher_tsmig.model.traffic import Spread
 from watcher_tsmig.telemetry.ahead import AHEAD
 from watcher_tsmig.telemetry.ahead import ahead
+from watcher_tsmig.telemetry.bursts import spreads
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Interface
 
@@ -43,17 +46,23 @@ def by_vm(
         ]
         if fresh:
             ends[vm] = end = max(map(_newest, fresh))
-            since = end - settings.window
+            since = end - settings.seen_back
             sent.append(summed((i.tx for i in fresh), since))
             received.append(summed((i.rx for i in fresh), since))
+    moments = list(ends.values())
     return {
         vm: Traffic(
-            tx=tx, rx=rx, measured_at=min(ends[vm], now), source=source
+            tx=tx,
+            rx=rx,
+            measured_at=min(ends[vm], now),
+            source=source,
+            tx_spread=tx_spread,
+            rx_spread=rx_spread,
         )
-        for vm, tx, rx in zip(
+        for vm, (tx, tx_spread), (rx, rx_spread) in zip(
             ends,
-            _foretold(sent, settings.granularity),
-            _foretold(received, settings.granularity),
+            _foretold(sent, moments, settings),
+            _foretold(received, moments, settings),
             strict=True,
         )
     }
@@ -85,15 +94,27 @@ def _newest(interface: Interface) -> float:
 
 
 def _foretold(
-    series: Sequence[Sequence[Point]], granularity: float
-) -> list[float]:
-    """The mean of each series over the next quarter of an hour."""
+    series: Sequence[Sequence[Point]],
+    ends: Sequence[float],
+    settings: Settings,
+) -> list[tuple[float, Spread | None]]:
+    """Each series' mean over the next quarter of an hour, and its spread.
+
+    :param ends: when each was last known, s since the epoch
+    """
     if not series:
         return []
     known = np.array([len(points) for points in series])
     values = np.zeros((len(series), known.max()))
     for row, points in zip(values, series, strict=True):
         row[len(row) - len(points) :] = [value for _, _, value in points]
-    steps = max(round(AHEAD / granularity), 1)
-    found: list[float] = ahead(values, known, steps).tolist()
-    return found
+    late = np.array(
+        [
+            sum(at + span > end - settings.window for at, span, _ in points)
+            for points, end in zip(series, ends, strict=True)
+        ]
+    )
+    span = settings.granularity
+    steps = max(round(AHEAD / span), 1)
+    found: list[float] = ahead(values[:, -late.max() :], late, steps).tolist()
+    return list(zip(found, spreads(values, known, span), strict=True))
