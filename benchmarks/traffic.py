@@ -10,7 +10,8 @@ of 20 VMs, drawn, `under` is how often it got more than the sum of its
 forecasts, `missed` how much more in such a case, of what came; `over` is by
 how much all forecasts together were above what came, of what came, and
 `pinball` their loss as a quantile of 0.95, likewise. `upper` is no forecast of
-VMs but our upper value of the NIC. One JSON object.
+VMs but our upper value of the NIC. Whose bursts come is traffic_bursts.py's.
+One JSON object.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks import traffic_bursts
 from watcher_tsmig.telemetry.ahead import AHEAD
 from watcher_tsmig.telemetry.ahead import ahead
 from watcher_tsmig.telemetry.settings import Settings
@@ -131,6 +133,10 @@ def main() -> None:
                     cell(trace, way, what, (first, last), nics)
                     for way, trace in traces.items()
                     for what in STEPS
+                ],
+                'bursts': [
+                    traffic_bursts.judge(trace, way, (first, last))
+                    for way, trace in traces.items()
                 ],
             },
             indent=2,

@@ -28,7 +28,9 @@ class TestTraffic(unittest.TestCase):
             contextlib.redirect_stdout(told),
         ):
             traffic.main()
-        return json.loads(told.getvalue())['cells']
+        found = json.loads(told.getvalue())
+        self.bursts = found['bursts']
+        return found['cells']
 
     def test_steady_traffic_is_foretold_by_everybody(self):
         for found in self.judged(np.ones((VMS, POINTS))):
@@ -77,6 +79,30 @@ class TestTraffic(unittest.TestCase):
             {'under': 0.5, 'missed': 0.6667, 'over': 0.5, 'pinball': 0.5},
             judged.figures(),
         )
+
+    def test_bursts_are_of_those_that_had_some_the_day_before(self):
+        series = np.ones((VMS, 3 * POINTS))
+        # four burst all the time, one only on the last day
+        series[:4, 20::40] = 1e4
+        series[4, -20] = 1e4
+        self.judged(series)
+        for found in self.bursts:
+            self.assertEqual(0.1, found['of']['day']['vms'])
+            self.assertLess(0.9, found['of']['day']['caught'])
+            self.assertLess(found['of']['day']['caught'], 1.0)
+            self.assertLess(0.9, found['each']['caught'])
+            self.assertLess(found['each']['caught'], 1.0)
+            self.assertAlmostEqual(0.1, found['each']['vms'], delta=0.01)
+            calm, wild = found['told']
+            self.assertAlmostEqual(0.0, calm['came'], delta=0.001)
+            self.assertAlmostEqual(1 / 40, wild['came'], delta=0.01)
+            self.assertAlmostEqual(wild['came'], wild['told'], delta=0.01)
+
+    def test_where_nobody_bursts_nobody_is_told_of(self):
+        self.judged(np.ones((VMS, 2 * POINTS)))
+        for found in self.bursts:
+            self.assertEqual(0.0, found['bursts'])
+            self.assertIsNone(found['each']['caught'])
 
     def test_a_hole_hides_what_lies_before_it(self):
         series = np.ones((VMS, POINTS))
