@@ -43,6 +43,8 @@ def nics(draw: st.DrawFn) -> model.Nic:
         background_rx=draw(rates(capacity)),
         separate=draw(flags),
         tenants=draw(st.none() | st.just(GBIT)),
+        upper_tx=draw(st.none() | rates(capacity)),
+        upper_rx=draw(st.none() | rates(capacity)),
     )
 
 

@@ -13,6 +13,7 @@ from cliff import commandmanager
 from tests.unit import builders
 from watcher_tsmig.cli import snapshots
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Spread
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import snapshot
@@ -78,6 +79,21 @@ class TestSnapshot(testtools.TestCase):
         self.assertIsNone(found['Age of the oldest traffic'])
         _, text = self.run_it('show', self.path)
         self.assertRegex(text, r'\| Hosts up +\| 1 of 2')
+
+    def test_nics_that_may_be_full_are_counted(self):
+        def host(name, **given):
+            return builders.host(name, nic=Nic(capacity=125e6, **given))
+
+        cloud = builders.cloud(
+            'a b c',
+            a=host('a', upper_tx=2e8, upper_rx=1e6),
+            b=host('b', upper_tx=1e6, upper_rx=1e6),
+            c=host('c', upper_rx=125e6),
+        )
+        snapshot.dump(cloud, self.path)
+        found = self.shown('show', self.path)
+        self.assertEqual([2, 3], found['NICs that may be full'])
+        self.assertEqual(cloud, snapshot.load(self.path))
 
     def test_who_bursts_most_is_named(self):
         def vm(name, tx_share, rx_share):

@@ -207,6 +207,10 @@ STRATEGY = {
     'traffic_granularity': (300.0, 1.0, None),
     'traffic_window': (21600.0, 1.0, None),
     'burst_window': (86400.0, 0.0, None),
+    'migration_devices': ([], None, None),
+    'tenant_devices': ([], None, None),
+    'host_metric': ('node_network_{metric}', None, None),
+    'host_label': ('instance', None, None),
     'traffic_max_age': (1800.0, 1.0, None),
     'dirty_spans': ([1, 2, 4, 8, 16, 32, 60], None, None),
     'dirty_max_age': (86400.0, 1.0, None),
@@ -329,7 +333,9 @@ class TestMeaning(Configured):
             'dirty_spans': [1, 2],
             'dirty_max_age': 10.0, 'gnocchi_batch': 7, 'metrics_time': 8.0,
             'keep_zone': False, 'prometheus_metric': 'p_{metric}',
-            'prometheus_label': 'l',
+            'prometheus_label': 'l', 'migration_devices': ['a', 'b+c'],
+            'tenant_devices': ['d'], 'host_metric': 'h_{metric}',
+            'host_label': 'm',
         }  # fmt: skip
         for name, value in given.items():
             self.put('relief', name, value)
@@ -339,6 +345,8 @@ class TestMeaning(Configured):
                 granularity=60.0, window=120.0, burst_window=240.0,
                 traffic_age=240.0, dirty_metric='d{seconds}',
                 prometheus_metric='p_{metric}', prometheus_label='l',
+                migration_devices=('a', 'b+c'), tenant_devices=('d',),
+                host_metric='h_{metric}', host_label='m',
                 nonzero_metric='z', resident_metric='r', dirty_spans=(1, 2),
                 dirty_age=10.0,
                 batch=7, total_time=8.0, keep_zone=False,

@@ -11,6 +11,7 @@ from cliff import columns as cliff_columns
 
 from watcher_tsmig.cli import columns
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.report import bursts
@@ -69,6 +70,14 @@ def _bases(vm: Vm) -> tuple[str, ...]:
     return (work.basis,) if work is not None else ()
 
 
+def _full(host: Host) -> bool:
+    """Whether its NIC may have to carry all it can, without migrations."""
+    nic = host.nic
+    return nic is not None and nic.capacity <= max(
+        nic.upper_tx or 0.0, nic.upper_rx or 0.0
+    )
+
+
 def summary(cloud: Cloud) -> Told:
     """Names and columns."""
     hosts, vms = cloud.hosts, cloud.vms
@@ -83,6 +92,7 @@ def summary(cloud: Cloud) -> Told:
         ('Hosts', columns.Count(len(hosts))),
         ('Hosts up', share((h.up for h in hosts), len(hosts))),
         ('Hosts with a known NIC', share((h.nic for h in hosts), len(hosts))),
+        ('NICs that may be full', share(map(_full, hosts), len(hosts))),
         (
             'Hosts that can post-copy',
             share((h.post_copy for h in hosts), len(hosts)),

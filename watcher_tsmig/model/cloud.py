@@ -31,6 +31,9 @@ class Nic:
         the way of migrations, nor they in its
     :ivar tenants: bytes/s of the NIC that it then goes over; None where
         nobody said
+    :ivar upper_tx: bytes/s that all it sends in the next quarter of an hour
+        will most likely not exceed, as things are; None where unknown
+    :ivar upper_rx: likewise what it receives
     """
 
     capacity: float
@@ -38,6 +41,8 @@ class Nic:
     background_rx: float = 0.0
     separate: bool = False
     tenants: float | None = None
+    upper_tx: float | None = None
+    upper_rx: float | None = None
 
     def __post_init__(self) -> None:
         fields.number('capacity', self.capacity, low=0, above=True)
@@ -46,6 +51,9 @@ class Nic:
         fields.flag('separate', self.separate)
         if self.tenants is not None:
             fields.number('tenants', self.tenants, low=0, above=True)
+        for name in ('upper_tx', 'upper_rx'):
+            if getattr(self, name) is not None:
+                fields.number(name, getattr(self, name), low=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from watcher_tsmig import units
 from watcher_tsmig.forecast.experience import Prior
 from watcher_tsmig.plugin.action_options import AGENTS
 from watcher_tsmig.plugin.action_options import calibration_file
+from watcher_tsmig.plugin.traffic_options import HOSTS
 from watcher_tsmig.plugin.traffic_options import TRAFFIC
 from watcher_tsmig.telemetry import Settings
 
@@ -205,6 +206,7 @@ STRATEGY = (
     *ASSUMPTIONS,
     *AGENTS,
     *TRAFFIC,
+    *HOSTS,
     *DIRTY,
     *READING,
     *DEADLINES,
@@ -230,6 +232,10 @@ def settings(config: Any) -> Settings:  # noqa: ANN401 - Watcher's Struct
         prometheus_label=config.prometheus_label,
         window=config.traffic_window,
         burst_window=config.burst_window,
+        migration_devices=tuple(config.migration_devices),
+        tenant_devices=tuple(config.tenant_devices),
+        host_metric=config.host_metric,
+        host_label=config.host_label,
         traffic_age=config.traffic_max_age,
         dirty_metric=config.dirty_metric,
         nonzero_metric=config.nonzero_metric,

@@ -114,3 +114,49 @@ At least three times traffic_granularity, because a measure comes that late.
 """,
     ),
 )
+
+HOSTS = (
+    cfg.ListOpt(
+        'migration_devices',
+        default=[],
+        help="""
+Network devices of hosts that migrations go over, as node_exporter names them:
+the first of these that a host has, such as bond0, eno1. Devices that share the
+load without a device of their own are joined by +, such as eno1+eno2. What
+they carry beside the VMs' traffic is then read of Prometheus or Aetos
+(metrics_source) and counts as background in plans, and the speed of their link
+is the NIC's where neither an agent nor an aggregate's metadata
+(tsmig:nic_mbit_s, tsmig:migration_nic_mbit_s) says it. Empty: hosts are not
+asked for, and nothing but VMs is known to use their NICs. Related:
+tenant_devices, host_label.
+""",
+    ),
+    cfg.ListOpt(
+        'tenant_devices',
+        default=[],
+        help="""
+Likewise, the devices that the VMs' traffic goes over. On a host where they are
+others than its migration_devices, migrations have a network of their own,
+unless an aggregate's metadata tsmig:migration_network says otherwise. Empty:
+the same devices.
+""",
+    ),
+    cfg.StrOpt(
+        'host_metric',
+        default=DATA.host_metric,
+        help="""
+What a metric of a host's device is called in Prometheus or Aetos; {metric}
+stands for transmit_bytes_total, receive_bytes_total and speed_bytes, as
+node_exporter has them. Each has a label "device".
+""",
+    ),
+    cfg.StrOpt(
+        'host_label',
+        default=DATA.host_label,
+        help="""
+Label of those metrics with the name of a host. A port after it does not
+matter, nor whether it or Nova's name has a domain, as long as one host only
+fits. Where hosts are scraped by their addresses, name another label.
+""",
+    ),
+)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from watcher_tsmig.model import Link
+from watcher_tsmig.model import Nic
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry.asking import ask
@@ -133,6 +134,16 @@ def merged(one: Declaration, other: Declaration) -> Declaration:
         if other.throttles is None
         else other.throttles,
     )
+
+
+def nic_of(declared: Declaration) -> Nic | None:
+    """The NIC that migrations use; None where nobody told its speed."""
+    separate = declared.separate is True
+    speed = (declared.own_nic if separate else None) or declared.nic
+    if speed is None:
+        return None
+    tenants = declared.nic if separate and declared.own_nic else None
+    return Nic(capacity=speed, separate=separate, tenants=tenants)
 
 
 def _network(

@@ -15,7 +15,6 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Group
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
-from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry.agents import Asker
@@ -32,6 +31,7 @@ from watcher_tsmig.telemetry.clients import Service
 from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
 from watcher_tsmig.telemetry.declarations import links_of
+from watcher_tsmig.telemetry.declarations import nic_of
 from watcher_tsmig.telemetry.declarations import read_aggregates
 from watcher_tsmig.telemetry.destinations import Destinations
 from watcher_tsmig.telemetry.destinations import required_traits
@@ -62,6 +62,7 @@ class Inventory:
 
     :ivar passages: migrations that are under way between them
     :ivar node_ids: Nova's uuid of each host's hypervisor, by host name
+    :ivar declared: what is declared of each host
     :ivar cpus: each host's own CPUs, before any allocation ratio
     :ivar kin: what VMs share with others, by their ids
     :ivar notes: what was odd, one sentence each
@@ -74,13 +75,16 @@ class Inventory:
     passages: tuple[Passage, ...]
     node_ids: Mapping[str, str]
     cpus: Mapping[str, float]
+    declared: Mapping[str, Declaration]
     kin: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
-    def cloud(self, vms: Iterable[Vm], taken_at: float) -> Cloud:
-        """The cloud with these VMs in place of its own."""
+    def cloud(
+        self, hosts: Iterable[Host], vms: Iterable[Vm], taken_at: float
+    ) -> Cloud:
+        """The cloud with these hosts and VMs in place of its own."""
         return Cloud(
-            hosts=self.hosts,
+            hosts=tuple(hosts),
             vms=tuple(vms),
             taken_at=taken_at,
             links=self.links,
@@ -139,6 +143,7 @@ def read_inventory(
         passages=passages,
         node_ids=node_ids,
         cpus={node.hostname: _cpus(node) for node in nodes},
+        declared=declared,
         kin={server.id: kin_of(server) for server in servers},
         notes=tuple(notes),
     )
@@ -222,7 +227,7 @@ def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
         name=node.hostname,
         memory=max(from_mib(float(node.memory_mb_capacity)), 0.0),
         vcpus=max(float(node.vcpu_capacity), 0.0),
-        nic=_nic(declared),
+        nic=nic_of(declared),
         post_copy=declared.post_copy,
         enabled=status == 'enabled',
         up=state == 'up',
@@ -233,15 +238,6 @@ def _host(node: Node, service: Service | None, declared: Declaration) -> Host:
         agent=declared.agent,
         nova=declared.nova,
     )
-
-
-def _nic(declared: Declaration) -> Nic | None:
-    separate = declared.separate is True
-    speed = (declared.own_nic if separate else None) or declared.nic
-    if speed is None:
-        return None
-    tenants = declared.nic if separate and declared.own_nic else None
-    return Nic(capacity=speed, separate=separate, tenants=tenants)
 
 
 def _disk_of_host(node: Node) -> float | None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
+from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.model.trace import Trace
@@ -26,12 +27,19 @@ from watcher_tsmig.telemetry.clients import NetworkSource
 from watcher_tsmig.telemetry.clients import PlacementSource
 from watcher_tsmig.telemetry.dirty import Writing
 from watcher_tsmig.telemetry.dirty import read_writing
+from watcher_tsmig.telemetry.inventory import Inventory
 from watcher_tsmig.telemetry.inventory import read_inventory
 from watcher_tsmig.telemetry.loads import of_traffic
+from watcher_tsmig.telemetry.nics import Known
+from watcher_tsmig.telemetry.nics import notes_of
+from watcher_tsmig.telemetry.nics import with_nics
 from watcher_tsmig.telemetry.past import read_past
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Source
-from watcher_tsmig.telemetry.traffic import by_vm
+from watcher_tsmig.telemetry.traffic import Seen
+from watcher_tsmig.telemetry.traffic import foretold
+from watcher_tsmig.telemetry.traffic import seen_of
 
 T = TypeVar('T')
 
@@ -71,6 +79,8 @@ class Measured:
     """What the source told so far, by id of the VM."""
 
     vms: dict[str, Vm]
+    seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, Device]] | None = None
     writing: dict[str, Writing] = dataclasses.field(default_factory=dict)
     loads: dict[str, VmLoad] = dataclasses.field(default_factory=dict)
 
@@ -114,14 +124,16 @@ def read_cloud(
     if source is None:
         notes.append(UNMEASURED)
     elif inventory.vms:
-        _measure(measured, source, settings, now, notes)
+        if _measure(measured, source, settings, now, notes):
+            _ask_hosts(measured, source, inventory, settings, now, notes)
         questions = source.questions
+    hosts = _hosts(inventory, measured, settings, now)
     silent = [vm for vm in inventory.vms if vm.id not in measured.writing]
     past: tuple[Trace, ...] = ()
     if silent:
-        past = read_past(compute, inventory.hosts, inventory.vms, now, notes)
+        past = read_past(compute, hosts, inventory.vms, now, notes)
     return Reading(
-        cloud=inventory.cloud(measured.vms.values(), now),
+        cloud=inventory.cloud(hosts, measured.vms.values(), now),
         node_ids=inventory.node_ids,
         notes=tuple(notes),
         writing=measured.writing,
@@ -131,6 +143,18 @@ def read_cloud(
         cpus=inventory.cpus,
         questions=questions,
     )
+
+
+def _hosts(
+    inventory: Inventory, found: Measured, settings: Settings, now: float
+) -> tuple[Host, ...]:
+    known = Known(
+        declared=inventory.declared,
+        devices=found.devices,
+        seen=found.seen,
+        passages=inventory.passages,
+    )
+    return with_nics(inventory.hosts, inventory.vms, known, settings, now)
 
 
 def _told(source: Source, question: Callable[[], T]) -> T:
@@ -152,14 +176,15 @@ def _measure(
     settings: Settings,
     now: float,
     notes: list[str],
-) -> None:
-    """Fill in what the source tells, as far as it does."""
-    vms = dict(found.vms)
+) -> bool:
+    """Fill in what the source tells of VMs; whether it told all of it."""
+    vms, told_all = dict(found.vms), True
     try:
         _told(source, source.probe)
         interfaces = _told(source, lambda: source.traffic(list(vms), now))
         found.loads = of_traffic(interfaces, settings, now)
-        traffic = by_vm(interfaces, settings, now, source.name)
+        found.seen = seen_of(interfaces, settings, now)
+        traffic = foretold(found.seen, settings, now, source.name)
         for vm, value in traffic.items():
             found.vms[vm] = dataclasses.replace(vms[vm], traffic=value)
         memory = {vm.id: vm.memory for vm in vms.values()}
@@ -172,6 +197,7 @@ def _measure(
                 load = found.loads.get(vm, VmLoad())
                 found.loads[vm] = dataclasses.replace(load, cpu=tuple(cpu))
     except errors.CloudError as error:
+        told_all = False
         notes.append(f'{error}; what it would have told is unknown')
     if source.refusals:
         first = source.refusals[0]
@@ -180,3 +206,23 @@ def _measure(
             f'{len(source.refusals)} metrics were refused, such as '
             f'{first.metric} of {of}: {first.why}'
         )
+    return told_all
+
+
+def _ask_hosts(
+    found: Measured,
+    source: Source,
+    inventory: Inventory,
+    settings: Settings,
+    now: float,
+    notes: list[str],
+) -> None:
+    """Fill in what hosts' own devices carry, where somebody named them."""
+    if not settings.migration_devices:
+        return
+    hosts = [host.name for host in inventory.hosts]
+    try:
+        found.devices = _told(source, lambda: source.devices(hosts, now))
+        notes += notes_of(found.devices, hosts, settings, source.name)
+    except errors.CloudError as error:
+        notes.append(f'{error}; what hosts carry is unknown')

@@ -22,6 +22,8 @@ SAMPLES = 1e6
 NEWEST = 6
 # Of which Prometheus makes the names of metrics and of labels
 NAME = re.compile(r'[0-9A-Za-z_:]*')
+# Linux allows almost anything; what is not here would need escapes
+DEVICE = re.compile(r'[0-9A-Za-z_.@:-]{1,32}')
 LABEL = re.compile(r'[A-Za-z_][0-9A-Za-z_]*')
 
 
@@ -50,6 +52,13 @@ class Settings:
     :ivar prometheus_metric: what `{metric}` is called there, dots and
         dashes having become underscores
     :ivar prometheus_label: that has the id of a VM in it
+    :ivar host_metric: what `{metric}` of a host's device is called there:
+        transmit_bytes_total, receive_bytes_total, speed_bytes
+    :ivar host_label: that has a host's name in it
+    :ivar migration_devices: of a host, that migrations go over: the first of
+        these that it has; several that share the load are joined by `+`
+    :ivar tenant_devices: likewise those of the VMs' traffic; empty where it
+        goes the same way
     :ivar batch: VMs or metrics in one question to Gnocchi
     :ivar total_time: for all questions to the source together, s
     :ivar keep_zone: where Nova does not tell whether a VM is bound to its
@@ -72,6 +81,10 @@ class Settings:
     dirty_age: float = 86400.0
     prometheus_metric: str = 'ceilometer_{metric}'
     prometheus_label: str = 'resource'
+    host_metric: str = 'node_network_{metric}'
+    host_label: str = 'instance'
+    migration_devices: tuple[str, ...] = ()
+    tenant_devices: tuple[str, ...] = ()
     batch: int = 200
     total_time: float = 60.0
     keep_zone: bool = True
@@ -90,19 +103,40 @@ class Settings:
         for field in ('history', 'burst_window'):
             if getattr(self, field) < 0:
                 raise errors.InputError('is negative', field)
+        self._check_names()
+        self._check_devices()
+
+    def _check_names(self) -> None:
         for field, lacks in (
             ('dirty_metric', '{seconds}'),
             ('prometheus_metric', '{metric}'),
+            ('host_metric', '{metric}'),
         ):
             if lacks not in getattr(self, field):
                 raise errors.InputError(f'lacks {lacks}', field)
         for field, form in (
             ('prometheus_metric', NAME),
             ('prometheus_label', LABEL),
+            ('host_metric', NAME),
+            ('host_label', LABEL),
         ):
             text = getattr(self, field).replace('{metric}', '')
             if not form.fullmatch(text):
                 raise errors.InputError('is no name of Prometheus', field)
+
+    def _check_devices(self) -> None:
+        for field in ('migration_devices', 'tenant_devices'):
+            for names in getattr(self, field):
+                if not all(map(DEVICE.fullmatch, names.split('+'))):
+                    raise errors.InputError(
+                        f'{names[:40]!r} names no device', field
+                    )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of all devices of hosts that matter."""
+        both = (*self.migration_devices, *self.tenant_devices)
+        return tuple(sorted({n for names in both for n in names.split('+')}))
 
     @property
     def seen_back(self) -> float:

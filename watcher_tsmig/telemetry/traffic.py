@@ -5,6 +5,7 @@ ahead.py's, how they vary is bursts.py's. What nobody measured lately is
 unknown and never zero.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -22,6 +23,18 @@ from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Interface
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a VM was seen to send and receive, over all its interfaces.
+
+    :ivar end: until when both are known, s since the epoch
+    """
+
+    end: float
+    tx: tuple[Point, ...]
+    rx: tuple[Point, ...]
+
+
 def by_vm(
     interfaces: Mapping[str, Sequence[Interface]],
     settings: Settings,
@@ -30,39 +43,63 @@ def by_vm(
 ) -> dict[str, Traffic]:
     """What each VM will send and receive, summed over its interfaces.
 
+    :param now: seconds since the epoch
+    :param source: its name
+    """
+    return foretold(seen_of(interfaces, settings, now), settings, now, source)
+
+
+def seen_of(
+    interfaces: Mapping[str, Sequence[Interface]],
+    settings: Settings,
+    now: float,
+) -> dict[str, Seen]:
+    """What was seen of each VM of which both directions are known of late.
+
     An interface without fresh points is one that is gone (sources keep
     those of earlier hosts); a VM none of whose interfaces has both
     directions is unknown.
 
     :param now: seconds since the epoch
-    :param source: its name
     """
-    ends: dict[str, float] = {}
-    sent: list[Sequence[Point]] = []
-    received: list[Sequence[Point]] = []
+    found: dict[str, Seen] = {}
     for vm, several in interfaces.items():
         fresh = [
             i for i in several if _newest(i) >= now - settings.traffic_age
         ]
         if fresh:
-            ends[vm] = end = max(map(_newest, fresh))
+            end = max(map(_newest, fresh))
             since = end - settings.seen_back
-            sent.append(summed((i.tx for i in fresh), since))
-            received.append(summed((i.rx for i in fresh), since))
-    moments = list(ends.values())
+            found[vm] = Seen(
+                end=end,
+                tx=summed((i.tx for i in fresh), since),
+                rx=summed((i.rx for i in fresh), since),
+            )
+    return found
+
+
+def foretold(
+    seen: Mapping[str, Seen], settings: Settings, now: float, source: str
+) -> dict[str, Traffic]:
+    """What each VM will send and receive, and how that varied.
+
+    :param now: seconds since the epoch
+    :param source: its name
+    """
+    moments = [one.end for one in seen.values()]
     return {
         vm: Traffic(
             tx=tx,
             rx=rx,
-            measured_at=min(ends[vm], now),
+            measured_at=min(one.end, now),
             source=source,
             tx_spread=tx_spread,
             rx_spread=rx_spread,
         )
-        for vm, (tx, tx_spread), (rx, rx_spread) in zip(
-            ends,
-            _foretold(sent, moments, settings),
-            _foretold(received, moments, settings),
+        for (vm, one), (tx, tx_spread), (rx, rx_spread) in zip(
+            seen.items(),
+            _foretold([one.tx for one in seen.values()], moments, settings),
+            _foretold([one.rx for one in seen.values()], moments, settings),
             strict=True,
         )
     }

@@ -66,6 +66,20 @@ class Interface:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A host's own network device, as the host itself counts.
+
+    :ivar tx: bytes per second, oldest first, on the grid of `Interface`
+    :ivar speed: of its link, bytes/s each way; None where it does not tell
+    """
+
+    name: str
+    tx: tuple[Point, ...] = ()
+    rx: tuple[Point, ...] = ()
+    speed: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A metric that the source has, or should have, and does not give.
 
@@ -123,6 +137,16 @@ class Source(Protocol):
         need not be told.
 
         :param names: as Ceilometer names them
+        """
+
+    def devices(
+        self, hosts: Sequence[str], now: float
+    ) -> Mapping[str, Mapping[str, Device]] | None:
+        """Of each host that has any, the devices that `Settings` name.
+
+        :param hosts: by Nova's names
+        :returns: by host and device; None of a source that knows nothing of
+            hosts
         """
 
 

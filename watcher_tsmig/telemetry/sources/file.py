@@ -17,6 +17,7 @@ import jsonschema
 from watcher_tsmig import errors
 from watcher_tsmig.model.history import Point
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import Refusal
@@ -137,6 +138,12 @@ class FileSource:
             }
             for vm, told in self._of(vms, now)
         }
+
+    def devices(
+        self, hosts: Sequence[str], now: float
+    ) -> Mapping[str, Mapping[str, Device]] | None:
+        """Nothing is known of hosts here."""
+        return None
 
     def _of(
         self, vms: Sequence[str], now: float

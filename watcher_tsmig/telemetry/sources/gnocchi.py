@@ -21,6 +21,7 @@ from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.measures import Gnocchi
 from watcher_tsmig.telemetry.settings import NEWEST
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import Refusal
@@ -150,6 +151,12 @@ class GnocchiSource:
             }
             for vm, metrics in instances.items()
         }
+
+    def devices(
+        self, hosts: Sequence[str], now: float
+    ) -> Mapping[str, Mapping[str, Device]] | None:
+        """Nothing is known of hosts here."""
+        return None
 
     def _instances(self, vms: Sequence[str]) -> dict[str, dict[str, str]]:
         """The metrics of each VM that has a resource, asked for once."""

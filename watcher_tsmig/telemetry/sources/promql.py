@@ -29,9 +29,12 @@ from watcher_tsmig.model.history import Point
 from watcher_tsmig.telemetry import counters
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.settings import Settings
+from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import Refusal
+from watcher_tsmig.telemetry.sources import promhosts
+from watcher_tsmig.telemetry.sources.promhosts import Series
 
 SERVICE_TYPE = 'metric-storage'
 NS = 1e9  # in which Ceilometer counts CPU time
@@ -48,8 +51,6 @@ MOST = 64 * 2**20
 # What may stand between the quotes of a query
 ID = re.compile(r'[0-9A-Za-z_-]{1,64}')
 NOT_IN_NAMES = re.compile(r'[^0-9A-Za-z_:]')
-
-Series = tuple[Mapping[str, str], list[Point]]
 
 
 def of_prometheus(reach: Reach, settings: Settings) -> 'PromSource':
@@ -203,6 +204,14 @@ class PromSource:
             ]
             found[key[0]][key[2]] = changed
         return found
+
+    def devices(
+        self, hosts: Sequence[str], now: float
+    ) -> Mapping[str, Mapping[str, Device]] | None:
+        """The devices that migrations and tenants use, of each host."""
+        if not self._settings.devices:
+            return {}
+        return promhosts.read(self._query, self._settings, hosts, now)
 
     def _rates(
         self, names: Sequence[str], vms: Sequence[str], back: float, now: float
