@@ -29,11 +29,16 @@ from tests.telemetry.services import POLLED
 from tests.telemetry.services import PROMETHEUS
 from watcher_tsmig import errors
 from watcher_tsmig.agent import spool
+from watcher_tsmig.model import Host
+from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.dirty import read_writing
+from watcher_tsmig.telemetry.nics import Known
+from watcher_tsmig.telemetry.nics import with_nics
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import open_source
 from watcher_tsmig.telemetry.traffic import by_vm
+from watcher_tsmig.telemetry.traffic import seen_of
 from watcher_tsmig.units import MIB
 
 #: by metric, what one of our units is in what is published
@@ -229,6 +234,47 @@ def traffic_at(place: str) -> str:
     return f'{len(found)} VMs, at most {worst:.1%} off'
 
 
+def hosts(_: Bench) -> str:
+    """What a host carries beside its VMs, by its node_exporter."""
+    return hosts_at(f'http://127.0.0.1:{PROMETHEUS}')
+
+
+def hosts_at(place: str) -> str:
+    """Judge what is read of `past`'s host from the Prometheus there."""
+    settings = Settings(migration_devices=('bond0',))
+    now, vms = time.time(), [talker.id for talker in past.TALKING]
+    source = open_source('prometheus', Reach(place=place), settings)
+    seen = seen_of(source.traffic(vms, now), settings, now)
+    known = Known(
+        declared={}, devices=source.devices([past.HOST], now), seen=seen
+    )
+    (host,) = with_nics(
+        [Host(name=past.HOST, memory=1e9, vcpus=1.0)],
+        [
+            Vm(id=vm, name=vm, host=past.HOST, memory=1e6, vcpus=1)
+            for vm in vms
+        ],
+        known,
+        settings,
+        now,
+    )
+    nic = host.nic
+    expect(nic is not None, 'a NIC', nic)
+    equal('its speed', nic.capacity, past.SPEED)
+    worst = 0.0
+    for got in (nic.background_tx, nic.background_rx):
+        off = abs(got / past.BESIDE - 1)
+        expect(off <= 0.05, f'within 5 % of {past.BESIDE}', got)
+        worst = max(worst, off)
+    all_of_it = past.BESIDE + len(vms) * past.TX
+    expect(
+        all_of_it * 0.97 <= (nic.upper_tx or 0.0) <= all_of_it * 1.2,
+        f'an upper value a little above {all_of_it}',
+        nic.upper_tx,
+    )
+    return f'beside {len(vms)} VMs at most {worst:.1%} off'
+
+
 def restarted(bench: Bench) -> str:
     """An agent that starts again goes on with what it knew."""
     before = bench.measured(bench.busy)
@@ -272,6 +318,7 @@ FACTS: dict[str, Callable[[Bench], str]] = {
     'once': once,
     'prometheus': in_prometheus,
     'traffic': traffic,
+    'hosts': hosts,
     'restarted': restarted,
     'gone': gone,
     'broken': broken,

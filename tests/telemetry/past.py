@@ -1,11 +1,13 @@
 """Two hours of traffic that Prometheus is told to have scraped.
 
 Counters as Ceilometer's exporter has them, set every so often and looked at
-every 15 s; promtool makes a database of them, so that a real Prometheus
-answers questions about hours within seconds.
+every 15 s, and those of a host's node_exporter, which was started anew;
+promtool makes a database of them, so that a real Prometheus answers questions
+about hours within seconds.
 """
 
 import dataclasses
+import itertools
 import subprocess
 import time
 from collections.abc import Iterator
@@ -52,6 +54,42 @@ TALKERS = tuple(
 )
 
 
+# A host by Nova's name, and as its node_exporter is scraped.
+HOST, SCRAPED = 'cmp-07', 'cmp-07.example.org:9100'
+OTHERS = 'cmp-070.example.org:9100'
+# Beside the talkers that are on it, bytes/s; of its link.
+BESIDE, SPEED = 50e6, 1250e6
+TALKING = TALKERS[:6]
+
+
+def _device() -> Iterator[tuple[str, str, float, float]]:
+    """Of each of a host's counters its labels, growth and beginning."""
+    for metric, rate in (
+        ('node_network_transmit_bytes_total', TX),
+        ('node_network_receive_bytes_total', RX),
+    ):
+        grown = BESIDE + rate * len(TALKING)
+        yield metric, f'{{device="bond0",instance="{SCRAPED}"}}', grown, 7e12
+        for host, device in ((SCRAPED, 'lo'), (OTHERS, 'bond0')):
+            labels = f'{{device="{device}",instance="{host}"}}'
+            yield metric, labels, 9e9, 0.0
+
+
+def _hosts(now: float) -> Iterator[tuple[str, str]]:
+    """The metric, and a line of it in OpenMetrics."""
+    for metric, labels, rate, before in _device():
+        spans = ((now - BACK, now - BACK / 2), (now - BACK / 2, now))
+        for since, until in spans:
+            for at, value in _scraped(rate, 1.0, since, until, before):
+                yield metric, f'{metric}{labels} {value:.0f} {at:.3f}'
+            # it was started anew
+            before = 0.0
+    metric = 'node_network_speed_bytes'
+    labels = f'{{device="bond0",instance="{SCRAPED}"}}'
+    for at, value in _scraped(0.0, 1.0, now - BACK, now, SPEED):
+        yield metric, f'{metric}{labels} {value:.0f} {at:.3f}'
+
+
 def _scraped(
     rate: float, polled: float, since: float, until: float, before: float
 ) -> Iterator[tuple[float, float]]:
@@ -91,10 +129,10 @@ def write(folder: Path) -> None:
     """
     # a block must not reach into what the database has in memory
     now = time.time() - 30.0
-    lines: dict[str, list[str]] = {metric: [] for metric in COUNTERS}
-    for talker in TALKERS:
-        for metric, line in _series(talker, now):
-            lines[metric].append(line)
+    lines: dict[str, list[str]] = {}
+    series = (_hosts(now), *(_series(talker, now) for talker in TALKERS))
+    for metric, line in itertools.chain.from_iterable(series):
+        lines.setdefault(metric, []).append(line)
     text = ''.join(
         f'# TYPE {metric} gauge\n' + '\n'.join(some) + '\n'
         for metric, some in lines.items()
