@@ -1,4 +1,4 @@
-"""What hosts' NICs carry, from node_exporter's metrics over real HTTP.
+"""What hosts' NICs carry, from node_exporter's metrics.
 
 Nova is the playground's. The names are those of node_exporter 1.5.
 """

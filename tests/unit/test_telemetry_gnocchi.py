@@ -178,7 +178,9 @@ class SmallGnocchi:
         kept = rows.values() if isinstance(rows, dict) else [rows]
         return {span for some in kept for _, span, _ in some}
 
-    def post(self, url, params, json):
+    def post(self, url, params, json, headers):
+        # else a real Gnocchi refuses with a page for people
+        assert headers['Accept'] == 'application/json'
         start, granularity = params['start'], params['granularity']
         operations = json['operations']
         self.fetches.append(len(operations) - 1)

@@ -276,6 +276,8 @@ class Gnocchi:
             answer = self._client.api.post(
                 'v1/aggregates',
                 params={'start': start, 'granularity': granularity},
+                # without it a refusal comes as a page for people
+                headers={'Accept': 'application/json'},
                 json={'operations': operations},
             )
             told: dict[str, Any] = answer.json()
