@@ -245,7 +245,6 @@ class TestShown(LearningCase):
         )  # fmt: skip
         for changed, took in (
             ({'mode': Mode.POST_COPY}, None),
-            ({'took': 12.0}, None),
             ({'vm': 'w'}, None),
             ({}, 30.0),
             # that is another migration's, of which nothing was seen

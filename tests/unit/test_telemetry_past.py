@@ -12,6 +12,7 @@ from tests.unit.builders import vm
 from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.model import Nic
+from watcher_tsmig.model.trace import CLOCK
 from watcher_tsmig.telemetry import past
 
 NOW = 1772345000.0
@@ -83,12 +84,16 @@ class TestPast(unittest.TestCase):
             {'server_id': 'id-gone'},
             {'server_id': None},
             {'source_compute': None},
-            {'ended': 1},
             {'began': 9, 'ended': 9},
             {'name': 'disk'},
             {'created_at': None, 'updated_at': None},
         ):
             self.assertEqual((), self.read(record(**values)), values)
+
+    def test_what_was_over_at_once_took_as_long_as_a_clock_may_be_off(self):
+        for ended in (1, 3, 4):
+            (found,) = self.read(record(ended=ended))
+            self.assertEqual(CLOCK, found.took)
 
     def test_what_may_have_stood_in_a_queue_tells_nothing(self):
         first = record('v', 0, 30)

@@ -24,6 +24,7 @@ from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.model.trace import CLOCK
 from watcher_tsmig.model.trace import Round
 from watcher_tsmig.model.trace import Trace
 
@@ -39,9 +40,6 @@ POWER_LAW = 0.0
 # that a VM is thought to write at most where only that is known.
 HALVINGS = 30
 MOST_WRITING = 0.5
-# s that no clock between Nova's services tells apart: so much may have been
-# sent again unseen.
-CLOCK = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from watcher_tsmig.model import fields
 
 #: Span, s; distinct bytes that were dirtied within it.
 Round = tuple[float, float]
+# s that no clock between Nova's services tells apart: what was over in less
+# may have taken so long, and in so much may have been sent again unseen.
+CLOCK = 1.0
 # Rounds of one migration that are kept: the first and the last of them. One
 # that never ends has hundreds, much alike.
 MOST_ROUNDS = 48

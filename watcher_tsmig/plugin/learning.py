@@ -17,6 +17,7 @@ from watcher_tsmig.execute import calibration as file
 from watcher_tsmig.execute.rounds import Rounds
 from watcher_tsmig.forecast.conformal import Calibration
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.model.trace import CLOCK
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.plan import calibrate
 from watcher_tsmig.plan.values import Mode
@@ -49,9 +50,9 @@ def learn(
         # what was not done as planned says nothing of the plan
         if planned > 0 and not outcome.adapted:
             lessons.calibration.learn(planned, took, keys, groups)
-        sending = took - Rules().overhead
-        if outcome.mode is not Mode.PRE_COPY or sending <= 0:
+        if outcome.mode is not Mode.PRE_COPY:
             return lessons
+        sending = max(took - Rules().overhead, CLOCK)
         return lessons.timed(outcome.vm, sending, outcome.cap_rate)
 
     _change(path, outcome.vm, learned)

@@ -14,6 +14,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.model.trace import CLOCK
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry.asking import MALFORMED
 from watcher_tsmig.telemetry.asking import ask
@@ -78,7 +79,6 @@ def read_past(
         if span.completed and span.vm in by_id
         # its disks go first, and nobody tells how long they took
         if not by_id[span.vm].going_along
-        if span.ended - span.began > BESIDE
         if not _stood(span, spans, by_name)
     )
 
@@ -118,7 +118,7 @@ def _trace(span: _Span, vm: Vm, hosts: Mapping[str, Host]) -> Trace:
         vm=vm.id,
         at=span.ended,
         memory=vm.memory,
-        took=span.ended - span.began - BESIDE,
+        took=max(span.ended - span.began - BESIDE, CLOCK),
         rate=_rate(hosts.get(span.source), hosts.get(span.destination)),
     )
 

@@ -103,7 +103,6 @@ def read_cloud(
     :param model: Watcher's compute model, already scoped
     :param compute: openstacksdk's compute proxy
     :param source: of measures, just opened; None if there is none
-    :param now: seconds since the epoch
     :param scoped: the audit has a scope
     :param placement: opens openstacksdk's placement proxy
     :param network: makes openstacksdk's network proxy
@@ -128,9 +127,8 @@ def read_cloud(
             _ask_hosts(measured, source, inventory, settings, now, notes)
         questions = source.questions
     hosts = _hosts(inventory, measured, settings, now)
-    silent = [vm for vm in inventory.vms if vm.id not in measured.writing]
     past: tuple[Trace, ...] = ()
-    if silent:
+    if any(vm.id not in measured.writing for vm in inventory.vms):
         past = read_past(compute, hosts, inventory.vms, now, notes)
     return Reading(
         cloud=inventory.cloud(hosts, measured.vms.values(), now),
