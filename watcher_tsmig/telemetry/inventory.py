@@ -66,6 +66,7 @@ class Inventory:
     :ivar cpus: each host's own CPUs, before any allocation ratio
     :ivar kin: what VMs share with others, by their ids
     :ivar notes: what was odd, one sentence each
+    :ivar asides: what comes after all other notes, for it can wait
     """
 
     hosts: tuple[Host, ...]
@@ -78,6 +79,7 @@ class Inventory:
     declared: Mapping[str, Declaration]
     kin: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    asides: tuple[str, ...] = ()
 
     def cloud(
         self, hosts: Iterable[Host], vms: Iterable[Vm], taken_at: float
@@ -113,7 +115,7 @@ def read_inventory(
     :param agents: asks the agents of compute hosts
     :raises errors.CloudError: Nova does not answer
     """
-    notes: list[str] = []
+    notes, asides = list[str](), list[str]()
     aggregates = read_aggregates(compute)
     nodes = list(model.get_all_compute_nodes().values())
     told = read_agents(agents, [node.hostname for node in nodes], notes)
@@ -121,9 +123,9 @@ def read_inventory(
     hosts = _hosts(nodes, compute, declared)
     servers = _servers(compute, hosts)
     node_ids = {node.hostname: node.uuid for node in nodes}
-    having = _having(compute, network, servers, hosts, notes)
+    having = _having(compute, network, servers, hosts, notes, asides)
     asked = required_traits([*map(specs_of, servers), *having.wanted.values()])
-    names = {node.uuid: node.hostname for node in nodes}
+    names = {uuid: name for name, uuid in node_ids.items()}
     traits = read_traits(placement, asked, names, notes)
     known = Known(
         hosts=hosts,
@@ -146,6 +148,7 @@ def read_inventory(
         declared=declared,
         kin={server.id: kin_of(server) for server in servers},
         notes=tuple(notes),
+        asides=tuple(asides),
     )
 
 
@@ -161,10 +164,12 @@ def _having(
     servers: Collection[Server],
     hosts: Mapping[str, Host],
     notes: list[str],
+    asides: list[str],
 ) -> Having:
     """What the servers have, of Nova, Glance and Neutron."""
     images = read_images(compute, servers, _local(servers, hosts), notes)
-    kinds = read_ports(network, {s.id: s.compute_host for s in servers}, notes)
+    on = {server.id: server.compute_host for server in servers}
+    kinds = read_ports(network, on, asides)
     newest = newest_version(compute)
     had = {
         server.id: had_of(
@@ -174,7 +179,7 @@ def _having(
         )
         for server in servers
     }
-    cautions(had.values(), newest, notes)
+    cautions(had.values(), newest, asides)
     asked = {vm: wanted(what, newest) for vm, what in had.items()}
     return Having(sizes=images.sizes, had=had, wanted=asked, newest=newest)
 

@@ -133,7 +133,7 @@ def read_cloud(
     return Reading(
         cloud=inventory.cloud(hosts, measured.vms.values(), now),
         node_ids=inventory.node_ids,
-        notes=tuple(notes),
+        notes=(*notes, *inventory.asides),
         writing=measured.writing,
         loads=measured.loads,
         past=past,

@@ -154,7 +154,8 @@ class TestTelemetry(Base):
         self.assertIn('no-destination', audit['status_message'])
 
     def test_a_vm_that_nobody_measures_is_planned_on_its_last_move(self):
-        server = self.boot('moves')
+        # large enough for its rounds to be seen
+        server = self.boot('moves', flavor='big')
         assumed = []
         for _ in range(2):
             audit = self.operator.audit(vms=[server])
