@@ -19,6 +19,13 @@ ROWS = (
     ({}, False, False),
     ({'hw:mem_encryption': 'True'}, True, True),
     ({'hw:mem_encryption': 'false'}, False, False),
+    *(
+        ({'hw:mem_encryption': word}, True, True)
+        for word in ('true', 'yes', '1', 'on', 't', 'y')
+    ),
+    ({'hw_mem_encryption': 'yes'}, True, True),
+    ({'hw_tpm_version': '1.2'}, True, True),
+    ({'hw:tpm_version': ''}, False, False),
     ({'hw:tpm_version': '2.0', 'hw:tpm_model': 'tpm-crb'}, True, True),
     (
         {'hw:tpm_version': '2.0', 'hw:tpm_secret_security': 'user'},
@@ -36,10 +43,18 @@ ROWS = (
     ({'resources_of1:VGPU': '1'}, False, True),
     ({'hw:pmem': '6GB'}, False, True),
     ({'hw:mem_page_size': '1GB'}, False, True),
-    ({'hw:mem_page_size': '1048576'}, False, True),
+    *(
+        ({'hw:mem_page_size': word}, False, True)
+        for word in ('1GiB', '1048576', '1048576kB', 'large_1GB')
+    ),
+    ({'hw_mem_page_size': '1GB'}, False, True),
     ({'hw:mem_page_size': 'large'}, False, False),
     ({'hw:mem_page_size': '2MB'}, False, False),
     ({'hw:cpu_realtime': 'yes'}, False, True),
+    ({'hw_cpu_realtime': 'yes'}, False, True),
+    ({'hw:cpu_realtime': 'no'}, False, False),
+    ({'resources:VGPU_DISPLAY': '1'}, False, True),
+    ({'my_resources:VGPU': '1'}, False, False),
     ({'hw:cpu_policy': 'dedicated', 'hw:numa_nodes': '2'}, False, False),
 )
 # (kind of a port) likewise
@@ -71,6 +86,59 @@ UNTIL = (
     ({'hw:cpu_policy': 'dedicated'}, None, (2, 72), (2, 79)),  # 19, 20
     ({'hw:mem_page_size': 'large'}, None, (2, 72), (2, 79)),
     ({'resources:PCPU': '2'}, None, (2, 72), (2, 79)),
+    ({'resources_2:PCPU': '2'}, None, (2, 72), (2, 79)),
+    ({'hw:numa_nodes': '2'}, None, (2, 72), (2, 79)),
+    ({'hw_numa_nodes': '2'}, None, (2, 72), (2, 79)),
+    ({'hw_mem_page_size': 'any'}, None, (2, 72), (2, 79)),
+    ({'hw_cpu_policy': 'mixed'}, None, (2, 72), (2, 79)),
+)
+# By the first that a release's Nova has, it is known that it moves this
+SINCE = (
+    ({}, ports.ASKING, (2, 80)),
+    ({}, ports.ASKING_GROUPS, (2, 90)),
+    ({}, 'vdpa', (2, 91)),
+    ({'hw:pmem': '6GB'}, None, (2, 80)),
+    ({'hw:numa_nodes': '2'}, None, (2, 73)),
+    ({'resources:VGPU': '1'}, None, (2, 96)),
+    ({'pci_passthrough:alias': 'a:1'}, None, (2, 97)),
+    (HOST_TPM, None, (2, 101)),
+)
+# (extra specs, kind of a port) -> words of why, of an old Nova and of a new
+# one; who has several things is told the first
+WHY = (
+    ({'hw:mem_encryption': '1', **HOST_TPM}, None, 'encrypted', 'encrypted'),
+    ({'hw:tpm_version': '2.0'}, None, 'not move before Nova 33', 'secret is'),
+    (HOST_TPM, None, 'before Nova 33', None),
+    ({'accel:device_profile': 'x'}, 'vdpa', 'accelerator (acc', 'tor (accel'),
+    ({}, 'accelerator-direct', 'with an accelerator', 'with an accelerator'),
+    ({}, 'vdpa', 'vDPA port', 'SR-IOV port, which is unplugged'),
+    ({}, ports.ASKING_GROUPS, 'groups of resources (QoS)', None),
+    ({}, ports.ASKING, 'asks for resources (QoS)', None),
+    ({}, ports.UNBOUND, 'binding-extended', 'binding-extended'),
+    (
+        {'pci_passthrough:alias': 'a:1', 'resources:VGPU': '1'},
+        None,
+        'PCI device (pci_passthrough:alias), which does',
+        'PCI device (pci_passthrough:alias)',
+    ),
+    ({'resources:VGPU': '1', 'hw:pmem': 'x'}, None, 'a vGPU', 'a vGPU'),
+    (
+        {'hw:pmem': 'x', 'hw:mem_page_size': '1GB'},
+        None,
+        'persistent memory (hw:pmem), which does',
+        'persistent memory (hw:pmem)',
+    ),
+    (
+        {'hw:mem_page_size': '1GB', 'hw:cpu_realtime': 'yes'},
+        None,
+        'NUMA cells, huge pages',
+        'pages have 1 GiB',
+    ),
+    ({'hw:cpu_realtime': 'yes'}, 'direct', 'real-time', 'real-time'),
+    ({}, 'direct', 'unplugged while', 'unplugged while'),
+    ({}, ports.VHOST_USER, 'on vhost-user', 'on vhost-user'),
+    ({}, 'virtio-forwarder', 'on vhost-user', 'on vhost-user'),
+    ({}, None, None, None),
 )
 NEWEST = (2, 104)
 
@@ -112,6 +180,51 @@ class TestDevices(unittest.TestCase):
                 self.assertIsNone(devices.refused(had, moves))
                 self.assertIsNone(devices.refused(had, None))
 
+    def test_a_release_is_known_by_its_first_microversion(self):
+        for specs, kind, first in SINCE:
+            with self.subTest(specs, kind=kind):
+                had = having(specs, *([kind] if kind else []))
+                self.assertIsNone(devices.refused(had, first))
+                before = (first[0], first[1] - 1)
+                self.assertIsNotNone(devices.refused(had, before))
+
+    def test_why_is_told_and_of_several_reasons_the_first(self):
+        for specs, kind, by_old, by_new in WHY:
+            had = having(specs, *([kind] if kind else []))
+            for newest, words in (((2, 1), by_old), (NEWEST, by_new)):
+                with self.subTest(specs, kind=kind, newest=newest):
+                    why = devices.pre_copy_only(had, newest)
+                    if words is None:
+                        self.assertIsNone(why)
+                    else:
+                        self.assertIn(words, why)
+
+    def test_a_flavor_outdoes_its_image_and_what_nova_shows_outdoes_glance(
+        self,
+    ):
+        shown = {'hw_mem_page_size': 'large', 'hw_numa_nodes': '2'}
+        found = devices.had_of(
+            server(
+                {'HW_Numa_Nodes': ' FOUR ', 'hw:pmem': 6},
+                image={'id': 'i', 'properties': shown},
+            ),
+            {'hw_mem_page_size': '1GB', 'hw_cpu_policy': 'Mixed'},
+            frozenset(('vdpa',)),
+        )
+        self.assertEqual(
+            {
+                'hw_mem_page_size': 'large',
+                'hw_numa_nodes': 'four',
+                'hw:pmem': '6',
+                'hw_cpu_policy': 'mixed',
+            },
+            found.asked,
+        )
+        self.assertEqual({'vdpa'}, found.ports)
+        # of a server that boots from a volume Nova has no image, but ''
+        for image in ('', None):
+            self.assertEqual({}, devices.had_of(server({}, image=image)).asked)
+
     def test_an_images_wish_counts_whoever_shows_it(self):
         wish = {'hw_mem_encryption': 'true'}
         by_nova = server({}, image={'id': 'i', 'properties': wish})
@@ -143,6 +256,22 @@ class TestCautions(unittest.TestCase):
         self.assertTrue(note.startswith('1 VM with PCI devices'), note)
         (note,) = self.told(having({}, 'direct'))
         self.assertIn('unplugs', note)
+
+    def test_who_has_several_things_is_told_of_each_in_one_order(self):
+        every = having(
+            {'hw:numa_nodes': '2', 'pci_passthrough:alias': 'a:1'}, 'direct'
+        )
+        self.assertEqual(
+            [
+                '2 VMs with PCI devices, which move only where their alias '
+                'says live_migratable',
+                '1 VM with SR-IOV ports, which Nova unplugs for as long as '
+                'they move',
+                '1 VM with NUMA cells, huge pages or CPUs of their own: only '
+                'Nova knows whether a destination has these free',
+            ],
+            self.told(every, having({'pci_passthrough:alias': 'a:1'})),
+        )
 
     def test_not_of_whom_nova_refuses_anyway(self):
         both = {'hw:cpu_policy': 'dedicated', 'accel:device_profile': 'x'}
