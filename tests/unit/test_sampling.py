@@ -1,6 +1,7 @@
 """Agents are asked for the pages of few VMs, and only where that decides."""
 
 import random
+import threading
 import types
 import unittest
 
@@ -102,6 +103,59 @@ class TestReading(unittest.TestCase):
         self.assertEqual({}, self.read(asker, fast('one')))
         self.assertEqual([], asker.asked)
         self.assertIn('no time left', self.notes[0])
+
+    def test_half_a_minute_is_for_all_of_them(self):
+        clock = iter((100.0, 130.0, 130.1))
+        self.addCleanup(setattr, contents, 'time', contents.time)
+        contents.time = types.SimpleNamespace(
+            monotonic=lambda: next(clock), time=contents.time.time
+        )
+        asker = Agents(one=ZEROS, two=ZEROS)
+        found = self.read(asker, fast('one'), fast('two'))
+        self.assertEqual(['id-one'], list(found))
+        self.assertIn(
+            'pages of 1 of 2 VMs were not sampled, such as two: there was no '
+            'time left of 30 s',
+            self.notes,
+        )
+
+    def test_hosts_are_asked_side_by_side_and_each_one_vm_at_a_time(self):
+        gate = threading.Barrier(8, timeout=10)
+        busy, crowded = set(), []
+        asker = Agents()
+
+        def ask(at, *_):
+            crowded.extend({at} & busy)
+            busy.add(at)
+            gate.wait()
+            busy.discard(at)
+            return ZEROS
+
+        asker.ask = ask
+        vms = [fast(f'{at}{n}', at) for at in 'abcdefgh' for n in '12']
+        self.assertEqual(16, len(self.read(asker, *vms)))
+        self.assertEqual([], crowded)
+
+    def test_no_more_than_eight_hosts_are_asked_at_once(self):
+        under_way, most = [], []
+        lock = threading.Lock()
+        more = threading.Event()
+        asker = Agents()
+
+        def ask(*_):
+            with lock:
+                under_way.append(1)
+                most.append(len(under_way))
+                if len(under_way) > 8:
+                    more.set()
+            more.wait(0.02)
+            with lock:
+                under_way.pop()
+            return ZEROS
+
+        asker.ask = ask
+        self.read(asker, *(fast(at, at) for at in 'abcdefghijkl'))
+        self.assertEqual(8, max(most))
 
     def test_of_nobody_nothing_is_asked(self):
         self.assertEqual({}, self.read(Agents()))

@@ -1,14 +1,20 @@
 """What agents tell of their hosts, beside what operators declared."""
 
+import threading
+import types
 import unittest
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
+from watcher_tsmig.agent.values import Code
+from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry import agents
 from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.declarations import declared_of
+from watcher_tsmig.telemetry.declarations import merged
+from watcher_tsmig.units import human_rate
 
 TOLD = {
     'format': FORMAT,
@@ -17,6 +23,10 @@ TOLD = {
     'nic': {'capacity': 1.25e9, 'separate': True},
     'notes': ['eth0 tells no speed'],
 }
+
+
+def rates(*values):
+    return map(human_rate, values)
 
 
 class Aggregate:
@@ -123,6 +133,152 @@ class TestReading(unittest.TestCase):
         hosts = [f'h{i:03}' for i in range(200)]
         self.assertEqual({}, agents.read_agents(asker, hosts, notes))
         self.assertEqual(agents.FIRST, len(asker.asked))
+        self.assertEqual([], notes)
+
+    def test_thirty_two_hosts_tell_whether_anybody_else_is_asked(self):
+        hosts = [f'h{i:03}' for i in range(40)]
+        for having, asked in (('h031', 40), ('h032', 32)):
+            asker, notes = Cloud(**{having: TOLD}), []
+            # in whatever order they are named
+            found = agents.read_agents(asker, hosts[::-1], notes)
+            self.assertEqual(asked, len(asker.asked))
+            self.assertEqual([having] if asked == 40 else [], list(found))
+            self.assertEqual(asked == 40, bool(notes))
+        self.assertEqual(hosts[:32], sorted(asker.asked))
+
+    def test_nobody_is_asked_without_an_asker_or_hosts(self):
+        asker = Cloud(a=TOLD)
+        self.assertEqual({}, agents.read_agents(None, ['a'], []))
+        self.assertEqual({}, agents.read_agents(asker, [], []))
+        self.assertEqual([], asker.asked)
+
+    def test_where_all_have_one_nothing_is_told_of_that(self):
+        notes = []
+        told = {**TOLD, 'notes': []}
+        found = agents.read_agents(Cloud(a=told, b=told), ['b', 'a'], notes)
+        self.assertEqual(({'a', 'b'}, []), (set(found), notes))
+
+    def test_an_agent_is_asked_what_it_can_and_whether_one_insists(self):
+        asked = []
+
+        def ask(*words, insist=False):
+            asked.append((*words, insist))
+            return TOLD
+
+        asker = types.SimpleNamespace(ask=ask)
+        agents.read_agents(asker, ['a'], [])
+        agents.read_agents(asker, ['a'], [], insist=True)
+        question = ('a', 'capabilities', {})
+        self.assertEqual([(*question, False), (*question, True)], asked)
+
+    def test_one_that_refuses_is_as_if_there_were_none(self):
+        def ask(host, *_, **__):
+            if host == 'a':
+                raise Refusal(Code.BUSY, 'later')
+            return TOLD
+
+        notes = []
+        asker = types.SimpleNamespace(ask=ask)
+        found = agents.read_agents(asker, ['a', 'b'], notes)
+        self.assertEqual(['b'], list(found))
+        self.assertIn('1 of 2 hosts have no agent', notes)
+
+    def test_one_that_is_late_is_as_if_there_were_none(self):
+        leave = threading.Event()
+        self.addCleanup(leave.set)
+        self.addCleanup(setattr, agents, 'WITHIN', agents.WITHIN)
+        agents.WITHIN = 0.05
+
+        def ask(host, *_, **__):
+            if host == 'a':
+                leave.wait(10)
+            return TOLD
+
+        asker = types.SimpleNamespace(ask=ask)
+        found = agents.read_agents(asker, ['a', 'b'], [])
+        self.assertEqual(['b'], list(found))
+
+    def test_whatever_an_agent_tells_has_its_place(self):
+        notes = []
+        nova = {
+            'max_outgoing': 3,
+            'post_copy': False,
+            'bandwidth': 5e6,
+            'auto_converge': True,
+        }
+        told = {
+            'format': FORMAT,
+            'userfaultfd': True,
+            'nova': nova,
+            'nic': {'capacity': 1e9, 'separate': False},
+        }
+        self.assertEqual(
+            Declaration(
+                post_copy=False,
+                nic=1e9,
+                max_outgoing=3,
+                bandwidth=5e6,
+                separate=False,
+                agent=True,
+                throttles=True,
+            ),
+            agents.declared(told, 'a', notes),
+        )
+        del nova['post_copy']
+        self.assertIsNone(agents.declared(told, 'a', notes).post_copy)
+        self.assertEqual([], notes)
+
+    def test_a_nova_whose_timeout_is_not_told_is_unknown(self):
+        nova = {'downtime_limit': 0.5}
+        notes = []
+        found = agents.declared({**TOLD, 'nova': nova}, 'a', notes)
+        self.assertIsNone(found.nova)
+        self.assertEqual(
+            "a: its agent tells of its Nova: 'completion_timeout'", notes[-1]
+        )
+        nova['completion_timeout'] = 800
+        found = agents.declared({**TOLD, 'nova': nova}, 'a', notes)
+        self.assertEqual(800, found.nova.completion_timeout)
+
+    def test_each_difference_is_told_in_words_and_units(self):
+        one = Declaration(
+            post_copy=True, nic=1.25e8, own_nic=1.25e9, shared_disk=True,
+            max_outgoing=3, bandwidth=1.25e6, separate=True, agent=True,
+        )  # fmt: skip
+        other = Declaration(
+            post_copy=False, nic=1.25e9, own_nic=1.25e8, shared_disk=False,
+            max_outgoing=5, bandwidth=1.25e7, separate=False,
+        )  # fmt: skip
+        notes = []
+        found = agents.careful({'a': one}, {'a': other}, notes)
+        self.assertEqual(
+            [
+                f'a: {what} is {mine} by its agent, {its} by its aggregates'
+                for what, mine, its in (
+                    ('whether it can post-copy', True, False),
+                    ('the NIC of migrations', *rates(1.25e8, 1.25e9)),
+                    ("migrations' own NIC", *rates(1.25e9, 1.25e8)),
+                    ('whether its disks are shared', True, False),
+                    ('max_concurrent_live_migrations', 3, 5),
+                    ('live_migration_bandwidth', *rates(1.25e6, 1.25e7)),
+                    (
+                        'whether migrations have a network of their own',
+                        True,
+                        False,
+                    ),
+                )
+            ],
+            notes,
+        )
+        self.assertEqual(merged(one, other), found['a'])
+
+    def test_who_only_one_of_them_knows_is_known(self):
+        one, other = Declaration(nic=1.0), Declaration(nic=2.0)
+        notes = []
+        self.assertEqual(
+            {'a': one, 'b': other},
+            agents.careful({'a': one}, {'b': other}, notes),
+        )
         self.assertEqual([], notes)
 
     def test_where_both_speak_the_careful_one_holds_and_is_told(self):

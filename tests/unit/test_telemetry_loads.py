@@ -15,9 +15,29 @@ from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import moves
 from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.loads import of_traffic
+from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
 HISTORY = Settings(history=2 * SPAN)
+
+
+class TestOfTraffic(unittest.TestCase):
+    def test_loads_reach_back_by_the_history_and_a_span_more(self):
+        series = tuple(
+            (NOW - ago, SPAN, ago)
+            for ago in (HISTORY.history + 2 * SPAN + d for d in (1, 0, -1))
+        )
+        several = [
+            Interface(tx=series, rx=series[:1]),
+            Interface(tx=series[2:], rx=series[2:]),
+        ]
+        found = of_traffic({'vm': several, 'idle': ()}, HISTORY, NOW)
+        (at, _, value) = series[2]
+        self.assertEqual(((at, SPAN, 2 * value),), found['vm'].tx)
+        self.assertEqual(((at, SPAN, value),), found['vm'].rx)
+        self.assertEqual(((), ()), (found['idle'].tx, found['idle'].rx))
+        self.assertEqual({}, of_traffic({'vm': several}, Settings(), NOW))
 
 
 class TestLoads(unittest.TestCase):
@@ -102,8 +122,15 @@ class TestMoves(unittest.TestCase):
         )
 
     def test_a_failed_one_is_remembered_as_failed(self):
-        (move,) = self.read(record(status='error', dest_compute=None))
-        self.assertTrue(move.failed)
+        for status in ('error', 'failed'):
+            # also one that came back to where it was
+            for there in ('b', 'a', None):
+                (move,) = self.read(record(status=status, dest_compute=there))
+                self.assertIs(True, move.failed)
+                self.assertEqual('a', move.source)
+                self.assertEqual(there or 'a', move.destination)
+        (move,) = self.read(record(source_compute=None, status='error'))
+        self.assertEqual(('b', 'b'), (move.source, move.destination))
 
     def test_what_was_taken_back_or_stayed_does_not_count(self):
         found = self.read(
@@ -113,8 +140,55 @@ class TestMoves(unittest.TestCase):
         )
         self.assertEqual([], found)
 
+    def test_of_whom_and_whence_nobody_tells_does_not_count(self):
+        found = self.read(
+            record(server_id=None),
+            record(source_compute=None, dest_compute=None, status='error'),
+            record(dest_compute=None),
+            record(source_compute=''),
+        )
+        self.assertEqual([], found)
+
+    def test_one_that_does_not_count_hides_none_after_it(self):
+        found = self.read(
+            record(status='cancelled'),
+            record(dest_compute='a'),
+            record(server_id='two'),
+        )
+        self.assertEqual(['two'], [move.vm for move in found])
+
     def test_older_ones_do_not_count_whatever_nova_filters(self):
         self.assertEqual([], self.read(record(), since=1.7e9 + 1))
+        self.assertEqual(1, len(self.read(record(), since=1.7e9)))
+
+    def test_nova_is_asked_for_what_changed_since_in_utc(self):
+        asked = []
+        compute = types.SimpleNamespace(
+            migrations=lambda **query: asked.append(query) or ()
+        )
+        moves.read_moves(compute, 1.7e9, NOW)
+        self.assertEqual([{'changes_since': '2023-11-14T22:13:20Z'}], asked)
+
+    def test_one_that_never_changed_is_as_old_as_it_is(self):
+        (move,) = self.read(
+            record(updated_at=None, created_at='2023-11-14T22:13:21')
+        )
+        self.assertEqual(1.7e9 + 1, move.at)
+        (move,) = self.read(record(created_at='2023-11-14T22:13:21'))
+        self.assertEqual(1.7e9, move.at)
+
+    def test_a_moment_is_utc_unless_it_says_otherwise(self):
+        for text, at in (
+            ('2023-11-14T22:13:20', 1.7e9),
+            ('2023-11-14T22:13:20Z', 1.7e9),
+            ('2023-11-14T23:13:20+01:00', 1.7e9),
+            ('1970-01-01T00:00:00.500', 0.5),
+            ('1960-01-01T00:00:00', 0.0),
+            (None, 7.0),
+            ('', 7.0),
+            ('soon', 7.0),
+        ):
+            self.assertEqual(at, moves.instant(text, 7.0))
 
     def test_a_moment_that_nobody_can_read_is_now(self):
         (move,) = self.read(record(updated_at='yesterday'))
