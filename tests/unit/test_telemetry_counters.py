@@ -104,7 +104,8 @@ class TestSampled(unittest.TestCase):
             [(20.0, 10.0, 0.0), (30.0, 10.0, 3.0)],
             self.of(spans(1, -5, 0, 30), counts),
         )
-        self.assertEqual([], self.of(spans(1, -5), counts))
+        for less in (-5, -0.5):
+            self.assertEqual([], self.of(spans(1, less), counts))
 
     def test_nothing_measured_is_nothing_and_not_unknown(self):
         for rates in ([], spans(1)):
@@ -127,6 +128,7 @@ class TestUpdates(unittest.TestCase):
     def test_a_gauge_that_hardly_jumps_is_what_it_was_first_and_last(self):
         self.assertEqual([(0.0, 1.0), (30.0, 2.0)], self.of(1, 1, 2, 2))
         self.assertEqual([(0.0, 1.0), (20.0, 1.0)], self.of(1, 1, 1))
+        self.assertEqual([(0.0, 1.0), (10.0, 2.0)], self.of(1, 2))
         self.assertEqual([(0.0, 1.0)], self.of(1))
         self.assertEqual([], self.of())
 
@@ -180,6 +182,14 @@ class TestOnGrid(unittest.TestCase):
             self.assertEqual(0.3, span)
             self.assertAlmostEqual(7.0, rate, places=6)
 
+    def test_an_edge_is_the_grids_if_it_is_less_than_a_millionth_off(self):
+        # of a span; seconds since the epoch have no more digits than that
+        for off, many in ((1e-4, 2), (2e-3, 0)):
+            begin = 1.7e9 // 300 * 300
+            grew = [(begin + off, 300 - off, 7.0), (begin + 300, 300 - off, 7)]
+            found = counters.on_grid(grew, 300.0)
+            self.assertEqual(many, len(found))
+
     def test_spans_that_are_not_covered_wholly_are_not_there(self):
         for grew in ([(1.0, 10.0, 1.0)], [(9.0, 10.9, 1.0)], []):
             self.assertEqual((), counters.on_grid(grew, 10.0))
@@ -214,6 +224,11 @@ class TestRates(unittest.TestCase):
         for name, points in told.items():
             alone = counters.rates({name: points}, NOW, 10.0, 5.0)
             self.assertEqual(together[name], alone[name])
+
+    def test_a_counter_that_always_shrinks_never_grew(self):
+        told = {'one': spans(30, 20, 10), 'two': spans(0, 10, 20)}
+        found = counters.rates(told, NOW, 10.0, 5.0)
+        self.assertEqual({'one': (), 'two': ((15.0, 10.0, 1.0),)}, found)
 
     def test_moments_are_all_used(self):
         told = {'one': moments(0, 10, 30), 'two': moments(5, 5, 5)}

@@ -305,7 +305,10 @@ class TestLinks(unittest.TestCase):
         self.assertEqual(1, len(notes))
 
     def test_links_are_by_name_with_hosts_of_the_cloud(self):
+        nobody = aggregate('', name='nobody', link_mbit_s='8')
+        nobody.hosts = None
         links, notes = self.of(
+            nobody,
             aggregate('ba', name='west', link_mbit_s='8'),
             aggregate('c', name='plain'),
             aggregate('xy', name='far', link_mbit_s='8'),
