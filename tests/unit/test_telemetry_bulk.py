@@ -36,6 +36,15 @@ class TestSeldomCollected(unittest.TestCase):
         thread.join(10)
         self.assertEqual((123, 4, 5), gc.get_threshold())
 
+    def test_it_comes_after_half_a_million_unless_it_was_later_before(self):
+        for before, inside in (
+            (700, 500_000), (500_001, 500_001), (1, 500_000),
+        ):  # fmt: skip
+            gc.set_threshold(before, 4, 5)
+            with bulk.seldom_collected():
+                self.assertEqual((inside, 4, 5), gc.get_threshold())
+            self.assertEqual((before, 4, 5), gc.get_threshold())
+
     def test_what_somebody_switched_off_stays_off(self):
         gc.set_threshold(0, 4, 5)
         with bulk.seldom_collected():

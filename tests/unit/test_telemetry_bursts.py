@@ -1,5 +1,6 @@
 """How VMs' traffic varies, and how much of the next hour is a burst."""
 
+import statistics
 import unittest
 
 import numpy as np
@@ -28,6 +29,18 @@ def found(series, span=SPAN):
     values = np.array([series], dtype=float)
     flags, _ = bursts(values, np.array([len(series)]), span)
     return np.flatnonzero(flags[0]).tolist()
+
+
+def by_hand(series, span):
+    """The share of time in bursts, point by point; None if unknown."""
+    hour = max(round(3600.0 / span), 3)
+    seen = burst = 0.0
+    for at in range(hour, len(series)):
+        usual = statistics.median(series[at - hour : at])
+        seen += span
+        if series[at] > 2 * usual and series[at] > usual + 125e3:
+            burst += span
+    return None if seen < 3600.0 else (burst + 96.0) / (seen + 4800.0)
 
 
 def quiet_but(*at, many=DAY, high=50 * QUIET):
@@ -60,6 +73,28 @@ class TestBursts(unittest.TestCase):
 
 
 class TestSpread(unittest.TestCase):
+    def test_the_share_of_bursts_is_what_it_is_by_hand(self):
+        rng = np.random.default_rng(9)
+        for span in (60.0, 300.0, 900.0, 1800.0):
+            for many in (7, 9, 30, 150):
+                for level in (1e4, 2e5):
+                    series = (level * rng.lognormal(size=many)).tolist()
+                    told, shares = spread(series, span=span), None
+                    if told is not None:
+                        shares = told.bursts
+                        self.assertEqual(many * span, told.watched)
+                        middle, upper = np.quantile(series, (0.5, 0.95))
+                        self.assertEqual((middle, upper), (told.p50, told.p95))
+                    self.assertEqual(by_hand(series, span), shares)
+
+    def test_just_twice_and_just_a_mbit_more_is_no_burst(self):
+        for usual, value, burst in (
+            (200e3, 400e3, False), (200e3, 400e3 + 1, True),
+            (50e3, 175e3, False), (50e3, 175e3 + 1, True),
+        ):  # fmt: skip
+            series = [usual] * 12 + [value]
+            self.assertEqual([12] * burst, found(series))
+
     def test_middle_and_upper_end_are_those_of_what_was_seen(self):
         told = spread([1.0] * 60 + [5.0] * 36 + [9.0] * 4)
         self.assertEqual((1.0, 5.0), (told.p50, told.p95))

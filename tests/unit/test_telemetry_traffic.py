@@ -1,5 +1,6 @@
 """What VMs will send: from points, whoever measured them."""
 
+import statistics
 import unittest
 
 import numpy as np
@@ -31,7 +32,49 @@ def foretold(*rates, steps=3):
     return float(ahead(series, np.array([len(rates)]), steps)[0])
 
 
+def by_hand(rates, steps):
+    """`ahead` of one series, step by step and point by point."""
+    best = None
+    for many in (3, 1, 5, 7, 12, 24):
+        told = [
+            statistics.median(rates[max(at - back, 0)] for back in range(many))
+            for at in range(len(rates))
+        ]
+        judged = len(rates) - steps
+        loss = sum(
+            0.5 ** ((judged - 1 - at) / 36.0)
+            * abs(told[at] - statistics.fmean(rates[at + 1 : at + 1 + steps]))
+            for at in range(judged)
+        )
+        if best is None or loss < best[0] - 1e-9:
+            best = loss, told[-1]
+    return best[1]
+
+
 class TestAhead(unittest.TestCase):
+    def test_it_is_what_the_best_median_by_hand_would_tell(self):
+        rng = np.random.default_rng(4)
+        for many in (1, 2, 3, 4, 10, 30, 60, 200):
+            for steps in (1, 3, 12):
+                for spiky in (0.3, 1.0, 2.0):
+                    rates = rng.lognormal(sigma=spiky, size=many).tolist()
+                    if spiky == 1.0:
+                        rates = np.cumsum(rates).tolist()
+                    with self.subTest(many=many, steps=steps, spiky=spiky):
+                        self.assertAlmostEqual(
+                            by_hand(rates, steps),
+                            foretold(*rates, steps=steps),
+                        )
+
+    def test_who_was_steady_but_for_spikes_is_taken_by_a_long_median(self):
+        # noise around a level, of which the longest median knows most
+        rng = np.random.default_rng(11)
+        for _ in range(30):
+            rates = (100.0 + rng.standard_cauchy(150)).tolist()
+            self.assertAlmostEqual(
+                by_hand(rates, 1), foretold(*rates, steps=1)
+            )
+
     def test_what_is_steady_stays_as_it_is(self):
         for many in (1, 2, 3, 50):
             self.assertEqual(7.0, foretold(*[7.0] * many))
