@@ -3,9 +3,13 @@
 The client in front of a small Gnocchi; what is refused is of this file.
 """
 
+import threading
+import time
 import unittest
 
+import requests
 from gnocchiclient import exceptions as gnocchi_errors
+from keystoneauth1 import exceptions as auth_errors
 
 from tests.unit.test_telemetry_gnocchi import LAST
 from tests.unit.test_telemetry_gnocchi import NOW
@@ -95,6 +99,34 @@ class TestAsking(Base):
         with self.assertRaises(errors.CloudError) as caught:
             self.gnocchi().probe()
         self.assertEqual('Gnocchi: Silent', str(caught.exception))
+
+    def test_every_clients_error_is_the_clouds(self):
+        for error in (
+            gnocchi_errors.ClientException(500, 'x'),
+            auth_errors.ClientException('x'),
+            requests.ConnectionError('x'),
+        ):
+            self.server.error = error
+            with self.assertRaisesRegex(errors.CloudError, 'Gnocchi: x'):
+                self.gnocchi().probe()
+
+    def test_after_an_error_nothing_is_under_way_any_more(self):
+        began, over = threading.Event(), threading.Event()
+
+        def post(*_, json, **__):
+            if json['operations'][1][0] == 'slow':
+                began.set()
+                time.sleep(0.05)
+                over.set()
+            began.wait(10)
+            raise gnocchi_errors.ClientException(503)
+
+        self.server.api.post = post
+        with self.assertRaises(errors.CloudError):
+            self.gnocchi(batch=1).measures(
+                ['a', 'slow'], 'mean', granularity=None, start=0.0
+            )
+        self.assertTrue(over.is_set())
 
     def test_what_is_no_answer_of_gnocchis_is_not_hidden(self):
         self.server.error = ZeroDivisionError()
@@ -199,6 +231,13 @@ class TestMeasures(Base):
                 ['g'], 'mean', granularity=None, start=NOW - 7200, **more
             )
             self.assertEqual([span], [s for _, s, _ in found['g']], about)
+
+    def test_the_finest_is_taken_where_nobody_says_which(self):
+        self.server.rows['g'] = [(LAST, 1.0, 1.0), (LAST, 0.5, 2.0)]
+        found = self.gnocchi().measures(
+            ['g'], 'mean', granularity=None, start=NOW - 7200
+        )
+        self.assertEqual({'g': [(LAST, 0.5, 2.0)]}, found)
 
     def test_a_gnocchi_in_trouble_is_no_refusal(self):
         for code in (500, 401):
@@ -315,10 +354,10 @@ class TestNewest(Base):
 
     def test_as_far_back_as_the_start_is_no_shorter_question(self):
         # a quarter more than this is just the start
-        for age, many in ((86400.0 / 1.25, 2), (60000.0, 2)):
+        for age, many in ((86400.0 / 1.25, 2), (60000.0, 3)):
             self.setUp()
             self.gauge('a', age)
-            self.gauge('b', 300.0)
+            self.gauge('b', 9e5)
             self.newest(batch=1)
             self.assertEqual(many, len(self.server.posts))
         self.assertEqual(since(NOW - 75000.0), self.server.starts[1])

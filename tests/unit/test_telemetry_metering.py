@@ -144,7 +144,7 @@ class TestMetering(unittest.TestCase):
         self.assertEqual(frozenset(), found.having[RX])
         resource['metrics'] = None
         found = self.read()
-        self.assertEqual((), found.series)
+        self.assertEqual(((), ''), (found.series, found.why))
         self.assertEqual({TX: frozenset(), RX: frozenset()}, found.having)
 
     def test_measures_are_read_by_what_tells_the_counter_best(self):
@@ -188,7 +188,7 @@ class TestMetering(unittest.TestCase):
         for metric in list(self.server.rows):
             self.server.rows[metric] = [
                 (NOW - 7200.0 + ago, SPAN, 1.0)
-                for ago in (-SPAN - 1, -SPAN + 1, 0.0, 1.0)
+                for ago in (-SPAN - 0.5, -SPAN + 1, 0.0, 1.0)
             ]
         (tx, _) = self.read().series
         self.assertEqual(
@@ -202,6 +202,14 @@ class TestMetering(unittest.TestCase):
         self.assertEqual((active('one'),), found.looked_for)
         self.assertEqual(({}, ()), (found.having, found.series))
         self.assertTrue(found.why.startswith('Gnocchi: '), found.why)
+
+    def test_a_gnocchi_that_cannot_say_what_it_can_is_asked_no_more(self):
+        def away():
+            raise gnocchi_errors.ClientException(503)
+
+        self.server.capabilities.list = away
+        self.assertNotEqual('', self.read().why)
+        self.assertEqual([], self.server.searches)
 
     def test_what_was_found_by_then_is_told_beside_why_no_more_is(self):
         self.server.interface('id-one', 1.0, 1.0)
