@@ -76,6 +76,9 @@ class TestReading(unittest.TestCase):
         asker = Agents(one=ZEROS)
         self.read(asker, fast('one'), timeout=2.0)
         self.assertEqual(0.8, asker.arguments['apart'])
+        # and are no further apart than a round
+        self.read(asker, fast('one'), timeout=60.0)
+        self.assertEqual(2.0, asker.arguments['apart'])
 
     def test_whoever_cannot_be_sampled_is_unknown_and_one_is_named(self):
         found = self.read(
@@ -120,7 +123,7 @@ class TestReading(unittest.TestCase):
         )
 
     def test_hosts_are_asked_side_by_side_and_each_one_vm_at_a_time(self):
-        gate = threading.Barrier(8, timeout=10)
+        gate = threading.Barrier(8, timeout=2)
         busy, crowded = set(), []
         asker = Agents()
 

@@ -1,6 +1,8 @@
 """What agents tell of their hosts, beside what operators declared."""
 
+import itertools
 import threading
+import time
 import types
 import unittest
 
@@ -184,19 +186,60 @@ class TestReading(unittest.TestCase):
         self.assertIn('1 of 2 hosts have no agent', notes)
 
     def test_one_that_is_late_is_as_if_there_were_none(self):
-        leave = threading.Event()
+        leave, over = threading.Event(), threading.Event()
         self.addCleanup(leave.set)
-        self.addCleanup(setattr, agents, 'WITHIN', agents.WITHIN)
-        agents.WITHIN = 0.05
+        self.within(0.05)
 
         def ask(host, *_, **__):
             if host == 'a':
-                leave.wait(10)
+                leave.wait(3)
+                over.set()
             return TOLD
 
         asker = types.SimpleNamespace(ask=ask)
         found = agents.read_agents(asker, ['a', 'b'], [])
         self.assertEqual(['b'], list(found))
+        # nobody waited for it
+        self.assertFalse(over.is_set())
+
+    def test_who_had_no_turn_in_time_is_not_asked_later(self):
+        leave = threading.Event()
+        self.within(0.1)
+        asked = []
+
+        def ask(host, *_, **__):
+            asked.append(host)
+            if host >= 'h032':
+                leave.wait(3)
+            return TOLD
+
+        asker = types.SimpleNamespace(ask=ask)
+        before = set(threading.enumerate())
+        agents.read_agents(asker, [f'h{i:03}' for i in range(70)], [])
+        leave.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(3)
+        self.assertEqual(64, len(asked))
+
+    def test_half_a_minute_is_for_all_of_them(self):
+        for passed, answers in ((29.0, True), (30.0, False)):
+            clock = itertools.chain((100.0,), itertools.repeat(100 + passed))
+            self.addCleanup(setattr, agents, 'time', agents.time)
+            agents.time = types.SimpleNamespace(
+                monotonic=lambda c=clock: next(c)
+            )
+
+            def ask(*_, **__):
+                time.sleep(0.05)
+                return TOLD
+
+            asker = types.SimpleNamespace(ask=ask)
+            found = agents.read_agents(asker, ['a'], [])
+            self.assertIs(answers, bool(found), passed)
+
+    def within(self, seconds):
+        self.addCleanup(setattr, agents, 'WITHIN', agents.WITHIN)
+        agents.WITHIN = seconds
 
     def test_whatever_an_agent_tells_has_its_place(self):
         notes = []

@@ -115,6 +115,10 @@ class TestSpread(unittest.TestCase):
             spread([0.0] * 30).bursts, spread([0.0] * DAY).bursts
         )
 
+    def test_an_hour_of_judged_points_is_enough_and_no_less_is(self):
+        self.assertIsNone(spread([5.0] * 6, span=1199.7))
+        self.assertIsNotNone(spread([5.0] * 6, span=1200.0))
+
     def test_who_was_watched_for_less_than_two_hours_has_none(self):
         self.assertIsNone(spread([5.0] * 23))
         self.assertIsNotNone(spread([5.0] * 24))

@@ -23,6 +23,59 @@ from watcher_tsmig.telemetry import traits
 from watcher_tsmig.telemetry.destinations import matches
 
 SCOPE = 'aggregate_instance_extra_specs:'
+# (an aggregate's value, what a flavor asks for) -> whether that fits
+OPERATORS = (
+    ('10', '10', True),
+    ('10', '10.0', False),
+    ('10', '== 10.0', True),
+    ('10', '= 8', True),
+    ('10', '>= 11', False),
+    ('10', '<= 11', True),
+    ('10', '!= 10', False),
+    ('10', '!= 9', True),
+    ('10', '== 9', False),
+    # what comes after is not looked at
+    ('10', '== 10 9', True),
+    ('ten', 's== ten nine', True),
+    ('10', '= 10', True),
+    ('10', '= 11', False),
+    ('10', '>= 10', True),
+    ('10', '>= 9', True),
+    ('10', '<= 10', True),
+    ('10', '<= 9', False),
+    ('ten', '== 10', False),
+    ('ten', 's== ten', True),
+    ('ten', 's== nine', False),
+    ('ten', 's!= ten', False),
+    ('ten', 's!= nine', True),
+    ('b', 's> a', True),
+    ('b', 's> b', False),
+    ('b', 's< c', True),
+    ('b', 's< b', False),
+    ('b', 's< a', False),
+    ('b', 's<= b', True),
+    ('b', 's<= a', False),
+    ('b', 's>= b', True),
+    ('b', 's>= c', False),
+    ('gpu-a100', '<in> gpu', True),
+    ('cpu', '<in> gpu', False),
+    ('avx avx2', '<all-in> avx avx2', True),
+    ('avx', '<all-in> avx avx2', False),
+    ('b', '<or> a <or> b', True),
+    ('c', '<or> a <or> b', False),
+    ('<or>', '<or> a <or> b', False),
+    ('c', '<or>', False),
+    ('c', '<all-in>', False),
+    ('c', 's!=', False),
+    ('c', '==', False),
+    ('10', '==', False),
+    ('10', '== ten', False),
+    ('', '', True),
+    ('a', '', False),
+    # what is no operator is taken as it is
+    ('10', '!== 10', False),
+    ('!== 10', '!== 10', True),
+)
 
 
 def flavor(**values):
@@ -192,6 +245,8 @@ class TestAggregates(unittest.TestCase):
                 aggregate('one', 'a', {'filter_tenant_id': 'p1,p2'}),
                 aggregate('two', 'b', {'filter_tenant_id7': 'p3'}),
                 aggregate('three', 'c', {'filter_tenant_id': ''}),
+                thing(name='none', hosts=None, metadata={'x': 'y'}),
+                thing(name='bare', hosts=['a'], metadata=None),
             ],
         )
         self.assertEqual({'theirs': ('a', 'c'), 'ours': ('b', 'c')}, found)
@@ -204,56 +259,7 @@ class TestAggregates(unittest.TestCase):
         self.assertEqual({'all': None}, found)
 
     def test_the_operators_of_nova_mean_what_they_mean_there(self):
-        table = (
-            ('10', '10', True),
-            ('10', '10.0', False),
-            ('10', '== 10.0', True),
-            ('10', '= 8', True),
-            ('10', '>= 11', False),
-            ('10', '<= 11', True),
-            ('10', '!= 10', False),
-            ('10', '!= 9', True),
-            ('10', '== 9', False),
-            ('10', '= 10', True),
-            ('10', '= 11', False),
-            ('10', '>= 10', True),
-            ('10', '>= 9', True),
-            ('10', '<= 10', True),
-            ('10', '<= 9', False),
-            ('ten', '== 10', False),
-            ('ten', 's== ten', True),
-            ('ten', 's== nine', False),
-            ('ten', 's!= ten', False),
-            ('ten', 's!= nine', True),
-            ('b', 's> a', True),
-            ('b', 's> b', False),
-            ('b', 's< c', True),
-            ('b', 's< b', False),
-            ('b', 's< a', False),
-            ('b', 's<= b', True),
-            ('b', 's<= a', False),
-            ('b', 's>= b', True),
-            ('b', 's>= c', False),
-            ('gpu-a100', '<in> gpu', True),
-            ('cpu', '<in> gpu', False),
-            ('avx avx2', '<all-in> avx avx2', True),
-            ('avx', '<all-in> avx avx2', False),
-            ('b', '<or> a <or> b', True),
-            ('c', '<or> a <or> b', False),
-            ('<or>', '<or> a <or> b', False),
-            ('c', '<or>', False),
-            ('c', '<all-in>', False),
-            ('c', 's!=', False),
-            ('c', '==', False),
-            ('10', '==', False),
-            ('10', '== ten', False),
-            ('', '', True),
-            ('a', '', False),
-            # what is no operator is taken as it is
-            ('10', '!== 10', False),
-            ('!== 10', '!== 10', True),
-        )
-        for value, wanted, fits in table:
+        for value, wanted, fits in OPERATORS:
             with self.subTest(value=value, wanted=wanted):
                 self.assertEqual(fits, matches(value, wanted))
 
@@ -275,7 +281,11 @@ class TestTraits(unittest.TestCase):
         )
 
     def test_without_such_flavors_no_trait_is_asked_for(self):
-        self.read(server('one'), picky('two', {'trait:HW_X': 'maybe'}))
+        self.read(
+            server('one'),
+            picky('two', {'trait:HW_X': 'maybe'}),
+            picky('three', {'hw:pci_numa_affinity_policy': 'required'}),
+        )
         self.assertEqual([], self.placement.asked)
 
     def test_a_vm_goes_where_the_traits_of_its_flavor_are(self):
@@ -317,10 +327,12 @@ class TestTraits(unittest.TestCase):
         found = self.read(
             picky('one', self.REQUIRED),
             picky('two', {'trait:CUSTOM_TYPO': 'required'}),
+            picky('both', {'trait:CUSTOM_TYPO': 'required', **self.REQUIRED}),
         )
         vms = by_name(found)
         self.assertEqual(('a', 'b'), vms['one'].allowed)
         self.assertIsNone(vms['two'].allowed)
+        self.assertEqual(('a', 'b'), vms['both'].allowed)
         (note,) = found.notes
         self.assertIn('1 of 2', note)
         self.assertIn('No such trait: CUSTOM_TYPO', note)

@@ -10,6 +10,7 @@ from tests.unit.test_telemetry_devices import HOST_TPM
 from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import SmallModel
 from tests.unit.test_telemetry_inventory import aggregate
+from tests.unit.test_telemetry_inventory import answered
 from tests.unit.test_telemetry_inventory import instance
 from tests.unit.test_telemetry_inventory import node
 from tests.unit.test_telemetry_inventory import server
@@ -19,6 +20,7 @@ from tests.unit.test_telemetry_ports import port
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.model import Nic
+from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.units import GIB
@@ -250,6 +252,35 @@ class TestVms(unittest.TestCase):
              'move',),
             found.notes,
         )  # fmt: skip
+
+    def test_what_an_image_wants_and_makes_is_asked_of_glance(self):
+        asked = []
+
+        def get(path):
+            asked.append(path.removeprefix('/images/'))
+            return answered({'hw_mem_encryption': 'true', 'size': 3 * GIB})
+
+        self.addCleanup(setattr, beside, 'glance', beside.glance)
+        beside.glance = lambda compute: thing(get=get)
+        flavor = thing(ram=512, vcpus=1, disk=0)
+        there = [node('a'), node('b')]
+        there[0].disk, there[0].disk_gb_capacity = 100, 80.0
+        # b has no disks of its own, and Nova shows what its image wants
+        shown = {'id': 'j', 'properties': {}}
+        compute = Compute(
+            [
+                server('one', flavor=flavor, image={'id': 'i'}),
+                server('two', 'b', flavor=flavor, image=shown),
+            ]
+        )
+        found = inventory.read_inventory(
+            SmallModel(there), compute, scoped=False
+        )
+        one, two = found.vms
+        self.assertIn('encrypted', one.refused)
+        self.assertEqual((3.0 * GIB,), one.disks)
+        self.assertEqual((None, ()), (two.refused, two.disks))
+        self.assertEqual(['i'], asked)
 
     def test_novas_newest_version_decides_what_is_refused(self):
         flavor = thing(ram=512, vcpus=1, extra_specs=HOST_TPM)

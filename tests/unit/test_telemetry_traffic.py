@@ -66,6 +66,14 @@ class TestAhead(unittest.TestCase):
                             foretold(*rates, steps=steps),
                         )
 
+    def test_an_error_counts_half_after_three_hours(self):
+        # series where a point sooner or later another median wins
+        for seed, value in ((761, 0.65), (2635, 1.25), (411, 1.05)):
+            rng = np.random.default_rng(seed)
+            rates = np.round(rng.lognormal(size=40), 1).tolist()
+            self.assertAlmostEqual(value, by_hand(rates, 1))
+            self.assertAlmostEqual(value, foretold(*rates, steps=1))
+
     def test_who_was_steady_but_for_spikes_is_taken_by_a_long_median(self):
         # noise around a level, of which the longest median knows most
         rng = np.random.default_rng(11)
@@ -206,6 +214,22 @@ class TestByVm(unittest.TestCase):
     def test_a_hole_is_not_taken_for_silence(self):
         series = points(5.0, None, None, 5.0)
         self.assertEqual(5.0, self.of(Interface(tx=series, rx=series)).tx)
+
+    def test_a_quarter_of_an_hour_is_foretold_whatever_a_point_is(self):
+        # a series of which each number of steps tells something else
+        rates = np.random.default_rng(16).exponential(size=40).tolist()
+        told = {foretold(*rates, steps=steps) for steps in (1, 2, 3)}
+        self.assertEqual(3, len(told))
+        for span, steps in (
+            (300.0, 3), (360.0, 2), (600.0, 2), (1800.0, 1), (7200.0, 1),
+        ):  # fmt: skip
+            series = tuple(
+                (NOW - span * (40 - i), span, rate)
+                for i, rate in enumerate(rates)
+            )
+            both = Interface(tx=series, rx=series)
+            found = self.of(both, granularity=span, window=40 * span)
+            self.assertEqual(foretold(*rates, steps=steps), found.tx)
 
     def test_nobody_measured_is_nobody_known(self):
         self.assertEqual({}, traffic.by_vm({}, self.settings, NOW, 'x'))
