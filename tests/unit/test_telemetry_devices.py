@@ -1,5 +1,6 @@
 """What a VM's devices keep it from, as Nova and QEMU have it."""
 
+import itertools
 import types
 import unittest
 
@@ -141,6 +142,40 @@ WHY = (
     ({}, None, None, None),
 )
 NEWEST = (2, 104)
+# (extra specs, kind of a port, words of why): of two things the first is told,
+# by a Nova that refuses all of them, ...
+REFUSED = (
+    ({'hw:mem_encryption': '1'}, None, 'encrypted'),
+    (HOST_TPM, None, 'before Nova 33'),
+    ({'accel:device_profile': 'x'}, None, '(accel:device_profile)'),
+    ({}, 'accelerator-direct', 'a port with an accelerator'),
+    ({}, 'vdpa', 'vDPA port'),
+    ({}, ports.ASKING_GROUPS, 'groups of resources (QoS)'),
+    ({}, ports.ASKING, 'asks for resources (QoS)'),
+    ({}, ports.UNBOUND, 'binding-extended'),
+    ({'pci_passthrough:alias': 'a:1'}, None, 'before Nova 31'),
+    ({'resources:VGPU': '1'}, None, 'before Nova 29'),
+    ({'hw:pmem': 'x'}, None, 'persistent memory'),
+    ({'hw:numa_nodes': '2'}, None, 'NUMA cells'),
+)
+# ... by one that refuses as little as any, ...
+STILL_REFUSED = (
+    ({'hw:mem_encryption': '1'}, None, 'encrypted'),
+    ({'hw:tpm_version': '2.0'}, None, "secret is not the host's"),
+    ({'accel:device_profile': 'x'}, None, '(accel:device_profile)'),
+    ({}, 'accelerator-direct', 'a port with an accelerator'),
+    ({}, ports.UNBOUND, 'binding-extended'),
+)
+# ... and of what it moves, but never by post-copy
+PRE_COPIED = (
+    ({'pci_passthrough:alias': 'a:1'}, None, '(pci_passthrough:alias)'),
+    ({'resources:VGPU': '1'}, None, '(resources:VGPU)'),
+    ({'hw:pmem': 'x'}, None, '(hw:pmem)'),
+    ({'hw:mem_page_size': '1GB'}, None, '(hw:mem_page_size)'),
+    ({'hw:cpu_realtime': 'yes'}, None, '(hw:cpu_realtime)'),
+    ({}, 'direct', 'unplugged'),
+    ({}, ports.VHOST_USER, 'on vhost-user'),
+)
 
 
 def server(specs, **values):
@@ -198,6 +233,20 @@ class TestDevices(unittest.TestCase):
                         self.assertIsNone(why)
                     else:
                         self.assertIn(words, why)
+
+    def test_of_two_things_the_first_is_told(self):
+        for rows, newest in (
+            (REFUSED, (2, 1)),
+            (STILL_REFUSED, NEWEST),
+            (PRE_COPIED, NEWEST),
+        ):
+            for (one, kind, words), (other, also, _) in itertools.combinations(
+                rows, 2
+            ):
+                with self.subTest(words, newest=newest):
+                    kinds = [k for k in (kind, also) if k]
+                    had = having({**other, **one}, *kinds)
+                    self.assertIn(words, devices.pre_copy_only(had, newest))
 
     def test_a_flavor_outdoes_its_image_and_what_nova_shows_outdoes_glance(
         self,
