@@ -5,6 +5,7 @@ The clients are real; what they get over the wire is written here.
 
 import types
 
+import fixtures
 import requests
 import requests_mock
 import testtools
@@ -64,6 +65,8 @@ class Agents:
 class Case(testtools.TestCase):
     def setUp(self):
         super().setUp()
+        # clients tell of each service that is away
+        self.useFixture(fixtures.FakeLogger())
         self.wire = requests_mock.Mocker()
         self.wire.start()
         # whoever is not served is away
@@ -182,6 +185,13 @@ class TestReach(Case):
         self.assertEqual(
             'public', direct.reach(self.connect()).filter('x')['interface']
         )
+
+    def test_where_nobody_says_which_interface_it_is_the_public_one(self):
+        there = self.connect()
+        there.config.config['interface'] = None
+        access = direct.reach(there)
+        self.assertEqual('public', access.filter('metric')['interface'])
+        self.assertEqual(URLS, access.endpoints)
 
     def test_an_endpoint_that_somebody_set_is_taken(self):
         access = direct.reach(
@@ -437,6 +447,17 @@ class TestExamine(Reading):
 
 
 class TestSeen(testtools.TestCase):
+    def test_who_asked_nobody_saw_nothing(self):
+        seen = examine.Seen(now=NOW, settings=Settings(), endpoints={})
+        self.assertEqual(
+            ('gnocchi', (), {}, '', None, '', None, False, None),
+            (
+                seen.source, seen.answers, seen.skews, seen.nova,
+                seen.direct, seen.failure, seen.metering, seen.agents,
+                seen.options,
+            ),
+        )  # fmt: skip
+
     def test_a_service_answered_if_any_of_its_questions_was(self):
         nova, gnocchi = (
             next(probe for probe in PROBES if probe.service == service)
