@@ -1,12 +1,10 @@
-"""Prometheus, Aetos and files as sources, and how one is chosen.
+"""Prometheus and Aetos as sources, and how one is chosen.
 
 A real Prometheus is read in tools/telemetry-it.sh.
 """
 
 import json
-import pathlib
 import re
-import tempfile
 import unittest
 from urllib import parse
 
@@ -345,70 +343,6 @@ class TestAetos(Prom):
         )
         self.assertEqual([ONE], list(source.traffic([ONE], NOW)))
         self.assertEqual('aetos', source.name)
-
-
-class TestFile(unittest.TestCase):
-    def setUp(self):
-        folder = self.enterContext(tempfile.TemporaryDirectory())
-        self.path = pathlib.Path(folder) / 'measures.json'
-
-    def source(self, told):
-        text = told if isinstance(told, str) else json.dumps(told)
-        self.path.write_text(text)
-        return open_source('file', Reach(place=str(self.path)), Settings())
-
-    def test_what_it_tells_is_judged_as_any_other(self):
-        source = self.source(
-            {
-                'vms': {
-                    ONE: {
-                        'at': NOW - 60,
-                        'tx': 5.0,
-                        'rx': 7.0,
-                        'cpu': 0.5,
-                        'gauges': {'memory.dirty.t1': 10.0, 'other': 1.0},
-                    },
-                    TWO: {'at': NOW - 7200, 'tx': 5.0, 'rx': 7.0},
-                    'three': {'at': NOW + 9999, 'tx': 5.0, 'rx': 7.0},
-                }
-            }
-        )
-        source.probe()
-        settings = Settings()
-        vms = [ONE, TWO, 'three', 'four']
-        told = source.traffic(vms, NOW)
-        found = traffic.by_vm(told, settings, NOW, source.name)
-        self.assertEqual([ONE], list(found))
-        self.assertEqual((5.0, 7.0), (found[ONE].tx, found[ONE].rx))
-        self.assertEqual(0.5, source.cpu(vms, NOW)[ONE][0][2])
-        gauges = source.gauges(vms, ['memory.dirty.t1'], NOW)
-        self.assertEqual(
-            {'memory.dirty.t1': [(NOW - 60, 0.0, 10.0)]}, gauges[ONE]
-        )
-
-    def test_the_sample_is_one(self):
-        root = pathlib.Path(__file__).parents[2]
-        source = self.source((root / 'etc/measures.json.sample').read_text())
-        source.probe()
-        (vm,) = source.traffic(['3b2c6a10-3f8a-4d7e-9a51-5f1f7d0c2b11'], 1.7e9)
-        self.assertTrue(vm)
-
-    def test_a_file_that_is_none_says_where(self):
-        for told, where in (
-            ('', 'measures.json'),
-            ('[' * 100000, 'measures.json'),
-            ({'vms': {ONE: {'at': -1}}}, f'vms.{ONE}.at'),
-            ({'vms': {ONE: {'at': 1, 'tx': 1}}}, f'vms.{ONE}'),
-            ({'vms': {ONE: {'at': 1, 'ty': 1}}}, f'vms.{ONE}'),
-            ({}, 'the file'),
-        ):
-            source = self.source(told)
-            with self.assertRaises(errors.CloudError) as raised:
-                source.probe()
-            self.assertIn(where, str(raised.exception))
-        self.path.unlink()
-        with self.assertRaisesRegex(errors.CloudError, 'No such file'):
-            source.probe()
 
 
 class TestChoice(unittest.TestCase):
