@@ -14,6 +14,7 @@ from watcher_tsmig.telemetry.declarations import Declaration
 from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources.promhosts import Names
 from watcher_tsmig.telemetry.traffic import Seen
+from watcher_tsmig.telemetry.upper import upper
 
 NOW, SPAN = 1_700_000_170.0, 300.0
 END = NOW - 170.0
@@ -120,6 +121,80 @@ class TestBackground(Case):
         )
         self.assertEqual(3e6, found.background_tx)
 
+    def test_before_they_came_vms_sent_nothing_whenever_each_came(self):
+        # what is usual is of all that was measured, not of the last points
+        found = self.nic(
+            device('bond0', [9e6] * 15 + [15e6] * 5),
+            vms={'one': seen(*[2e6] * 20), 'two': seen(*[3e6] * 5)},
+            passages=[Passage(vm='x', source='a', destination='b', rate=1e7)],
+        )
+        self.assertAlmostEqual(7e6, found.background_tx)
+
+    def test_where_one_of_several_vms_is_not_yet_known_nothing_is_told(self):
+        found = self.nic(
+            device('bond0', [9e6] * 18 + [9e7] * 2),
+            vms={
+                'one': seen(*[2e6] * 20),
+                'two': seen(*[3e6] * 10, end=END - 2 * SPAN),
+            },
+        )
+        self.assertAlmostEqual(4e6, found.background_tx)
+
+    def test_a_vm_that_has_no_point_in_one_direction_sent_none_there(self):
+        one_way = Seen(end=END, tx=points(*[2e6] * 20), rx=())
+        found = self.nic(device('bond0', [9e6] * 20), vms={'one': one_way})
+        self.assertEqual(
+            (7e6, 9e6), (found.background_tx, found.background_rx)
+        )
+
+    def test_the_parts_of_a_load_are_those_of_its_direction(self):
+        there = Device(
+            name='bond0',
+            tx=points(*[9e6] * 20),
+            rx=points(*[5e6] * 20),
+            speed=GBIT,
+        )
+        found = self.nic(there)
+        self.assertEqual(
+            (9e6, 5e6), (found.background_tx, found.background_rx)
+        )
+        self.assertEqual((9e6, 5e6), (found.upper_tx, found.upper_rx))
+
+    def test_measures_count_until_they_are_too_old(self):
+        for age, known in ((0.0, True), (1.0, False)):
+            late = device('bond0', [9e6] * 20, end=NOW - 1800.0 - age)
+            found = self.nic(late)
+            self.assertEqual(9e6 * known, found.background_tx, age)
+            self.assertIs(known, found.upper_tx is not None)
+
+    def test_a_migration_that_nobody_timed_takes_nothing_off(self):
+        rates = [2e6] * 15 + [6e7] * 5
+        for move in (
+            Passage(vm='x', source='a', destination='b', rate=None),
+            Passage(vm='x', source='c', destination='b', rate=5.8e7),
+        ):
+            found = self.nic(device('bond0', rates), passages=[move])
+            self.assertEqual(6e7, found.background_tx)
+
+    def test_a_host_counts_its_own_vms_only(self):
+        known = nics.Known(
+            declared={},
+            devices={
+                name: {'bond0': device('bond0', [9e6] * 20)} for name in 'ab'
+            },
+            seen={'id-one': seen(*[2e6] * 20), 'id-two': seen(*[3e6] * 20)},
+        )
+        a, b = nics.with_nics(
+            [builders.host(name, nic=None) for name in 'ab'],
+            [builders.vm('one', 'a'), builders.vm('two', 'b')],
+            known,
+            self.settings,
+            NOW,
+        )
+        self.assertEqual(
+            (7e6, 6e6), (a.nic.background_tx, b.nic.background_tx)
+        )
+
     def test_what_is_old_or_not_there_tells_nothing(self):
         old = device('bond0', [9e6] * 20, end=END - 7200)
         for devices in ((old,), (device('bond0', []),), ()):
@@ -199,6 +274,12 @@ class TestChosen(Case):
         self.assertEqual(
             [], nics.notes_of(devices, ['a'], self.settings, 'prometheus')
         )
+        one_way = dataclasses.replace(device('bond0', [1.0]), rx=())
+        for half in (one_way, dataclasses.replace(one_way, tx=())):
+            told = nics.notes_of(
+                {'a': {'bond0': half}}, ['a'], self.settings, 'prometheus'
+            )
+            self.assertIn('1 of 1 hosts', told[0])
         (unused,) = nics.notes_of(None, ['a'], self.settings, 'gnocchi')
         self.assertIn('gnocchi knows nothing of hosts', unused)
         self.assertEqual([], nics.notes_of(None, ['a'], Settings(), 'gnocchi'))
@@ -249,6 +330,44 @@ class TestUpper(Case):
         wild = np.tile([1e6, 1e6, 8e7], 10)
         found = self.nic(device('bond0', 2e6 + wild), vms={'one': seen(*wild)})
         self.assertGreater(found.upper_tx, 8.2e7)
+
+    def test_of_too_few_points_it_is_unknown_and_the_background_is_not(self):
+        found = self.nic(device('bond0', [9e6] * 3))
+        self.assertEqual((9e6, None), (found.background_tx, found.upper_tx))
+        self.assertEqual(9e6, self.nic(device('bond0', [9e6] * 4)).upper_tx)
+
+    def test_it_is_no_less_than_what_is_foretold(self):
+        # the last point is a lull
+        found = self.nic(device('bond0', [9e6] * 20 + [0.0]))
+        self.assertEqual(9e6, found.upper_tx)
+
+    def test_a_quarter_of_an_hour_is_as_many_points_as_it_takes(self):
+        rates = [float(i % 7) for i in range(40)]
+        for span, steps in ((300.0, 3), (600.0, 2), (3600.0, 1)):
+            found = self.nic(device('bond0', rates), granularity=span)
+            told = upper(np.array([rates]), np.array([40]), steps, span)
+            self.assertEqual(told[0], found.upper_tx, span)
+
+    def test_a_vm_that_is_off_does_not_make_it_unknown(self):
+        known = nics.Known(
+            declared={'a': Declaration(nic=GBIT)},
+            devices=None,
+            seen={'id-one': seen(*[2e6] * 20)},
+        )
+        for state, told in (('stopped', 2e6), ('active', None)):
+            (found,) = nics.with_nics(
+                [builders.host('a', nic=None)],
+                [
+                    builders.vm('one', 'a', state='active'),
+                    builders.vm(
+                        'two', 'a', state=state, active=state == 'active'
+                    ),
+                ],
+                known,
+                self.settings,
+                NOW,
+            )
+            self.assertEqual(told, found.nic.upper_tx, state)
 
     def test_without_a_measured_host_it_is_of_its_vms(self):
         declared = Declaration(nic=GBIT)

@@ -9,6 +9,7 @@ from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import traffic
 from watcher_tsmig.telemetry.ahead import ahead
 from watcher_tsmig.telemetry.sources import Interface
+from watcher_tsmig.telemetry.upper import LEVEL
 from watcher_tsmig.telemetry.upper import upper
 
 NOW = 1_700_000_170.0
@@ -164,6 +165,20 @@ class TestUpper(unittest.TestCase):
         self.assertLess(0.01, over)
         self.assertLess(over, 0.08)
 
+    def test_it_is_the_last_point_and_six_times_the_mean_rise(self):
+        # a rise of 2 an hour ago, which counts half, and none since
+        mean = 2.0 * 0.5 / 1.5
+        self.assertAlmostEqual(
+            12.0 + 6.0 * mean, highest(10.0, 12.0, 12.0, span=3600.0)
+        )
+        # of two steps the mean of both is what came
+        self.assertAlmostEqual(
+            13.0 + 6.0 * 2.5, highest(10.0, 12.0, 13.0, steps=2)
+        )
+
+    def test_it_is_made_for_nineteen_times_of_twenty(self):
+        self.assertEqual(0.95, LEVEL)
+
     def test_who_is_known_too_briefly_has_none(self):
         self.assertTrue(np.isnan(highest(5.0)))
         self.assertTrue(np.isnan(highest(5.0, 5.0, 5.0, steps=3)))
@@ -210,6 +225,67 @@ class TestByVm(unittest.TestCase):
         both = Interface(tx=series, rx=series)
         self.assertEqual(9.0, self.of(both).tx)
         self.assertEqual(1.0, self.of(both, window=SPAN).tx)
+
+    def test_a_point_counts_that_ends_within_the_window(self):
+        series = points(9.0, 9.0, 9.0, 1.0)
+        both = Interface(tx=series, rx=series)
+        for window, rate in ((SPAN, 1.0), (4 * SPAN, 9.0)):
+            self.assertEqual(rate, self.of(both, window=window).tx)
+        series = points(1.0, 9.0)
+        both = Interface(tx=series, rx=series)
+        self.assertEqual(9.0, self.of(both, window=SPAN).tx)
+
+    def test_a_quarter_of_an_hour_is_as_many_points_as_it_takes(self):
+        rates = np.random.default_rng(9).exponential(size=40).tolist()
+        found = {}
+        for span, steps in ((300.0, 3), (900.0, 1), (3600.0, 1), (1.0, 900)):
+            end = END - SPAN * len(rates)
+            series = tuple(
+                (end + SPAN * i, SPAN, rate) for i, rate in enumerate(rates)
+            )
+            both = Interface(tx=series, rx=series)
+            told = self.of(both, granularity=span, window=1e6).tx
+            self.assertEqual(foretold(*rates, steps=steps), told, span)
+            found[steps] = told
+        self.assertNotEqual(found[1], foretold(*rates, steps=2))
+
+    def test_each_direction_varies_by_itself(self):
+        both = Interface(tx=points(*[1e6, 9e6] * 40), rx=points(*[1e6] * 80))
+        found = self.of(both)
+        self.assertNotEqual(found.tx_spread, found.rx_spread)
+
+    def test_of_several_vms_each_has_its_own(self):
+        found = traffic.by_vm(
+            {
+                'short': [Interface(tx=points(1), rx=points(2))],
+                'long': [
+                    Interface(tx=points(*[3] * 20), rx=points(*[4] * 20))
+                ],
+                'old': [
+                    Interface(
+                        tx=points(*[5] * 9, end=END - SPAN),
+                        rx=points(*[6] * 9),
+                    )
+                ],
+            },
+            self.settings,
+            NOW,
+            'x',
+        )
+        self.assertEqual(
+            {'short': (1.0, 2.0), 'long': (3.0, 4.0), 'old': (5.0, 6.0)},
+            {vm: (one.tx, one.rx) for vm, one in found.items()},
+        )
+        self.assertEqual(END - SPAN, found['old'].measured_at)
+
+    def test_sums_are_of_spans_that_end_after_a_moment(self):
+        one, two = points(1, 2, 3), points(10, None, 30)
+        self.assertEqual(
+            points(11, 2, 33), traffic.summed([two, one], END - 1e4)
+        )
+        for since, left in ((END - SPAN, 1), (END - SPAN - 1, 2), (END, 0)):
+            found = traffic.summed([one], since)
+            self.assertEqual(one[3 - left :], found, since)
 
     def test_a_hole_is_not_taken_for_silence(self):
         series = points(5.0, None, None, 5.0)
