@@ -84,6 +84,50 @@ class TestPassages(unittest.TestCase):
         self.assertEqual([], self.compute.asked)
         self.assertIn('of 1 how much is left is assumed', self.notes[0])
 
+    def test_what_is_left_is_left_where_nothing_was_sent(self):
+        found = self.one(record(), v=progress(sent=0, left=8e9))
+        self.assertEqual((8e9, None), (found.left, found.rate))
+        self.assertEqual(
+            [
+                '1 VM is being migrated already; of 1 how much is left is '
+                'assumed'
+            ],
+            self.notes,
+        )
+
+    def test_a_byte_that_was_sent_is_a_rate(self):
+        found = self.one(record(), v=progress(sent=1))
+        self.assertEqual(1 / 20, found.rate)
+
+    def test_without_its_moments_it_has_no_rate(self):
+        row = progress()
+        row.created_at = row.updated_at = None
+        found = self.one(record(), v=row)
+        self.assertEqual((6e9, None), (found.left, found.rate))
+        # as it was begun just now
+        row.created_at = row.updated_at = SEEN
+        self.assertIsNone(self.one(record(), v=row).rate)
+
+    def test_how_many_there_are_and_of_how_many_less_is_known_is_told(self):
+        self.read(
+            record('v'), record('w', number=2), record('x', 'queued'),
+            v=progress(), w=progress(number=2),
+        )  # fmt: skip
+        self.assertEqual(
+            [
+                '3 VMs are being migrated already; of 1 how much is left is '
+                'assumed'
+            ],
+            self.notes,
+        )
+
+    def test_a_record_without_a_vm_is_of_nobody(self):
+        self.assertEqual((), self.read(record(vm=None)))
+
+    def test_passages_are_in_the_order_of_their_vms(self):
+        found = self.read(record('w'), record('v'), record('x'))
+        self.assertEqual(['v', 'w', 'x'], [p.vm for p in found])
+
     def test_one_that_has_sent_nothing_yet_has_no_rate(self):
         found = self.one(record(), v=progress(total=0, sent=0, left=0))
         self.assertEqual((None, None), (found.left, found.rate))
@@ -118,9 +162,13 @@ class TestPassages(unittest.TestCase):
         self.assertEqual('b', found.destination)
 
     def test_of_many_not_all_are_asked(self):
-        rows = [record(f'v{i}') for i in range(passages.ASKED + 5)]
-        self.assertEqual(len(rows), len(self.read(*rows)))
-        self.assertEqual(passages.ASKED, len(self.compute.asked))
+        rows = [record(f'v{i}') for i in range(37)]
+        self.assertEqual(37, len(self.read(*rows)))
+        self.assertEqual(32, len(self.compute.asked))
+
+    def test_of_very_many_records_the_newest_are_looked_at(self):
+        rows = [record(f'v{i}', 'queued') for i in range(502)]
+        self.assertEqual(500, len(self.read(*rows)))
 
     def test_a_nova_that_does_not_tell_is_noted(self):
         def refuse():

@@ -136,6 +136,26 @@ class TestPast(unittest.TestCase):
     def test_one_page_of_records_is_enough(self):
         many = [
             record('v', began=i % 50, source_compute=f'x{i}')
-            for i in range(past.RECORDS + 50)
+            for i in range(1050)
         ]
-        self.assertEqual(past.RECORDS, len(self.read(*many)))
+        self.assertEqual(1000, len(self.read(*many)))
+
+    def test_where_it_went_is_not_needed(self):
+        (found,) = self.read(record(dest_compute=None))
+        self.assertEqual(125e6, found.rate)
+
+    def test_one_without_a_kind_is_taken_for_live_as_it_was_asked_for(self):
+        self.assertEqual(1, len(self.read(record(migration_type=None))))
+
+    def test_of_a_host_that_is_gone_one_went_at_a_time(self):
+        for host_name, many in (('gone', 1), ('a', 1)):
+            found = self.read(
+                record('w', 10, 90, source_compute=host_name),
+                record('v', 0, 30, source_compute=host_name),
+            )
+            self.assertEqual(many, len(found))
+            self.assertEqual('id-v', found[0].vm)
+
+    def test_one_that_ended_as_the_next_began_held_nobody_up(self):
+        found = self.read(record('w', 30, 90), record('v', 29, 30))
+        self.assertEqual(2, len(found))

@@ -4,6 +4,7 @@ Neutron's own answers come from the playground in tests/functional.
 """
 
 import threading
+import time
 import types
 import unittest
 
@@ -47,8 +48,9 @@ class SmallNeutron:
             if isinstance(self.extended, Exception):
                 raise self.extended
             return types.SimpleNamespace(
-                status_code=self.extended, headers={}, json=dict
-            )
+                status_code=self.extended, headers={}, json=dict, url='',
+                reason='no', text='', content=b'',
+            )  # fmt: skip
         hosts = params.get('binding:host_id', [])
         if set(hosts) & set(self.silent):
             raise auth_errors.ConnectFailure('no Neutron here')
@@ -150,6 +152,87 @@ class TestPorts(unittest.TestCase):
         self.assertEqual({}, self.read(neutron, {'v': 'a'}))
         self.assertEqual(2, len(neutron.asked))
 
+    def test_of_more_pages_than_a_hundred_nothing_is_known(self):
+        for many, notes in ((99, 0), (100, 1)):
+            rows = [port(i, 'v') for i in range(many)]
+            self.read(SmallNeutron(rows, page=1), {'v': 'a'})
+            self.assertEqual(notes, len(self.notes), many)
+        self.assertEqual(
+            [
+                'kinds of ports of 1 VMs are unknown: Neutron: ports: there '
+                'are too many'
+            ],
+            self.notes,
+        )
+
+    def test_so_many_hosts_are_in_a_question_and_ports_in_an_answer(self):
+        self.read(
+            neutron := SmallNeutron(), {f'v{i}': f'h{i}' for i in range(26)}
+        )
+        hosts = [params['binding:host_id'] for _, params in neutron.asked]
+        self.assertEqual([25, 1], [len(some) for some in hosts])
+        self.assertEqual({1000}, {p['limit'] for _, p in neutron.asked})
+
+    def test_four_questions_go_side_by_side(self):
+        gate = threading.Barrier(4, timeout=10)
+        under_way, most = [], []
+
+        class Slow(SmallNeutron):
+            def get(self, path, params=None):
+                if params['binding:host_id'] != ['h']:
+                    under_way.append(1)
+                    most.append(len(under_way))
+                    gate.wait()
+                    under_way.pop()
+                return super().get(path, params)
+
+        self.addCleanup(setattr, ports, 'HOSTS', ports.HOSTS)
+        ports.HOSTS = 1
+        vms = {'v': 'h', **{f'v{i}': f'x{i}' for i in range(8)}}
+        rows = [port(0, 'v', binding__host_id='h')]
+        self.assertEqual({}, self.read(Slow(rows), vms))
+        self.assertEqual([], self.notes)
+        self.assertLessEqual(max(most), 4)
+
+    def test_who_answers_too_late_does_not_tell(self):
+        over = threading.Event()
+        self.addCleanup(over.set)
+        self.assertEqual(60.0, ports.WITHIN)
+        for name in ('HOSTS', 'WITHIN'):
+            self.addCleanup(setattr, ports, name, getattr(ports, name))
+        ports.HOSTS, ports.WITHIN = 1, 0.0
+
+        class Late(SmallNeutron):
+            def get(self, path, params=None):
+                if params['binding:host_id'] == ['b']:
+                    over.wait(30)
+                return super().get(path, params)
+
+        began = time.monotonic()
+        rows = [port(0, 'v', binding__vnic_type='macvtap')]
+        found = self.read(Late(rows), {'v': 'a', 'w': 'b'})
+        self.assertLess(time.monotonic() - began, 0.9)
+        self.assertEqual({'v'}, set(found))
+        self.assertEqual(
+            ['kinds of ports of 1 VMs are unknown: TimeoutError'],
+            [note for note in self.notes if 'kinds' in note],
+        )
+
+    def test_why_the_first_did_not_tell_is_told(self):
+        class Angry(SmallNeutron):
+            def get(self, path, params=None):
+                (host,) = params['binding:host_id']
+                if host != 'a':
+                    raise auth_errors.ConnectFailure(f'not of {host}')
+                return super().get(path, params)
+
+        self.addCleanup(setattr, ports, 'HOSTS', ports.HOSTS)
+        ports.HOSTS = 1
+        self.read(Angry([port(0, 'v')]), {'v': 'a', 'w': 'b', 'x': 'c'})
+        (note,) = self.notes
+        self.assertIn('of 2 VMs', note)
+        self.assertIn('not of b', note)
+
     def test_a_cloud_that_is_not_asked_is_not_told_of(self):
         self.assertEqual({}, self.read(None, {'v': 'a'}))
         neutron = SmallNeutron()
@@ -170,11 +253,26 @@ class TestExtension(unittest.TestCase):
         self.assertEqual({'direct'}, self.read(200))
         self.assertEqual([], self.notes)
 
+    def test_so_is_each_kind_that_has_a_pci_device(self):
+        for kind in (
+            'direct', 'macvtap', 'direct-physical', 'virtio-forwarder',
+            'vdpa', 'remote-managed',
+        ):  # fmt: skip
+            self.assertEqual({kind, ports.UNBOUND}, self.read(404, kind))
+        for kind in ('baremetal', 'smart-nic', 'accelerator-direct'):
+            self.assertEqual({kind}, self.read(404, kind))
+
     def test_where_that_is_unknown_it_is_taken_to_move(self):
-        self.assertEqual(
-            {'direct'}, self.read(auth_errors.ConnectTimeout('x'))
-        )
-        self.assertIn('whether ports with PCI devices move', self.notes[0])
+        for trouble in (auth_errors.ConnectTimeout('x'), 500):
+            self.assertEqual({'direct'}, self.read(trouble))
+            (note,) = self.notes
+            self.assertTrue(
+                note.startswith(
+                    'whether ports with PCI devices move is unknown, they '
+                    'are taken to: '
+                ),
+                note,
+            )
 
     def test_it_is_not_asked_for_other_ports(self):
         self.read(404, 'normal')
