@@ -5,7 +5,9 @@ A real Prometheus is read in tools/telemetry-it.sh.
 
 import json
 import re
+import sys
 import unittest
+from unittest import mock
 from urllib import parse
 
 import requests_mock
@@ -363,6 +365,39 @@ class TestChoice(unittest.TestCase):
         there = session.Session(auth=noauth.NoAuth(endpoint=URL))
         source = open_source('gnocchi', Reach(session=there), Settings())
         self.assertEqual('gnocchi', source.name)
+
+    def test_a_source_that_cannot_be_loaded_says_why(self):
+        module = 'watcher_tsmig.telemetry.sources.file'
+        with mock.patch.dict(sys.modules, {module: None}):
+            with self.assertRaises(errors.InputError) as raised:
+                open_source('file', Reach(place='/x'), Settings())
+        text = str(raised.exception)
+        self.assertTrue(
+            text.startswith('metrics_source: file cannot be loaded: '), text
+        )
+        self.assertIn(module, text)
+
+    def test_those_that_are_there_are_told_in_order(self):
+        with self.assertRaises(errors.InputError) as raised:
+            open_source('tea-leaves', Reach(), Settings())
+        self.assertEqual(
+            'there is no "tea-leaves"; take one of aetos, file, gnocchi, '
+            'none, prometheus',
+            raised.exception.message,
+        )
+
+    def test_a_reach_that_is_not_told_of_is_careful(self):
+        reach = Reach()
+        self.assertIs(True, reach.verify)
+        self.assertEqual(60.0, reach.timeout)
+        self.assertEqual(
+            (None, {}, '', None, None),
+            (reach.session, reach.catalogue, reach.place, reach.account,
+             reach.cert),
+        )  # fmt: skip
+
+    def test_a_password_is_not_shown(self):
+        self.assertNotIn('secret', repr(Reach(account=('me', 'secret'))))
 
     def test_a_password_is_sent_where_it_belongs(self):
         with requests_mock.Mocker() as wire:
