@@ -114,6 +114,28 @@ class TestNodes(unittest.TestCase):
         self.assertEqual((0.0, 0.0), (node.disk, node.disk_gb_capacity))
         self.assertEqual((), found.notes)
 
+    def test_what_neither_has_is_nothing(self):
+        self.stocks['uuid-a'] = {}
+        bare = hypervisor('a', memory_size=None, vcpus=None)
+        (node,) = self.read(bare).nodes.values()
+        self.assertEqual((0.0, 0.0), (node.memory_mb_capacity, node.vcpus))
+        self.assertEqual((0.0, 50.0), (node.vcpu_capacity, node.disk))
+
+    def test_why_the_room_is_novas_is_told(self):
+        found = read_nodes(Compute(hypervisor('a'), hypervisor('b')), None)
+        self.assertEqual(
+            (
+                "of 2 of 2 hosts the room is Nova's, without allocation "
+                'ratios and reservations (Placement is not asked)',
+            ),
+            found.notes,
+        )
+
+    def test_details_are_asked_for(self):
+        compute = Compute(hypervisor('a'))
+        read_nodes(compute, self.placement)
+        self.assertIs(True, compute.asked[0]['details'])
+
     def test_what_is_unknown_of_some_hosts_is_told(self):
         for wrong in (
             None,
@@ -187,6 +209,32 @@ class TestTally(unittest.TestCase):
             {'compute': 0.4, 'metric': 0.2, 'other': 0.2, 'placement': 0.2},
             self.tally.waits(ENDPOINTS),
         )
+
+    def test_answers_of_one_url_are_summed(self):
+        for took in (0.5, 1.5):
+            self.answer('http://cloud/placement/usages?a=1', took=took)
+        self.assertEqual({'placement': 2.0}, self.tally.waits(ENDPOINTS))
+        self.assertEqual({'placement': 2}, self.tally.requests(ENDPOINTS))
+        self.assertEqual({}, self.tally.skews(ENDPOINTS))
+
+    def test_the_longest_endpoint_that_fits_is_the_one(self):
+        self.answer('http://cloud/a/b/c')
+        for endpoints, service in (
+            ({'x': 'http://cloud/a', 'y': 'http://cloud/a/b'}, 'y'),
+            ({'y': 'http://cloud/a', 'x': 'http://cloud/a/b'}, 'x'),
+            ({}, 'other'),
+        ):
+            self.assertEqual({service: 1}, self.tally.requests(endpoints))
+
+    def test_of_several_urls_of_a_service_the_quickest_tells_the_time(self):
+        early = 'Tue, 14 Nov 2023 22:13:10 GMT'  # 10 s before NOON
+        late = 'Tue, 14 Nov 2023 22:13:30 GMT'
+        self.answer('http://cloud/placement/a', took=2.0, date=early)
+        self.answer('http://cloud/placement/b', took=1.0, date=late)
+        self.assertEqual({'placement': 11.0}, self.tally.skews(ENDPOINTS))
+        # and of two as quick that came one after the other the later
+        self.answer('http://cloud/placement/b', took=1.0, date=early)
+        self.assertEqual({'placement': -9.0}, self.tally.skews(ENDPOINTS))
 
     def test_a_clock_is_by_the_date_of_its_quickest_answer(self):
         ahead = 'Tue, 14 Nov 2023 22:14:20 GMT'  # 60 s after NOON

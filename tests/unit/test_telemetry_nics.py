@@ -195,6 +195,12 @@ class TestBackground(Case):
             (7e6, 6e6), (a.nic.background_tx, b.nic.background_tx)
         )
 
+    def test_a_vm_that_has_only_just_come_has_one_point(self):
+        found = self.nic(
+            device('bond0', [3e6] * 19 + [8e6]), vms={'one': seen(5e6)}
+        )
+        self.assertEqual(3e6, found.background_tx)
+
     def test_what_is_old_or_not_there_tells_nothing(self):
         old = device('bond0', [9e6] * 20, end=END - 7200)
         for devices in ((old,), (device('bond0', []),), ()):
@@ -274,6 +280,8 @@ class TestChosen(Case):
         self.assertEqual(
             [], nics.notes_of(devices, ['a'], self.settings, 'prometheus')
         )
+        (told,) = nics.notes_of({}, ['c', 'a'], self.settings, 'prometheus')
+        self.assertTrue(told.endswith('such as c'), told)
         one_way = dataclasses.replace(device('bond0', [1.0]), rx=())
         for half in (one_way, dataclasses.replace(one_way, tx=())):
             told = nics.notes_of(
@@ -374,6 +382,11 @@ class TestUpper(Case):
         vms = {'one': seen(*[2e6] * 20), 'two': seen(*[3e6] * 20)}
         found = self.nic(declared=declared, vms=vms)
         self.assertEqual((5e6, 5e6), (found.upper_tx, found.upper_rx))
+
+    def test_vms_that_were_measured_long_ago_tell_nothing(self):
+        vms = {'one': seen(*[2e6] * 20, end=END - 7200)}
+        found = self.nic(declared=Declaration(nic=GBIT), vms=vms)
+        self.assertIsNone(found.upper_tx)
 
     def test_a_vm_that_nobody_measured_makes_it_unknown(self):
         vms = {'one': seen(*[2e6] * 20), 'two': None}

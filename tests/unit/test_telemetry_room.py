@@ -175,6 +175,39 @@ class TestRoom(unittest.TestCase):
     def test_less_than_is_known_is_no_more_room(self):
         self.assertEqual(HOSTS, self.left({}))
 
+    def test_only_what_is_held_is_told(self):
+        for more, told in (
+            ({'MEMORY_MB': 4097}, '1 MiB of memory'),
+            ({'PCPU': 1}, '1 vCPUs'),
+            ({'DISK_GB': 22}, '1.0 GiB of disk'),
+        ):
+            self.left({**USAGE, **more})
+            self.assertEqual(
+                [f'a: {told} taken by no VM (Placement)'], self.notes
+            )
+
+    def test_less_than_placements_own_units_is_nobodys(self):
+        for more in (
+            {'MEMORY_MB': 4096.9},
+            {'VCPU': 2.9},
+            {'DISK_GB': 21.9},
+        ):
+            self.assertEqual(HOSTS, self.left({**USAGE, **more}), more)
+            self.assertEqual([], self.notes)
+
+    def test_without_hosts_known_to_placement_nobody_is_asked(self):
+        placement = SmallPlacement()
+        found = room.without_held(HOSTS, (), (), placement.open, {}, [])
+        self.assertEqual((HOSTS, []), (found, placement.asked))
+
+    def test_a_vm_that_came_to_the_host_it_is_on_is_counted_once(self):
+        passage = Passage(vm=ONE.id, source='b', destination='a')
+        found = self.left(b=USAGE, passages=(passage,))
+        self.assertEqual(HOSTS, found)
+        twice = {'MEMORY_MB': 8192, 'VCPU': 2, 'DISK_GB': 20}
+        found = self.left(twice, USAGE, passages=(passage,))
+        self.assertEqual(60 * GIB, found['a'].memory)
+
     def test_what_is_rounded_is_no_difference(self):
         for disk, held in ((21, 0), (22, 1)):
             found = self.left({**USAGE, 'DISK_GB': disk})['a']

@@ -59,6 +59,40 @@ class TestScheduled(unittest.TestCase):
             {SECURITY + '2_0', SECURITY + 'CRB'}, self.wanted(had)
         )
 
+    def test_a_flavors_word_counts_before_its_images(self):
+        both = devices.had_of(
+            server({'hw:tpm_version': '1.2'}),
+            {'hw_tpm_version': '2.0', 'hw_tpm_model': 'tpm-crb'},
+        )
+        self.assertEqual(
+            {SECURITY + '1_2', SECURITY + 'CRB'}, self.wanted(both)
+        )
+
+    def test_a_tpm_whose_model_nobody_names_is_tis(self):
+        for version in ('1_2', '2_0'):
+            had = having({'hw:tpm_version': version.replace('_', '.')})
+            self.assertEqual(
+                {SECURITY + version, SECURITY + 'TIS'}, self.wanted(had)
+            )
+
+    def test_each_is_asked_for_from_its_own_nova_on(self):
+        socket = {'hw:pci_numa_affinity_policy': 'socket'}
+        crb = {'hw:tpm_version': '1.2', 'hw:tpm_model': 'tpm-crb'}
+        for specs, since in (
+            (socket, devices.YOGA),
+            (HOST_TPM, devices.GAZPACHO),
+            (crb, devices.GAZPACHO),
+        ):
+            many = len(self.wanted(having(specs)))
+            self.assertEqual(many, len(self.wanted(having(specs), since)))
+            before = (since[0], since[1] - 1)
+            self.assertEqual(set(), self.wanted(having(specs), before))
+
+    def test_a_secret_is_the_hosts_only_where_there_is_a_tpm(self):
+        self.assertEqual(
+            set(), self.wanted(having({'hw:tpm_secret_security': 'host'}))
+        )
+
     def test_nothing_is_asked_of_an_older_nova_or_an_unknown_one(self):
         for newest in ((2, 100), None):
             self.assertEqual(set(), self.wanted(having(HOST_TPM), newest))
