@@ -349,6 +349,9 @@ class TestUpper(Case):
         found = self.nic(device('bond0', [9e6] * 20 + [0.0]))
         self.assertEqual(9e6, found.upper_tx)
 
+    def test_where_nothing_goes_it_is_nothing(self):
+        self.assertEqual(0.0, self.nic(device('bond0', [0.0] * 20)).upper_tx)
+
     def test_a_quarter_of_an_hour_is_as_many_points_as_it_takes(self):
         rates = [float(i % 7) for i in range(40)]
         for span, steps in ((300.0, 3), (600.0, 2), (3600.0, 1)):

@@ -99,6 +99,12 @@ class TestPassages(unittest.TestCase):
         found = self.one(record(), v=progress(sent=1))
         self.assertEqual(1 / 20, found.rate)
 
+    def test_half_a_second_is_time(self):
+        row = progress(sent=1e6)
+        row.created_at = '2026-03-01T06:00:00.000000'
+        row.updated_at = '2026-03-01T06:00:00.500000'
+        self.assertEqual(2e6, self.one(record(), v=row).rate)
+
     def test_without_its_moments_it_has_no_rate(self):
         row = progress()
         row.created_at = row.updated_at = None

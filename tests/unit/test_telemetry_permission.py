@@ -108,6 +108,21 @@ class TestPermission(unittest.TestCase):
         found = self.may(Compute(encrypted, shares=['share']))
         self.assertIn('encrypted', found.refused)
 
+    def test_an_agent_is_insisted_on_only_where_that_is_asked_for(self):
+        asked = []
+
+        def ask(host, verb, arguments, *, insist=False):
+            asked.append((host, insist))
+            raise errors.CloudError('away')
+
+        agents = types.SimpleNamespace(ask=ask)
+        compute = Compute(server('one'))
+        permission(compute, agents, 'id-one', 'a', 'b')
+        self.assertEqual({('a', False), ('b', False)}, set(asked))
+        asked.clear()
+        permission(compute, agents, 'id-one', 'a', 'b', insist=True)
+        self.assertEqual({('a', True), ('b', True)}, set(asked))
+
     def test_a_server_that_is_gone_may_nothing(self):
         compute = Compute(server('one'))
         compute.gone = sdk_errors.NotFoundException('gone')

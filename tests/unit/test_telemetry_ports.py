@@ -152,6 +152,28 @@ class TestPorts(unittest.TestCase):
         self.assertEqual({}, self.read(neutron, {'v': 'a'}))
         self.assertEqual(2, len(neutron.asked))
 
+    def test_no_more_is_asked_than_there_are_pages(self):
+        rows = [
+            port(i, f'v{i}', binding__vnic_type='smart-nic') for i in range(3)
+        ]
+        neutron = SmallNeutron(rows)
+        found = self.read(neutron, {f'v{i}': 'a' for i in range(3)})
+        self.assertEqual({'v0', 'v1', 'v2'}, set(found))
+        self.assertEqual(
+            [None, 'p00001'],
+            [params.get('marker') for _, params in neutron.asked],
+        )
+
+    def test_a_refusal_of_neutron_is_told_as_one(self):
+        class Refusing(SmallNeutron):
+            def get(self, path, params=None):
+                answer = answered({})
+                answer.status_code, answer.url = 403, 'http://neutron'
+                return answer
+
+        self.read(Refusing(), {'v': 'a'})
+        self.assertIn('403', self.notes[0])
+
     def test_of_more_pages_than_a_hundred_nothing_is_known(self):
         for many, notes in ((99, 0), (100, 1)):
             rows = [port(i, 'v') for i in range(many)]
@@ -217,6 +239,28 @@ class TestPorts(unittest.TestCase):
             ['kinds of ports of 1 VMs are unknown: TimeoutError'],
             [note for note in self.notes if 'kinds' in note],
         )
+
+    def test_who_waits_when_the_time_is_over_is_not_asked_any_more(self):
+        over = threading.Event()
+        self.addCleanup(over.set)
+        for name in ('HOSTS', 'WITHIN'):
+            self.addCleanup(setattr, ports, name, getattr(ports, name))
+        ports.HOSTS, ports.WITHIN = 1, 0.0
+
+        class Late(SmallNeutron):
+            def get(self, path, params=None):
+                found = super().get(path, params)
+                if params['binding:host_id'] != ['a']:
+                    over.wait(30)
+                return found
+
+        before = set(threading.enumerate())
+        neutron = Late()
+        self.read(neutron, {f'v{host}': host for host in 'abcdefghijkl'})
+        over.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(30)
+        self.assertLessEqual(len(neutron.asked), 1 + 4)
 
     def test_why_the_first_did_not_tell_is_told(self):
         class Angry(SmallNeutron):

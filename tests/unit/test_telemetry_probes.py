@@ -152,6 +152,7 @@ class TestAsked(unittest.TestCase):
         self.assertTrue(found[0].why.startswith('it does not answer: '))
         self.assertEqual(found[0].why, found[2].why)
         self.assertTrue(0 <= found[0].took < 60)
+        self.assertEqual(0.0, found[2].took)
 
     def test_who_answers_with_a_refusal_is_asked_on(self):
         self.wire.get(f'{NOVA}/servers', status_code=403)

@@ -110,6 +110,11 @@ class TestRead(unittest.TestCase):
             found = self.read(*((labels(TX), s) for s in series))
             rates = {round(x, 6) for _, _, x in found['a']['bond0'].tx}
             self.assertEqual({100.0}, rates)
+        short = counter(900, ends=NOW - 600, many=10)
+        for series in ((short, new), (new, short)):
+            found = self.read(*((labels(TX), s) for s in series))
+            rates = {round(x, 6) for _, _, x in found['a']['bond0'].tx}
+            self.assertEqual({100.0}, rates)
         # and of two that were seen at once the one seen more often
         few = counter(900, every=600.0, many=4)
         for series in ((few, new), (new, few)):

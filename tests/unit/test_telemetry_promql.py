@@ -261,6 +261,12 @@ class TestAnswers(Case):
             found = self.rates(*((labels(host=str(r[0])), r) for r in rows))
             self.assertEqual({100}, set(found))
 
+    def test_one_that_never_moved_gives_way_to_one_that_did(self):
+        flat, new = growing(0), growing(100)
+        for rows in ((flat, new), (new, flat)):
+            found = self.rates(*((labels(host=str(r[0])), r) for r in rows))
+            self.assertEqual({100}, set(found))
+
     def test_one_that_never_moved_is_idle(self):
         self.assertEqual({0}, set(self.rates((labels(), growing(0)))))
 

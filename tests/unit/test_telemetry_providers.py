@@ -75,6 +75,7 @@ class TestProviders(unittest.TestCase):
         found, why = self.read(SmallPlacement(table), 5)
         self.assertEqual(['h0', 'h1', 'h3'], sorted(found))
         self.assertTrue(why.startswith('Placement: h2: '), why)
+        self.assertIn('503', why)
         self.assertNotIn('h4', why)
 
     def test_what_cannot_be_read_is_placements_fault(self):
@@ -120,3 +121,19 @@ class TestProviders(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 0.9)
         self.assertEqual(['h0'], list(found))
         self.assertEqual('Placement: h1: TimeoutError', why)
+
+    def test_who_waits_when_the_time_is_over_is_not_asked_any_more(self):
+        over = threading.Event()
+        self.addCleanup(over.set)
+        self.addCleanup(setattr, providers, 'WITHIN', providers.WITHIN)
+        providers.WITHIN = 0.0
+        table = {uuid: {} for uuid in hosts(30).values()}
+        placement = SmallPlacement(
+            table, lambda uuid: uuid == 'uuid-0' or over.wait(30)
+        )
+        before = set(threading.enumerate())
+        self.read(placement, 30)
+        over.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(30)
+        self.assertLessEqual(len(placement.asked), 1 + 8)

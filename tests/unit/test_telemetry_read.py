@@ -117,6 +117,10 @@ class TestRead(unittest.TestCase):
         self.assertEqual({}, found.loads)
         self.assertIsNone(found.cloud.hosts[0].nic)
 
+    def test_whoever_gave_no_scope_leaves_nobody_out(self):
+        found = self.read(Source())
+        self.assertFalse(found.cloud.vms[0].excluded)
+
     def test_a_vm_of_which_only_cpu_time_is_known_has_a_load(self):
         found = self.read(Source(traffic={}), history=3600.0)
         load = found.loads['id-one']
@@ -153,6 +157,8 @@ class TestRead(unittest.TestCase):
             found.notes,
         )
         self.assertEqual(0, found.questions)
+        few = read.Reading(cloud=found.cloud, node_ids={}, notes=())
+        self.assertEqual(0, few.questions)
 
     def test_of_a_silent_source_nothing_more_is_asked_and_it_is_told(self):
         source = Source(probe=errors.CloudError('small: away'))

@@ -159,6 +159,14 @@ class TestServers(unittest.TestCase):
         self.assertIsNone(compute.asked[0][2])
         self.assertEqual('', found.microversion)
 
+    def test_a_refusal_is_told_as_one(self):
+        compute = Compute('a')
+        refuse = answered({'forbidden': {'message': 'not yours'}})
+        refuse.status_code, refuse.url = 403, 'http://nova'
+        compute.get = lambda *_, **__: refuse
+        with self.assertRaisesRegex(errors.CloudError, '403'):
+            servers.read_servers(compute)
+
     def test_what_is_no_answer_is_novas(self):
         for body in ({}, {'servers': [{}]}, {'servers': None}):
             with self.assertRaisesRegex(errors.CloudError, 'Nova: servers'):

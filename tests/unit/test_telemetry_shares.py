@@ -49,6 +49,10 @@ class TestShares(unittest.TestCase):
             self.assertEqual([('/servers/vm-1/shares', '2.97')], compute.asked)
             self.assertEqual([], self.notes)
 
+    def test_the_first_nova_that_has_them_is_asked(self):
+        compute = Compute({'shares': [{'share_id': 's'}]})
+        self.assertTrue(self.has(compute, (2, 97)))
+
     def test_nobody_is_asked_where_there_can_be_none(self):
         for compute, newest in (
             (Compute({}), (2, 96)),

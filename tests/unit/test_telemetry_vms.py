@@ -80,6 +80,22 @@ class TestSize(Case):
                 ['one: its size is unknown, it is ignored'], self.notes
             )
 
+    def test_who_come_after_one_without_a_size_are_read(self):
+        found = vms.vms_of(
+            [server(flavor=small()), server(id='id-2')],
+            vms.Known(
+                hosts={'a': host('a')}, instances={},
+                destinations=Destinations([], ['a'], {}),
+                scoped=False, keep_zone=True,
+            ),
+            vms.Having(
+                sizes={}, had={'id-2': had_of(server())},
+                wanted={'id-2': {}}, newest=None,
+            ),
+            [],
+        )  # fmt: skip
+        self.assertEqual(['id-2'], [vm.id for vm in found])
+
     def test_cpus_that_nobody_knows_are_none(self):
         found = self.read(server(flavor=small(ram=512)))
         self.assertEqual(0.0, found.vcpus)
