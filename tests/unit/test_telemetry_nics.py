@@ -236,6 +236,17 @@ class TestCapacity(Case):
         found = self.nic(device('bond0', [1.0]), declared=declared)
         self.assertEqual((10 * GBIT, GBIT), (found.capacity, found.tenants))
 
+    def test_a_network_that_is_declared_apart_has_not_the_speed_of_another(
+        self,
+    ):
+        # the device of both is one: what tenants have is not told
+        found = self.nic(
+            device('bond0', [1.0]),
+            declared=Declaration(separate=True),
+            tenant_devices=('bond0',),
+        )
+        self.assertEqual((10 * GBIT, None), (found.capacity, found.tenants))
+
     def test_what_is_declared_of_the_network_counts_before_devices(self):
         declared = Declaration(separate=False)
         found = self.nic(

@@ -18,6 +18,7 @@ from tests.unit.test_telemetry_inventory import thing
 from tests.unit.test_telemetry_ports import SmallNeutron
 from tests.unit.test_telemetry_ports import port
 from watcher_tsmig import errors
+from watcher_tsmig.agent import values
 from watcher_tsmig.telemetry.permission import Permission
 from watcher_tsmig.telemetry.permission import permission
 
@@ -107,6 +108,50 @@ class TestPermission(unittest.TestCase):
         encrypted = asking({'hw:mem_encryption': 'true'})
         found = self.may(Compute(encrypted, shares=['share']))
         self.assertIn('encrypted', found.refused)
+
+    def test_what_a_second_proves_is_the_sources_to_say(self):
+        nova = {
+            'downtime_limit': 0.5, 'completion_timeout': 0,
+            'auto_converge': False,
+        }  # fmt: skip
+        for source, proves in (('a', True), ('b', False)):
+            for other in ({**nova, 'auto_converge': True}, None):
+                told = {
+                    host: {'format': values.FORMAT, 'nova': one}
+                    for host, one in (
+                        ('a', nova if source == 'a' else other),
+                        ('b', nova if source == 'b' else other),
+                    )
+                }
+                agents = types.SimpleNamespace(
+                    ask=lambda host, *_, t=told, **__: t[host]
+                )
+                compute = Compute(server('one'))
+                found = permission(compute, agents, 'id-one', 'a', 'b')
+                self.assertIs(proves, found.provable, told)
+
+    def test_disks_go_along_where_the_source_does_not_share_them(self):
+        local = server(
+            'one',
+            image={'id': 'i', 'properties': {}},
+            flavor=thing(
+                ram=512, vcpus=2, disk=20, ephemeral=0, swap=0, extra_specs={}
+            ),
+        )
+        for host, disks in (('a', False), ('b', True)):
+            compute = SmallCompute(
+                [local], [aggregate(host, shared_disk='true')]
+            )
+            found = permission(compute, None, 'id-one', 'a', 'b')
+            self.assertIs(disks, found.disks, host)
+
+    def test_a_nic_for_migrations_alone_is_the_link(self):
+        declared = aggregate(
+            'a', nic_mbit_s='800', migration_nic_mbit_s='1600'
+        )
+        compute = SmallCompute([server('one')], [declared])
+        found = permission(compute, None, 'id-one', 'a', 'b')
+        self.assertEqual((2e8, None), found.links)
 
     def test_an_agent_is_insisted_on_only_where_that_is_asked_for(self):
         asked = []
