@@ -49,6 +49,14 @@ class TestRows(unittest.TestCase):
                 [(0.0, span, span)], self.points(*given, about=about)
             )
 
+    def test_of_two_granularities_it_is_one(self):
+        given = [(0, 60, 1), (0, 300, 2), (60, 60, 3)]
+        self.assertEqual([(0.0, 300.0, 2.0)], self.points(*given))
+        self.assertEqual(
+            [(0.0, 60.0, 1.0), (60.0, 60.0, 3.0)],
+            self.points(*given, about=299.0),
+        )
+
     def test_one_alone_is_taken_whatever_it_is(self):
         self.assertEqual([(0.0, 3600.0, 1.0)], self.points((0, 3600, 1)))
         self.assertEqual([], self.points())
