@@ -250,7 +250,7 @@ class TestVms(unittest.TestCase):
         self.assertEqual(
             ('1 VM with SR-IOV ports, which Nova unplugs for as long as they '
              'move',),
-            found.notes,
+            found.asides,
         )  # fmt: skip
 
     def test_what_an_image_wants_and_makes_is_asked_of_glance(self):
