@@ -27,7 +27,9 @@ class TestPast(Migrations):
             for vm in cloud.vms
         ]
         notes = []
-        found = read_past(self.compute, cloud.hosts, vms, 2e9, notes)
+        # where post-copy is permitted, a time tells nothing
+        hosts = [dataclasses.replace(h, post_copy=None) for h in cloud.hosts]
+        found = read_past(self.compute, hosts, vms, 2e9, notes)
         self.assertEqual([], notes)
         return found
 

@@ -55,7 +55,7 @@ class Compute(SmallCompute):
 class TestPast(unittest.TestCase):
     def setUp(self):
         self.notes = []
-        self.hosts = {'a': host('a'), 'b': host('b'), 'c': host('c')}
+        self.hosts = {name: host(name, post_copy=None) for name in 'abc'}
         self.vms = [vm('v', 'b'), vm('w', 'b'), vm('disk', 'b', disk=1e9)]
 
     def read(self, *records):
@@ -95,6 +95,13 @@ class TestPast(unittest.TestCase):
             (found,) = self.read(record(ended=ended))
             self.assertEqual(CLOCK, found.took)
 
+    def test_what_may_have_been_post_copied_tells_nothing_of_writing(self):
+        self.hosts['a'] = host('a', post_copy=True)
+        self.assertEqual((), self.read(record()))
+        self.hosts['a'] = host('a', post_copy=False)
+        self.hosts['b'] = host('b', post_copy=True)
+        self.assertEqual(1, len(self.read(record())))
+
     def test_what_may_have_stood_in_a_queue_tells_nothing(self):
         first = record('v', 0, 30)
         for second, many in (
@@ -105,7 +112,7 @@ class TestPast(unittest.TestCase):
         ):
             found = self.read(second, first)
             self.assertEqual(many, len(found), second)
-        self.hosts['a'] = host('a', max_outgoing=2)
+        self.hosts['a'] = host('a', max_outgoing=2, post_copy=None)
         self.assertEqual(2, len(self.read(record('w', 10, 90), first)))
 
     def test_one_that_failed_held_the_queue_up_all_the_same(self):
@@ -116,10 +123,16 @@ class TestPast(unittest.TestCase):
 
     def test_it_went_no_faster_than_either_nic_and_novas_own_limit(self):
         for values, rate in (
-            ({'b': host('b', nic=Nic(capacity=5e7))}, 5e7),
-            ({'a': host('a', bandwidth=2e7)}, 2e7),
-            ({'a': host('a', nic=None), 'b': host('b', nic=None)}, None),
-            ({'a': host('a', nic=None)}, 125e6),
+            ({'b': host('b', nic=Nic(capacity=5e7), post_copy=None)}, 5e7),
+            ({'a': host('a', bandwidth=2e7, post_copy=None)}, 2e7),
+            (
+                {
+                    'a': host('a', nic=None, post_copy=None),
+                    'b': host('b', nic=None),
+                },
+                None,
+            ),
+            ({'a': host('a', nic=None, post_copy=None)}, 125e6),
         ):
             self.setUp()
             self.hosts |= values

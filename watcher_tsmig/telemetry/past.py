@@ -1,8 +1,8 @@
 """How long earlier live migrations took, from Nova's own records.
 
 Nova tells no more of one that has ended than from when to when its record
-was, which also holds the time in which it stood in its source's queue. Of
-those that may have stood there nothing is taken.
+was, which also holds the time in which it stood in its source's queue, and
+not whether it was post-copied. Of those that may have been nothing is taken.
 """
 
 import dataclasses
@@ -79,6 +79,8 @@ def read_past(
         if span.completed and span.vm in by_id
         # its disks go first, and nobody tells how long they took
         if not by_id[span.vm].going_along
+        # a post-copy's time says nothing of writing, however much there was
+        if not _may_post_copy(by_name.get(span.source))
         if not _stood(span, spans, by_name)
     )
 
@@ -98,6 +100,10 @@ def _span(record: Migration, now: float) -> _Span | None:
         ended=ended,
         completed=record.status == COMPLETED,
     )
+
+
+def _may_post_copy(source: Host | None) -> bool:
+    return source is not None and source.post_copy is True
 
 
 def _stood(span: _Span, spans: list[_Span], hosts: Mapping[str, Host]) -> bool:
