@@ -11,7 +11,7 @@ from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 
 GBIT = units.from_mbit_s(1000)
 MEMORY = 2 * units.GIB

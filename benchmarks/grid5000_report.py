@@ -19,8 +19,8 @@ from benchmarks.grid5000 import Row
 from benchmarks.grid5000 import alone
 from benchmarks.grid5000 import raw_forecasts
 from watcher_tsmig.forecast.baselines import FloatArray
-from watcher_tsmig.forecast.conformal import Calibration
-from watcher_tsmig.forecast.conformal import Interval
+from watcher_tsmig.forecast.learned.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Interval
 
 # Comparators stay as published: only their interval learns.
 PLAIN = ('pre_copy',)

@@ -25,9 +25,9 @@ from watcher_tsmig.execute.breaker import Breaker
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.plugin import action_options
-from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import verify
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.schema import parameters
 
 PATIENCE = next(
     o.default for o in action_options.VERIFY if o.name == 'patience'

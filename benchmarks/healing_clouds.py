@@ -21,7 +21,7 @@ from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Plan
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 
 GIB = units.GIB
 HOSTS = 6, 12

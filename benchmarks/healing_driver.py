@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.healing_nova import Befallen
 from watcher_tsmig.execute import compute
-from watcher_tsmig.playground.records import LISTED
-from watcher_tsmig.playground.records import Record
-from watcher_tsmig.playground.records import Server
-from watcher_tsmig.playground.records import Status
-from watcher_tsmig.playground.records import check_abort
+from watcher_tsmig.playground.cloud.records import LISTED
+from watcher_tsmig.playground.cloud.records import Record
+from watcher_tsmig.playground.cloud.records import Server
+from watcher_tsmig.playground.cloud.records import Status
+from watcher_tsmig.playground.cloud.records import check_abort
 from watcher_tsmig.playground.web import HttpError
 
 MIGRATION = 'live-migration'

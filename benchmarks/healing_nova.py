@@ -15,14 +15,14 @@ from benchmarks.healing_clouds import Kind
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
-from watcher_tsmig.playground.cloud import SimCloud
-from watcher_tsmig.playground.migrations import Migrations
-from watcher_tsmig.playground.records import ENDED
-from watcher_tsmig.playground.records import Fault
-from watcher_tsmig.playground.records import Habits
-from watcher_tsmig.playground.records import Record
-from watcher_tsmig.playground.records import Server
-from watcher_tsmig.playground.records import Status
+from watcher_tsmig.playground.cloud.cloud import SimCloud
+from watcher_tsmig.playground.cloud.migrations import Migrations
+from watcher_tsmig.playground.cloud.records import ENDED
+from watcher_tsmig.playground.cloud.records import Fault
+from watcher_tsmig.playground.cloud.records import Habits
+from watcher_tsmig.playground.cloud.records import Record
+from watcher_tsmig.playground.cloud.records import Server
+from watcher_tsmig.playground.cloud.records import Status
 from watcher_tsmig.playground.web import HttpError
 from watcher_tsmig.simulate.world import World
 

@@ -17,8 +17,8 @@ from benchmarks.healing_clouds import Case
 from benchmarks.healing_clouds import Kind
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
-from watcher_tsmig.plan.rescue import MOST_NODES
-from watcher_tsmig.plan.rescue import PRESOLVE
+from watcher_tsmig.plan.placement.rescue import MOST_NODES
+from watcher_tsmig.plan.placement.rescue import PRESOLVE
 
 # Also what is said where the search does not end within `MOST_NODES`.
 NO_ROOM = 'no room'

@@ -21,7 +21,7 @@ from benchmarks.healing_nova import Befallen
 from watcher_tsmig import units
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.model import Cloud
-from watcher_tsmig.playground.records import Server
+from watcher_tsmig.playground.cloud.records import Server
 from watcher_tsmig.playground.web import HttpError
 
 # [nova]migration_interval and migration_max_retries

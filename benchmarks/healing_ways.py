@@ -30,8 +30,8 @@ from benchmarks.lockstep import Task
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.plugin import edges
-from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin.drain import TrafficSensitiveDrain
+from watcher_tsmig.plugin.options import options
 from watcher_tsmig.telemetry import Reading
 
 # s after which whatever still goes on is given up

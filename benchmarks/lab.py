@@ -29,7 +29,7 @@ from benchmarks.lab_records import MODES
 from benchmarks.lab_records import Recorded
 from watcher_tsmig import errors
 from watcher_tsmig.forecast.baselines import BASELINES
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Calibration
 
 DIGITS = 4
 # What counts as a downtime that was foretold.

@@ -21,7 +21,7 @@ from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.forecast.baselines import Situations
-from watcher_tsmig.forecast.learning import learn
+from watcher_tsmig.forecast.learned.learning import learn
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.model.rules import QEMU

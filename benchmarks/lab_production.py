@@ -21,9 +21,9 @@ from benchmarks.lab_records import Recorded
 from benchmarks.lab_records import Samples
 from watcher_tsmig.agent.spool import DIRTY_SPANS
 from watcher_tsmig.forecast import fit
-from watcher_tsmig.forecast import noise
-from watcher_tsmig.forecast.learning import learn
-from watcher_tsmig.forecast.pattern import Pattern
+from watcher_tsmig.forecast.learned import noise
+from watcher_tsmig.forecast.learned.learning import learn
+from watcher_tsmig.forecast.learned.pattern import Pattern
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.units import MIB

@@ -22,11 +22,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from watcher_tsmig import errors
-from watcher_tsmig.plan import contention
-from watcher_tsmig.plan.effort import Effort
-from watcher_tsmig.plan.game import Game
-from watcher_tsmig.plan.game import loads
-from watcher_tsmig.plan.game import of_pairs
+from watcher_tsmig.plan.modes import contention
+from watcher_tsmig.plan.modes.effort import Effort
+from watcher_tsmig.plan.modes.game import Game
+from watcher_tsmig.plan.modes.game import loads
+from watcher_tsmig.plan.modes.game import of_pairs
 
 FAMILIES = ('heavy', 'uniform')
 SIDES = ('both', 'one')

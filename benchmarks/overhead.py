@@ -37,14 +37,14 @@ from tests.lab import prepare
 from tests.lab.domain import Guest
 from tests.lab.libvirtd import Daemon
 from tests.lab.network import Network
-from watcher_tsmig.agent import contents
-from watcher_tsmig.agent import cost
 from watcher_tsmig.agent import options
 from watcher_tsmig.agent import spool
-from watcher_tsmig.agent import survey
+from watcher_tsmig.agent.measure import contents
+from watcher_tsmig.agent.measure import cost
+from watcher_tsmig.agent.measure import survey
+from watcher_tsmig.agent.measure.writing import settled
 from watcher_tsmig.agent.values import Method
 from watcher_tsmig.agent.virt import Libvirt
-from watcher_tsmig.agent.writing import settled
 
 KIT = pathlib.Path('.lab/kit')
 MEMORY = 4 << 20  # KiB, of which guests touch little

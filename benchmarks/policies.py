@@ -25,8 +25,8 @@ from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.harm import RISK
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.tasks.harm import RISK
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request

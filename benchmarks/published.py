@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from watcher_tsmig import errors
-from watcher_tsmig.plan.tasks import Task
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Timetable
-from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Timetable
+from watcher_tsmig.plan.schedule.tasks import Way
 
 KINDS = ('mem', 'cpu')
 

@@ -1,9 +1,10 @@
 """Forecasts of the QEMU/PostgreSQL migrations, ours and the comparators'.
 
 Zero-shot, an operator knows the RAM, the link, and what was ordered. Online,
-also what the product learns of earlier runs (forecast/experience.py): what a
-first pass sent, rounds, and how far forecasts were off. Nobody measures
-writing, and a run's own samples are never seen by its own forecast.
+also what the product learns of earlier runs
+(forecast/learned/experience.py): what a first pass sent, rounds, and how far
+forecasts were off. Nobody measures writing, and a run's own samples are never
+seen by its own forecast.
 """
 
 import dataclasses
@@ -22,10 +23,10 @@ from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.forecast.baselines import Situations
-from watcher_tsmig.forecast.experience import Prior
-from watcher_tsmig.forecast.experience import Subject
-from watcher_tsmig.forecast.experience import working_sets
 from watcher_tsmig.forecast.hybrid import hybrid
+from watcher_tsmig.forecast.learned.experience import Prior
+from watcher_tsmig.forecast.learned.experience import Subject
+from watcher_tsmig.forecast.learned.experience import working_sets
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.model import WorkingSet

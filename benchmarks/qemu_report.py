@@ -19,10 +19,10 @@ from benchmarks.qemu_forecast import situation
 from benchmarks.qemu_postgres import Run
 from benchmarks.qemu_traces import Way
 from watcher_tsmig.forecast.baselines import BASELINES
-from watcher_tsmig.forecast.conformal import COLD_ERROR
-from watcher_tsmig.forecast.conformal import Calibration
-from watcher_tsmig.forecast.conformal import Interval
-from watcher_tsmig.plan.calibrate import LIKE_ERROR
+from watcher_tsmig.forecast.learned.conformal import COLD_ERROR
+from watcher_tsmig.forecast.learned.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Interval
+from watcher_tsmig.plan.explain.calibrate import LIKE_ERROR
 
 #: Name in the JSON -> who watched the migrations that are learned from.
 WAYS = {'online': Way.AGENT, 'online_by_nova': Way.NOVA}

@@ -10,8 +10,8 @@ import enum
 import pathlib
 
 from benchmarks import scores
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Gauge
 
 SAMPLES = 'qemu_postgres_samples.csv.gz'
 COLUMNS = ('scenario', 'run', 't', 'status', 'sync', 'rem', 'trans')

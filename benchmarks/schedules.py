@@ -4,7 +4,7 @@
 
 Reads DIR/schedules/*.json.gz (or *.json): the problems of the mVM study,
 with what BtrPlace reached on them. Each is solved twice, for the makespan
-and for the sum of ends, and judged by plan/check_tasks.py. Prints one JSON
+and for the sum of ends, and judged by plan/timetables.py. Prints one JSON
 object. With --oracle, OR-Tools says of what is not proven whether the
 timetable or the bound is off.
 """
@@ -22,11 +22,11 @@ from collections.abc import Sequence
 
 from benchmarks import published
 from watcher_tsmig import errors
-from watcher_tsmig.plan import bounds
-from watcher_tsmig.plan import check_tasks
-from watcher_tsmig.plan.tasks import Timetable
-from watcher_tsmig.plan.timetable import Aim
-from watcher_tsmig.plan.timetable import timetable
+from watcher_tsmig.plan.check import timetables
+from watcher_tsmig.plan.schedule import bounds
+from watcher_tsmig.plan.schedule.tasks import Timetable
+from watcher_tsmig.plan.schedule.timetable import Aim
+from watcher_tsmig.plan.schedule.timetable import timetable
 
 # More than the time mostly allows: the clock ends it.
 EFFORT = 60_000
@@ -99,7 +99,7 @@ def judge(
     wrong = [
         what
         for one, _, _ in found.values()
-        for what in check_tasks.check(tasks, one)
+        for what in timetables.check(tasks, one)
     ]
     return Solved(
         name=problem.name,

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from watcher_tsmig import errors
-from watcher_tsmig.forecast.conformal import Interval
+from watcher_tsmig.forecast.learned.conformal import Interval
 
 DIGITS = 4
 

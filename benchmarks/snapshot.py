@@ -30,7 +30,7 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import snapshot
 from watcher_tsmig.playground.clients import session
 from watcher_tsmig.playground.launch import playground
-from watcher_tsmig.plugin import patterns
+from watcher_tsmig.plugin.audits import patterns
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.direct import Origin
 from watcher_tsmig.telemetry.direct import reach

@@ -23,11 +23,11 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks import traffic_bursts
-from watcher_tsmig.telemetry.ahead import AHEAD
-from watcher_tsmig.telemetry.ahead import ahead
+from watcher_tsmig.telemetry.metrics.ahead import AHEAD
+from watcher_tsmig.telemetry.metrics.ahead import ahead
+from watcher_tsmig.telemetry.metrics.upper import LEVEL
+from watcher_tsmig.telemetry.metrics.upper import upper
 from watcher_tsmig.telemetry.settings import Settings
-from watcher_tsmig.telemetry.upper import LEVEL
-from watcher_tsmig.telemetry.upper import upper
 
 TRACE = 'bitbrains_rnd_july_5min.npz'
 SPAN = 300.0

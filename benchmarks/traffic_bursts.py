@@ -1,7 +1,7 @@
 """Whose bursts come, on a real trace: those that had some the day before.
 
-A burst is one as an audit sees it (telemetry/bursts.py): five minutes with
-more than twice the median of the hour before, and a Mbit/s more than that.
+A burst is one as an audit sees it (telemetry/metrics/bursts.py): five minutes
+with more than twice the median of the hour before, and a Mbit/s more.
 `each` takes every burst by itself: `caught` is the share of bursts before
 which the same VM had one within a day, and `vms` the share of VMs that had
 one within a day before any moment. An audit looks an hour ahead, and a burst
@@ -14,9 +14,9 @@ did, by how much was told.
 
 import numpy as np
 
-from watcher_tsmig.telemetry.bursts import BEFORE
-from watcher_tsmig.telemetry.bursts import bursts
-from watcher_tsmig.telemetry.bursts import spreads
+from watcher_tsmig.telemetry.metrics.bursts import BEFORE
+from watcher_tsmig.telemetry.metrics.bursts import bursts
+from watcher_tsmig.telemetry.metrics.bursts import spreads
 from watcher_tsmig.telemetry.settings import Settings
 
 SPAN = 300.0

@@ -21,7 +21,7 @@ from tests.lab.facts import equal
 from tests.lab.facts import expect
 from watcher_tsmig import errors
 from watcher_tsmig.agent import spool
-from watcher_tsmig.agent.survey import BEHIND
+from watcher_tsmig.agent.measure.survey import BEHIND
 from watcher_tsmig.agent.values import Refusal
 
 # 44,000 pages filled, 40,000 of them written again and again, fast enough

@@ -12,7 +12,7 @@ from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 
 GIGABIT = units.from_mbit_s(1000)
 

@@ -20,7 +20,7 @@ from tests.functional import fixtures
 from watcher_tsmig.cli import doctor
 from watcher_tsmig.cli import snapshots
 from watcher_tsmig.model import snapshot
-from watcher_tsmig.playground.rack import rack
+from watcher_tsmig.playground.cloud.rack import rack
 
 COMMANDS = {'doctor': doctor.Doctor, 'snapshot create': snapshots.Create}
 #: What may be wrong with an API: of a request that matches, and by what

@@ -16,7 +16,7 @@ from tests.functional.test_read_cloud import CLOUD
 from tests.functional.test_read_cloud import Model
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import beside

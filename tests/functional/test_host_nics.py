@@ -13,7 +13,7 @@ from tests.functional import fixtures
 from tests.functional.prometheus import Prometheus
 from tests.functional.test_read_cloud import CLOUD
 from tests.functional.test_read_cloud import Model
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import read_cloud
 from watcher_tsmig.telemetry.sources import Reach

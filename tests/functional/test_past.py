@@ -7,13 +7,13 @@ import dataclasses
 
 from tests.functional.test_playground_migrations import FIRST
 from tests.functional.test_playground_migrations import Migrations
-from watcher_tsmig.forecast.experience import Prior
-from watcher_tsmig.forecast.experience import Subject
-from watcher_tsmig.forecast.experience import working_sets
-from watcher_tsmig.playground.rack import rack
-from watcher_tsmig.telemetry.kin import kin_of
-from watcher_tsmig.telemetry.past import read_past
-from watcher_tsmig.telemetry.servers import read_servers
+from watcher_tsmig.forecast.learned.experience import Prior
+from watcher_tsmig.forecast.learned.experience import Subject
+from watcher_tsmig.forecast.learned.experience import working_sets
+from watcher_tsmig.playground.cloud.rack import rack
+from watcher_tsmig.telemetry.inventory.kin import kin_of
+from watcher_tsmig.telemetry.inventory.past import read_past
+from watcher_tsmig.telemetry.inventory.servers import read_servers
 
 SECOND = 'redis-09'
 

@@ -19,7 +19,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 
 from tests.functional import fixtures
 from watcher_tsmig import units
-from watcher_tsmig.playground.rack import rack
+from watcher_tsmig.playground.cloud.rack import rack
 
 
 class TestIdentity(fixtures.SharedPlayground):

@@ -9,7 +9,7 @@ import openstack.exceptions
 import testtools
 
 from tests.functional import fixtures
-from watcher_tsmig.playground.rack import rack
+from watcher_tsmig.playground.cloud.rack import rack
 
 FIRST = 'redis-01'
 

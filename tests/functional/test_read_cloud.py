@@ -19,7 +19,7 @@ from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Vm
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import read_cloud
 

@@ -21,7 +21,7 @@ from tests.lab.prepare import Kit
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import least_convergent_bandwidth
-from watcher_tsmig.forecast.learning import learn
+from watcher_tsmig.forecast.learned.learning import learn
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.model.rules import QEMU
 

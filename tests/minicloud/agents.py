@@ -35,7 +35,7 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.agent.values import Writing
 from watcher_tsmig.model import Contents
-from watcher_tsmig.playground import memory
+from watcher_tsmig.playground.cloud import memory
 
 TICK = 0.5
 PAUSED, RUNNING = 3, 1

@@ -8,9 +8,9 @@ import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher_tsmig.agent.shrinking import Shrinking
-from watcher_tsmig.agent.shrinking import aim
-from watcher_tsmig.agent.shrinking import look
+from watcher_tsmig.agent.memory.shrinking import Shrinking
+from watcher_tsmig.agent.memory.shrinking import aim
+from watcher_tsmig.agent.memory.shrinking import look
 from watcher_tsmig.agent.values import STEP
 from watcher_tsmig.agent.values import UNLIMITED
 from watcher_tsmig.agent.values import GuestMemory

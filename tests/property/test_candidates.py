@@ -7,9 +7,9 @@ import hypothesis
 import testtools
 from hypothesis import strategies as st
 
-from watcher_tsmig.forecast.candidates import Amounts
-from watcher_tsmig.forecast.candidates import Candidate
-from watcher_tsmig.forecast.candidates import select
+from watcher_tsmig.plan.relief.candidates import Amounts
+from watcher_tsmig.plan.relief.candidates import Candidate
+from watcher_tsmig.plan.relief.candidates import select
 
 FEW = hypothesis.settings(max_examples=60, deadline=None)
 

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import testtools
 
-from watcher_tsmig.telemetry import counters
+from watcher_tsmig.telemetry.metrics import counters
 
 NOW = 1e9
 SPAN = 300.0

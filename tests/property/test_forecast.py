@@ -12,8 +12,8 @@ from watcher_tsmig import forecast
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.forecast.hybrid import hybrid
-from watcher_tsmig.forecast.learning import learn
-from watcher_tsmig.forecast.pattern import band
+from watcher_tsmig.forecast.learned.learning import learn
+from watcher_tsmig.forecast.learned.pattern import band
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation

@@ -6,12 +6,12 @@ import hypothesis
 import testtools
 from hypothesis import strategies as st
 
-from watcher_tsmig.execute.govern import Counters
-from watcher_tsmig.execute.govern import Does
-from watcher_tsmig.execute.govern import Governor
-from watcher_tsmig.execute.govern import Kind
-from watcher_tsmig.execute.govern import Policy
-from watcher_tsmig.execute.govern import Prospect
+from watcher_tsmig.execute.governor.govern import Counters
+from watcher_tsmig.execute.governor.govern import Does
+from watcher_tsmig.execute.governor.govern import Governor
+from watcher_tsmig.execute.governor.govern import Kind
+from watcher_tsmig.execute.governor.govern import Policy
+from watcher_tsmig.execute.governor.govern import Prospect
 
 MANY = hypothesis.settings(max_examples=400, deadline=None)
 SIZES = st.none() | st.floats(0, 1e13) | st.sampled_from((0.0, 1e9, 2e9))

@@ -8,9 +8,9 @@ from scipy import optimize
 
 from watcher_tsmig.forecast import Bracket
 from watcher_tsmig.forecast import fit
-from watcher_tsmig.forecast import learning
-from watcher_tsmig.forecast.measured import Measured
-from watcher_tsmig.forecast.regression import concaves
+from watcher_tsmig.forecast.learned import learning
+from watcher_tsmig.forecast.learned.measured import Measured
+from watcher_tsmig.forecast.learned.regression import concaves
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation

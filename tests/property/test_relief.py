@@ -17,12 +17,12 @@ from watcher_tsmig.model import Traffic
 from watcher_tsmig.model.history import Moved
 from watcher_tsmig.model.history import VmLoad
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.busy import Limits
 from watcher_tsmig.plan.check import check
-from watcher_tsmig.plan.floor import Floor
-from watcher_tsmig.plan.loads import Usage
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.plan.relief import relieve
+from watcher_tsmig.plan.relief.busy import Limits
+from watcher_tsmig.plan.relief.floor import Floor
+from watcher_tsmig.plan.relief.loads import Usage
+from watcher_tsmig.plan.relief.relief import relieve
 
 FEW = hypothesis.settings(max_examples=12, deadline=None)
 AUDITS = 200

@@ -8,15 +8,15 @@ import numpy as np
 import testtools
 from hypothesis import strategies as st
 
-from watcher_tsmig.plan import bounds
-from watcher_tsmig.plan import check_tasks
-from watcher_tsmig.plan import precedence
-from watcher_tsmig.plan import repair
-from watcher_tsmig.plan.tasks import Task
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Way
-from watcher_tsmig.plan.timetable import Aim
-from watcher_tsmig.plan.timetable import timetable
+from watcher_tsmig.plan.check import timetables
+from watcher_tsmig.plan.schedule import bounds
+from watcher_tsmig.plan.schedule import neighbourhood
+from watcher_tsmig.plan.schedule import precedence
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Way
+from watcher_tsmig.plan.schedule.timetable import Aim
+from watcher_tsmig.plan.schedule.timetable import timetable
 
 MANY = hypothesis.settings(max_examples=150, deadline=None)
 # Links: each host's out and in, then two uplinks that hosts share.
@@ -157,7 +157,7 @@ class TestTimetables(testtools.TestCase):
         found = timetable(
             tasks, objective=objective, flip=flip, seed=seed, effort=300
         )
-        self.assertEqual([], check_tasks.check(tasks, found))
+        self.assertEqual([], timetables.check(tasks, found))
         again = timetable(
             tasks, objective=objective, flip=flip, seed=seed, effort=300
         )
@@ -167,9 +167,9 @@ class TestTimetables(testtools.TestCase):
     @hypothesis.given(some(), st.sampled_from(Aim))
     def test_it_finds_nothing_where_rates_are_given(self, tasks, objective):
         tasks = rigid(tasks)
-        self.assertTrue(repair.suits(tasks))
+        self.assertTrue(neighbourhood.suits(tasks))
         found = timetable(tasks, objective=objective, effort=600)
-        self.assertEqual([], check_tasks.check(tasks, found))
+        self.assertEqual([], timetables.check(tasks, found))
         moved = [b.task for b in found.bookings]
         self.assertLessEqual(
             bounds.sum_of_ends(tasks, moved),
@@ -196,7 +196,7 @@ class TestTimetables(testtools.TestCase):
     def test_the_precedence_holds_whatever_the_times_are(self, tasks, factors):
         found = timetable(tasks, effort=100)
         late = lived(tasks, found.bookings, factors)
-        self.assertEqual([], list(check_tasks.replay(tasks, late)))
+        self.assertEqual([], list(timetables.replay(tasks, late)))
 
     @MANY
     @hypothesis.given(some())

@@ -32,13 +32,13 @@ from watcher_tsmig.agent import spool
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry.dirty import read_writing
-from watcher_tsmig.telemetry.nics import Known
-from watcher_tsmig.telemetry.nics import with_nics
+from watcher_tsmig.telemetry.metrics.dirty import read_writing
+from watcher_tsmig.telemetry.metrics.nics import Known
+from watcher_tsmig.telemetry.metrics.nics import with_nics
+from watcher_tsmig.telemetry.metrics.traffic import by_vm
+from watcher_tsmig.telemetry.metrics.traffic import seen_of
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import open_source
-from watcher_tsmig.telemetry.traffic import by_vm
-from watcher_tsmig.telemetry.traffic import seen_of
 from watcher_tsmig.units import MIB
 
 #: by metric, what one of our units is in what is published

@@ -2,12 +2,12 @@
 
 import itertools
 
-from watcher_tsmig.execute.govern import Counters
-from watcher_tsmig.execute.govern import Does
-from watcher_tsmig.execute.govern import Governor
-from watcher_tsmig.execute.govern import Kind
-from watcher_tsmig.execute.govern import Policy
-from watcher_tsmig.execute.govern import Prospect
+from watcher_tsmig.execute.governor.govern import Counters
+from watcher_tsmig.execute.governor.govern import Does
+from watcher_tsmig.execute.governor.govern import Governor
+from watcher_tsmig.execute.governor.govern import Kind
+from watcher_tsmig.execute.governor.govern import Policy
+from watcher_tsmig.execute.governor.govern import Prospect
 
 GIB = 1024.0**3
 

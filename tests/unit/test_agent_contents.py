@@ -4,8 +4,8 @@ import random
 import types
 import unittest
 
-from watcher_tsmig.agent import contents
-from watcher_tsmig.agent.contents import PAGE
+from watcher_tsmig.agent.measure import contents
+from watcher_tsmig.agent.measure.contents import PAGE
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.units import GIB

@@ -8,7 +8,7 @@ import unittest
 
 from tests.unit.test_agent import OTHER
 from tests.unit.test_agent import VM
-from watcher_tsmig.agent import cost
+from watcher_tsmig.agent.measure import cost
 from watcher_tsmig.units import GIB
 
 # A process that is called as it is told to be, with a thread that is, too;

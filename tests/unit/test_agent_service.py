@@ -30,8 +30,8 @@ from watcher_tsmig.agent import bus
 from watcher_tsmig.agent import local
 from watcher_tsmig.agent import options
 from watcher_tsmig.agent import service
-from watcher_tsmig.agent.balloon import Lender
 from watcher_tsmig.agent.keeper import Keeper
+from watcher_tsmig.agent.memory.balloon import Lender
 from watcher_tsmig.agent.values import GuestMemory
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.units import GIB

@@ -5,13 +5,13 @@ import unittest
 
 from tests.unit.test_balloon import KEEP
 from tests.unit.test_balloon import memory
-from watcher_tsmig.agent import shrinking
-from watcher_tsmig.agent.shrinking import PATIENCE
-from watcher_tsmig.agent.shrinking import WORTH
-from watcher_tsmig.agent.shrinking import Shrinking
-from watcher_tsmig.agent.shrinking import aim
-from watcher_tsmig.agent.shrinking import look
-from watcher_tsmig.agent.shrinking import step
+from watcher_tsmig.agent.memory import shrinking
+from watcher_tsmig.agent.memory.shrinking import PATIENCE
+from watcher_tsmig.agent.memory.shrinking import WORTH
+from watcher_tsmig.agent.memory.shrinking import Shrinking
+from watcher_tsmig.agent.memory.shrinking import aim
+from watcher_tsmig.agent.memory.shrinking import look
+from watcher_tsmig.agent.memory.shrinking import step
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 

@@ -10,20 +10,20 @@ import unittest
 from tests.unit.test_agent import OTHER
 from tests.unit.test_agent import VM
 from tests.unit.test_agent_writing import Guests
-from watcher_tsmig.agent import contents
 from watcher_tsmig.agent import spool
-from watcher_tsmig.agent import survey
-from watcher_tsmig.agent import turns
-from watcher_tsmig.agent import writing
+from watcher_tsmig.agent.measure import contents
+from watcher_tsmig.agent.measure import survey
+from watcher_tsmig.agent.measure import turns
+from watcher_tsmig.agent.measure import writing
+from watcher_tsmig.agent.measure.survey import Survey
+from watcher_tsmig.agent.measure.survey import Terms
+from watcher_tsmig.agent.measure.writing import Measurements
 from watcher_tsmig.agent.spool import Value
-from watcher_tsmig.agent.survey import Survey
-from watcher_tsmig.agent.survey import Terms
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import Job
 from watcher_tsmig.agent.values import Method
 from watcher_tsmig.agent.values import Refusal
-from watcher_tsmig.agent.writing import Measurements
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 
@@ -285,7 +285,9 @@ class TestCost(Case):
             return [VM]
 
         self.guests.domains = domains
-        with self.assertLogs('watcher_tsmig.agent.survey', 'ERROR') as logs:
+        with self.assertLogs(
+            'watcher_tsmig.agent.measure.survey', 'ERROR'
+        ) as logs:
             self._until(100)
         self.assertEqual(1, len(logs.output))
         self.assertTrue(self.guests.asked)
@@ -355,7 +357,7 @@ class TestSpool(Case):
 
     def test_one_that_is_broken_is_begun_anew_and_told(self):
         self.path.write_text('{')
-        with self.assertLogs('watcher_tsmig.agent.survey', 'WARNING'):
+        with self.assertLogs('watcher_tsmig.agent.measure.survey', 'WARNING'):
             self.begin()
         self.turns()
         self.survey.stop()
@@ -363,7 +365,9 @@ class TestSpool(Case):
 
     def test_one_that_cannot_be_written_is_told_once(self):
         self.path.mkdir()
-        with self.assertLogs('watcher_tsmig.agent.survey', 'ERROR') as logs:
+        with self.assertLogs(
+            'watcher_tsmig.agent.measure.survey', 'ERROR'
+        ) as logs:
             for _ in range(3):
                 self.survey._save()
         self.assertEqual(1, len(logs.output))

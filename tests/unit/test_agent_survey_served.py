@@ -9,7 +9,7 @@ from tests.unit.test_agent_service import Program
 from watcher_tsmig.agent import service
 from watcher_tsmig.agent import spool
 from watcher_tsmig.agent.keeper import Keeper
-from watcher_tsmig.agent.writing import Measurements
+from watcher_tsmig.agent.measure.writing import Measurements
 
 
 class TestSurvey(Program):

@@ -8,7 +8,7 @@ from tests.unit.test_agent import OTHER
 from tests.unit.test_agent import VM
 from tests.unit.test_agent import Base
 from tests.unit.test_agent import Libvirtd
-from watcher_tsmig.agent import writing
+from watcher_tsmig.agent.measure import writing
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import Job
@@ -174,7 +174,7 @@ class TestTrouble(Measured):
 
     def test_a_bug_is_told_by_its_name_and_logged_and_ends_it(self):
         self.libvirt.meanwhile = lambda: 1 / 0
-        with self.assertLogs('watcher_tsmig.agent.writing', 'ERROR'):
+        with self.assertLogs('watcher_tsmig.agent.measure.writing', 'ERROR'):
             self.begin()
             found = self.told()
         self.assertEqual('ZeroDivisionError', found['trouble'])

@@ -1,7 +1,7 @@
 """Caches given back, by an agent with the hypervisor of this file.
 
 Its guest fills its balloon as Linux does: with free pages first, then with
-caches, then by swapping. The real one is in tests/agent/balloon.py.
+caches, then by swapping. The real one is in tests/agent/memory/balloon.py.
 """
 
 import dataclasses
@@ -9,11 +9,11 @@ import pathlib
 import tempfile
 import unittest
 
-from watcher_tsmig.agent.balloon import Lender
-from watcher_tsmig.agent.shrinking import PATIENCE
-from watcher_tsmig.agent.shrinking import WORTH
-from watcher_tsmig.agent.shrinking import aim
-from watcher_tsmig.agent.shrinking import step
+from watcher_tsmig.agent.memory.balloon import Lender
+from watcher_tsmig.agent.memory.shrinking import PATIENCE
+from watcher_tsmig.agent.memory.shrinking import WORTH
+from watcher_tsmig.agent.memory.shrinking import aim
+from watcher_tsmig.agent.memory.shrinking import step
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Direction
 from watcher_tsmig.agent.values import GuestMemory

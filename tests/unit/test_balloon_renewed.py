@@ -22,7 +22,7 @@ class TestRenewing(test_balloon.Base):
         self.assertFalse(self.lender.loans()[VM].restoring)
         self.assertEqual([1], self.host.periods)
         self.host.pass_time(51)
-        with self.assertLogs('watcher_tsmig.agent.balloon', 'WARNING'):
+        with self.assertLogs('watcher_tsmig.agent.memory.balloon', 'WARNING'):
             self.lender.tick()
         self.assertEqual({}, self.lender.loans())
 
@@ -68,7 +68,7 @@ class TestRenewing(test_balloon.Base):
         self.given()
         self.host.pass_time(10 * TTL)
         real, self.host.set_memory = self.host.set_memory, self.busy
-        with self.assertLogs('watcher_tsmig.agent.balloon', 'WARNING'):
+        with self.assertLogs('watcher_tsmig.agent.memory.balloon', 'WARNING'):
             self.lender.tick()
         self.assertTrue(self.lender.loans()[VM].restoring)
         self.host.set_memory = real
@@ -81,7 +81,9 @@ class TestRenewing(test_balloon.Base):
     def test_at_the_end_one_that_stays_small_is_told_and_counted(self):
         self.given()
         self.host.set_memory = self.busy
-        with self.assertLogs('watcher_tsmig.agent.balloon', 'ERROR') as logs:
+        with self.assertLogs(
+            'watcher_tsmig.agent.memory.balloon', 'ERROR'
+        ) as logs:
             self.assertEqual(1, self.lender.restore())
         self.assertIn(f'{VM} stays small: is held', logs.output[0])
 

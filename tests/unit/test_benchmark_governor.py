@@ -8,7 +8,7 @@ import math
 import unittest
 
 from benchmarks import governor
-from watcher_tsmig.execute.govern import Does
+from watcher_tsmig.execute.governor.govern import Does
 
 VMS, SEEDS, WRONG = 16, (1, 2, 3), (0.5, 2.0)
 # who looks, and can change a cap

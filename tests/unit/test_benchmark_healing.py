@@ -24,7 +24,7 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.playground.cloud import identify
+from watcher_tsmig.playground.cloud.cloud import identify
 
 GIB = units.GIB
 SPEED = units.from_mbit_s(10_000)

@@ -11,16 +11,16 @@ from tests.unit import builders
 from tests.unit.builders import writes
 from watcher_tsmig import errors
 from watcher_tsmig import units
-from watcher_tsmig.forecast import candidates
-from watcher_tsmig.forecast import offers
-from watcher_tsmig.forecast.candidates import Amounts
-from watcher_tsmig.forecast.candidates import Candidate
-from watcher_tsmig.forecast.candidates import Refusal
-from watcher_tsmig.forecast.candidates import select
-from watcher_tsmig.forecast.offers import Conditions
 from watcher_tsmig.model import Contents
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.relief import candidates
+from watcher_tsmig.plan.relief import offers
+from watcher_tsmig.plan.relief.candidates import Amounts
+from watcher_tsmig.plan.relief.candidates import Candidate
+from watcher_tsmig.plan.relief.candidates import Refusal
+from watcher_tsmig.plan.relief.candidates import select
+from watcher_tsmig.plan.relief.offers import Conditions
 
 PLAIN = Rules(downtime_limit=0.3, efficiency=1.0)
 

@@ -14,14 +14,14 @@ from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.direct import SERVICES
 from watcher_tsmig.telemetry.direct import Direct
-from watcher_tsmig.telemetry.dirty import Writing
-from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.metering import Metering
-from watcher_tsmig.telemetry.metering import Series
-from watcher_tsmig.telemetry.nodes import Node
-from watcher_tsmig.telemetry.nodes import Nodes
-from watcher_tsmig.telemetry.probes import PROBES
-from watcher_tsmig.telemetry.probes import Answer
+from watcher_tsmig.telemetry.doctor.examine import Seen
+from watcher_tsmig.telemetry.doctor.probes import PROBES
+from watcher_tsmig.telemetry.doctor.probes import Answer
+from watcher_tsmig.telemetry.inventory.nodes import Node
+from watcher_tsmig.telemetry.inventory.nodes import Nodes
+from watcher_tsmig.telemetry.metrics.dirty import Writing
+from watcher_tsmig.telemetry.metrics.metering import Metering
+from watcher_tsmig.telemetry.metrics.metering import Series
 
 NOW = 1_000_000.0
 SETTINGS = Settings()

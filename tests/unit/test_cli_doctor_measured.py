@@ -14,8 +14,8 @@ from tests.unit.test_cli_doctor import told
 from watcher_tsmig.cli.checks_measured import growth
 from watcher_tsmig.cli.checks_measured import polled
 from watcher_tsmig.telemetry.direct import SERVICES
-from watcher_tsmig.telemetry.metering import seconds
-from watcher_tsmig.telemetry.metering import spread
+from watcher_tsmig.telemetry.metrics.metering import seconds
+from watcher_tsmig.telemetry.metrics.metering import spread
 
 LATER = NOW + 3600.0
 

@@ -24,7 +24,7 @@ from watcher_tsmig import units
 from watcher_tsmig.cli import columns
 from watcher_tsmig.cli import forecast as command
 from watcher_tsmig.cli import table
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.model import Contents
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet

@@ -11,10 +11,10 @@ import testtools
 from watcher_tsmig import errors
 from watcher_tsmig import files
 from watcher_tsmig.execute import calibration as file
-from watcher_tsmig.forecast.conformal import COLD_ERROR
-from watcher_tsmig.forecast.conformal import MAX_KEYS
-from watcher_tsmig.forecast.conformal import WINDOW
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import COLD_ERROR
+from watcher_tsmig.forecast.learned.conformal import MAX_KEYS
+from watcher_tsmig.forecast.learned.conformal import WINDOW
+from watcher_tsmig.forecast.learned.conformal import Calibration
 
 KEYS = ('pre_copy', 'vm 1')
 GROUPS = ('pre_copy',)

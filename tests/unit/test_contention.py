@@ -6,15 +6,15 @@ import numpy as np
 import testtools
 from scipy import sparse
 
-from watcher_tsmig.plan import contention
-from watcher_tsmig.plan import cycles
-from watcher_tsmig.plan import descent
-from watcher_tsmig.plan import exact
-from watcher_tsmig.plan import game as game_module
-from watcher_tsmig.plan import relax
-from watcher_tsmig.plan import transfers
-from watcher_tsmig.plan.effort import Effort
-from watcher_tsmig.plan.game import Game
+from watcher_tsmig.plan.modes import contention
+from watcher_tsmig.plan.modes import cycles
+from watcher_tsmig.plan.modes import descent
+from watcher_tsmig.plan.modes import exact
+from watcher_tsmig.plan.modes import game as game_module
+from watcher_tsmig.plan.modes import relax
+from watcher_tsmig.plan.modes import transfers
+from watcher_tsmig.plan.modes.effort import Effort
+from watcher_tsmig.plan.modes.game import Game
 
 # Enough to be good, not to be best.
 LITTLE = Effort(nodes=10, rounds=50)

@@ -19,13 +19,13 @@ from watcher_tsmig.model import Group
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import joint
-from watcher_tsmig.plan import place
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.make import gentlest
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.plan.problem import build
+from watcher_tsmig.plan.placement import joint
+from watcher_tsmig.plan.placement import place
+from watcher_tsmig.plan.problem.problem import build
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement

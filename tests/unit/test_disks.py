@@ -16,8 +16,8 @@ from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Gauge
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
@@ -25,7 +25,7 @@ from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.units import GIB
 
 DISKS = (20 * GIB, 5 * GIB)

@@ -9,11 +9,11 @@ from tests.unit.small_cloud import Clock
 from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
-from watcher_tsmig.execute.admission import Gate
-from watcher_tsmig.execute.admission import Limits
-from watcher_tsmig.execute.admission import full
 from watcher_tsmig.execute.compute import Passage
-from watcher_tsmig.execute.sharing import lock_of
+from watcher_tsmig.execute.starting.admission import Gate
+from watcher_tsmig.execute.starting.admission import Limits
+from watcher_tsmig.execute.starting.admission import full
+from watcher_tsmig.execute.starting.sharing import lock_of
 
 
 def passage(vm, source, destination):

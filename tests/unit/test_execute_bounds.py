@@ -8,7 +8,7 @@ from tests.unit.test_execute_follow import watch
 from watcher_tsmig.execute.follow import FOLLOWED
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Stop
-from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Counters
 from watcher_tsmig.plan.values import Mode
 
 WAIT, SWITCH, ABORT, STUCK = Step.WAIT, Step.SWITCH, Step.ABORT, Step.STUCK

@@ -11,7 +11,7 @@ from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.budget import WINDOW
 from watcher_tsmig.execute.budget import Budget
-from watcher_tsmig.execute.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Does
 from watcher_tsmig.plan.values import Mode
 
 MOST = 15

@@ -8,7 +8,7 @@ from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.follow import Step
 from watcher_tsmig.execute.follow import Stop
 from watcher_tsmig.execute.follow import Watch
-from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Counters
 from watcher_tsmig.plan.values import Mode
 
 SENT = Counters(total=1024.0)

@@ -4,8 +4,8 @@ import math
 import unittest
 
 from watcher_tsmig import errors
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Gauge
 
 
 def counters(processed, remaining, iteration=None, **more):

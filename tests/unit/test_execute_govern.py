@@ -12,12 +12,12 @@ from tests.unit.governed import governor
 from tests.unit.governed import kinds
 from tests.unit.governed import run
 from watcher_tsmig import errors
-from watcher_tsmig.execute.govern import RULES
-from watcher_tsmig.execute.govern import Code
-from watcher_tsmig.execute.govern import Counters
-from watcher_tsmig.execute.govern import Kind
-from watcher_tsmig.execute.govern import Policy
-from watcher_tsmig.execute.govern import Prospect
+from watcher_tsmig.execute.governor.govern import RULES
+from watcher_tsmig.execute.governor.govern import Code
+from watcher_tsmig.execute.governor.govern import Counters
+from watcher_tsmig.execute.governor.govern import Kind
+from watcher_tsmig.execute.governor.govern import Policy
+from watcher_tsmig.execute.governor.govern import Prospect
 from watcher_tsmig.units import to_mbit_s
 
 LINK = 125e6

@@ -6,12 +6,12 @@ import unittest
 
 from tests.unit.test_execute_gauge import counters
 from watcher_tsmig import errors
-from watcher_tsmig.execute import govern_state as states
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.govern_state import State
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
-from watcher_tsmig.execute.govern_values import Prospect
+from watcher_tsmig.execute.governor import govern_state as states
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.govern_state import State
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Policy
+from watcher_tsmig.execute.governor.govern_values import Prospect
 
 BEGAN = 1000.0
 # s after its begin, bytes sent and left, the round: 100 bytes/s, of which 30

@@ -15,8 +15,8 @@ from tests.unit.governed import first
 from tests.unit.governed import governor
 from tests.unit.governed import kinds
 from tests.unit.governed import run
-from watcher_tsmig.execute.govern import Code
-from watcher_tsmig.execute.govern import Kind
+from watcher_tsmig.execute.governor.govern import Code
+from watcher_tsmig.execute.governor.govern import Kind
 
 VIEWS = (
     {'every': 0.5, 'told': True},

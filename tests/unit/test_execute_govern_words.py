@@ -5,13 +5,13 @@ import unittest
 
 from tests.unit.test_execute_gauge import counters
 from tests.unit.test_execute_govern_conditions import BEGAN
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.govern import Code
-from watcher_tsmig.execute.govern import Governor
-from watcher_tsmig.execute.govern import Kind
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
-from watcher_tsmig.execute.govern_values import Prospect
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.govern import Code
+from watcher_tsmig.execute.governor.govern import Governor
+from watcher_tsmig.execute.governor.govern import Kind
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Policy
+from watcher_tsmig.execute.governor.govern_values import Prospect
 
 # s after its begin, bytes sent and left, the round: 800 Mbit/s, of which as
 # much is written from the second round on

@@ -16,8 +16,8 @@ from watcher_tsmig.agent.values import Job
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Policy
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import story

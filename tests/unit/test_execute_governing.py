@@ -5,10 +5,10 @@ import types
 import unittest
 
 from tests.unit.test_execute_migration import order
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
-from watcher_tsmig.execute.governing import Governing
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Policy
+from watcher_tsmig.execute.governor.governing import Governing
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
 

@@ -14,8 +14,8 @@ from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.execute import health
 from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
+from watcher_tsmig.execute.starting import health
 
 KEYSTONE = 'http://keystone'
 PLACEMENT = 'http://placement/allocations/vm-1'

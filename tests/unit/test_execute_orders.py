@@ -12,9 +12,9 @@ from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute.compute import Record
 from watcher_tsmig.execute.compute import Server
 from watcher_tsmig.execute.healing import healed
-from watcher_tsmig.execute.obstacle import check
-from watcher_tsmig.execute.obstacle import obstacle
-from watcher_tsmig.execute.obstacle import under_way
+from watcher_tsmig.execute.starting.obstacle import check
+from watcher_tsmig.execute.starting.obstacle import obstacle
+from watcher_tsmig.execute.starting.obstacle import under_way
 from watcher_tsmig.execute.values import Outcome
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode

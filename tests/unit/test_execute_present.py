@@ -9,9 +9,9 @@ from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
-from watcher_tsmig.execute import present
-from watcher_tsmig.execute.present import Link
-from watcher_tsmig.execute.present import Present
+from watcher_tsmig.execute.starting import present
+from watcher_tsmig.execute.starting.present import Link
+from watcher_tsmig.execute.starting.present import Present
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB

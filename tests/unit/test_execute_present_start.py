@@ -10,10 +10,10 @@ from tests.unit.test_execute_present import Agents
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.execute import present
 from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
-from watcher_tsmig.execute.govern_values import Does
-from watcher_tsmig.execute.govern_values import Policy
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Policy
+from watcher_tsmig.execute.starting import present
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import MIB
 

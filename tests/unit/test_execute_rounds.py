@@ -2,8 +2,8 @@
 
 import unittest
 
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Gauge
 from watcher_tsmig.model.trace import MOST_ROUNDS
 
 MEMORY, ZEROS, LINK = 8e9, 3e9, 100e6

@@ -8,9 +8,9 @@ from tests.unit.test_execute_migration import order
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Pace
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.execute.admission import Limits
 from watcher_tsmig.execute.drivers.sdk import OpenStackSdk
-from watcher_tsmig.execute.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Does
+from watcher_tsmig.execute.starting.admission import Limits
 from watcher_tsmig.plan.values import Mode
 
 LOG = 'watcher_tsmig.execute.migration'

@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from watcher_tsmig import errors
-from watcher_tsmig.execute import sharing
+from watcher_tsmig.execute.starting import sharing
 
 URL = 'etcd3+http://user:s3cret@host:2379'
 

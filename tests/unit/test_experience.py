@@ -11,9 +11,9 @@ from hypothesis import strategies
 from watcher_tsmig import errors
 from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import pre_copy
-from watcher_tsmig.forecast.experience import Prior
-from watcher_tsmig.forecast.experience import Subject
-from watcher_tsmig.forecast.experience import working_sets
+from watcher_tsmig.forecast.learned.experience import Prior
+from watcher_tsmig.forecast.learned.experience import Subject
+from watcher_tsmig.forecast.learned.experience import working_sets
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.rules import Rules

@@ -25,6 +25,7 @@ MAX_FUNCTION_LINES = 55
 #: Everyone's: they import nothing but themselves.
 BASE = ('errors', 'units', 'reasons')
 VALUES = 'plan.values'
+ARRAYS = 'plan.arrays'
 EVERYTHING = ('',)
 
 #: Part of the house -> parts that it may import, beside BASE and itself.
@@ -39,9 +40,51 @@ ARROWS = {
     'plan': ('forecast', 'model'),
     # values are seen by those who never see the planner, so they see no one
     VALUES: (),
-    # what judges shares nothing with what makes
+    # the planner's rooms, in the order of the way
+    'plan.schedule': (ARRAYS, 'plan.schedule'),
+    'plan.problem': (
+        'forecast',
+        'model',
+        VALUES,
+        ARRAYS,
+        'plan.problem',
+        'plan.schedule.tasks',
+    ),
+    'plan.modes': (ARRAYS, 'plan.modes'),
+    'plan.placement': (
+        'forecast',
+        'model',
+        VALUES,
+        ARRAYS,
+        'plan.placement',
+        'plan.problem',
+        'plan.modes',
+    ),
+    'plan.tasks': (
+        'forecast',
+        'model',
+        VALUES,
+        ARRAYS,
+        'plan.tasks',
+        'plan.problem',
+        'plan.schedule',
+    ),
+    'plan.explain': (
+        'forecast',
+        'model',
+        VALUES,
+        ARRAYS,
+        'plan.explain',
+        'plan.problem',
+        'plan.modes',
+        'plan.placement',
+        'plan.tasks',
+        'plan.schedule',
+    ),
+    'plan.relief': ('forecast', 'model', VALUES, 'plan.relief'),
+    # what judges shares nothing with what makes, but for the values
     'plan.check': ('model', VALUES, 'plan.check'),
-    'plan.check_tasks': ('plan.tasks',),
+    'plan.check.timetables': ('plan.schedule.tasks',),
     'simulate': ('forecast', 'model', VALUES),
     # what an agent tells and writes down, but not the agent
     'telemetry': ('model', VALUES, 'agent.values', 'agent.spool'),
@@ -364,13 +407,16 @@ class TestTheLint(unittest.TestCase):
             ('model.cloud', 'plan.values', False),
             ('forecast.curves', 'model', True),
             ('forecast.curves', 'plan', False),
-            ('plan.make', 'plan.place.choose', True),
+            ('plan.make', 'plan.placement.place.choose', True),
             ('plan.make', 'simulate.world', False),
             ('plan.check', 'plan.values.Plan', True),
             ('plan.check', 'plan.make', False),
-            ('plan.check', 'plan.contention', False),
+            ('plan.check', 'plan.modes.contention', False),
             ('plan.check.times', 'plan.check.view', True),
             ('plan.check.times', 'plan.order', False),
+            ('plan.schedule.listing', 'plan.problem.problem', False),
+            ('plan.problem.known', 'plan.placement.place', False),
+            ('plan.explain.write', 'plan.tasks.ways', True),
             ('plan.check', 'forecast', False),
             ('plan.values', 'model', False),
             ('execute.migration', 'plan.values.Mode', True),

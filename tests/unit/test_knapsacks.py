@@ -8,12 +8,12 @@ import testtools
 from scipy import sparse
 
 from benchmarks import modes
-from watcher_tsmig.plan import contention
-from watcher_tsmig.plan import game as game_module
-from watcher_tsmig.plan import knapsacks
-from watcher_tsmig.plan import relax
-from watcher_tsmig.plan.effort import Effort
-from watcher_tsmig.plan.game import Game
+from watcher_tsmig.plan.modes import contention
+from watcher_tsmig.plan.modes import game as game_module
+from watcher_tsmig.plan.modes import knapsacks
+from watcher_tsmig.plan.modes import relax
+from watcher_tsmig.plan.modes.effort import Effort
+from watcher_tsmig.plan.modes.game import Game
 
 LITTLE = 50_000
 

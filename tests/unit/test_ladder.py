@@ -10,7 +10,7 @@ from tests.unit.test_plan import PlanCase
 from watcher_tsmig import errors
 from watcher_tsmig.model import Contents
 from watcher_tsmig.model import NovaSettings
-from watcher_tsmig.plan import ladder
+from watcher_tsmig.plan.problem import ladder
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason

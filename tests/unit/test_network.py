@@ -5,7 +5,7 @@ import testtools
 from tests.unit.builders import GIGABIT
 from tests.unit.builders import host
 from watcher_tsmig.model import Link
-from watcher_tsmig.plan.network import network
+from watcher_tsmig.plan.problem.network import network
 
 
 def rack(name, *hosts, **values):

@@ -5,7 +5,7 @@ import unittest
 from tests.unit.builders import cloud
 from tests.unit.builders import idle
 from watcher_tsmig.model.cloud import PAUSED
-from watcher_tsmig.plan import permits
+from watcher_tsmig.plan.problem import permits
 from watcher_tsmig.plan.values import Request
 
 

@@ -13,7 +13,7 @@ from watcher_tsmig import simulate
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import WorkingSet
-from watcher_tsmig.plan import loads
+from watcher_tsmig.plan.relief import loads
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.reasons import Reason

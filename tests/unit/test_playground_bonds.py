@@ -5,7 +5,7 @@ import unittest
 from tests.unit import builders
 from watcher_tsmig import units
 from watcher_tsmig.model import Group
-from watcher_tsmig.playground import bonds
+from watcher_tsmig.playground.cloud import bonds
 
 HOSTS = ('a', 'b', 'c')
 PLACES = {'one': 'a', 'two': 'b', 'three': 'b'}

@@ -6,9 +6,9 @@ import unittest
 from tests.unit.test_plugin_action_tells import Rows
 from watcher_tsmig import errors
 from watcher_tsmig.execute.compute import Unanswered
-from watcher_tsmig.plugin import acting
+from watcher_tsmig.plugin.actions import acting
 
-LOG = 'watcher_tsmig.plugin.acting'
+LOG = 'watcher_tsmig.plugin.actions.acting'
 MIGRATE, VERIFY = 'traffic_sensitive_migrate', 'traffic_sensitive_verify'
 
 

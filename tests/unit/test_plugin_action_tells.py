@@ -9,9 +9,9 @@ from tests.unit.test_plugin_migrate import Base
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import migrate
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.actions import asking
 from watcher_tsmig.telemetry.permission import Permission
 
 

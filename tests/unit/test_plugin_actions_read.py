@@ -12,7 +12,7 @@ from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
-from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.units import MIB
 from watcher_tsmig.units import from_mbit_s

@@ -12,12 +12,12 @@ from watcher.common import utils
 
 from watcher_tsmig import units
 from watcher_tsmig.execute import Pace
-from watcher_tsmig.execute.govern_values import Does
+from watcher_tsmig.execute.governor.govern_values import Does
 from watcher_tsmig.plan.values import Placement
-from watcher_tsmig.plugin import action_options
-from watcher_tsmig.plugin import options
-from watcher_tsmig.plugin import relief_schema
-from watcher_tsmig.plugin import schema
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import relief_schema
+from watcher_tsmig.plugin.schema import schema
 from watcher_tsmig.telemetry import Settings
 
 LONGEST = 'x' * 255

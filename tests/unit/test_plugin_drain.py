@@ -15,9 +15,9 @@ from watcher.common import utils
 from tests.unit import test_telemetry_inventory as cloud
 from watcher_tsmig.plugin import access
 from watcher_tsmig.plugin import drain
-from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import others
-from watcher_tsmig.plugin import strategy
+from watcher_tsmig.plugin.audits import strategy
+from watcher_tsmig.plugin.options import options
 from watcher_tsmig.telemetry import beside
 
 CONF = cfg.CONF

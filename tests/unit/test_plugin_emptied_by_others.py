@@ -6,7 +6,7 @@ import unittest
 from watcher_tsmig import errors
 from watcher_tsmig.plugin import edges
 from watcher_tsmig.plugin import others
-from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.plugin.audits.targets import NothingToPlan
 
 
 class Rows:

@@ -9,11 +9,11 @@ from tests.unit.test_execute_migration import PRE_COPY
 from tests.unit.test_plugin_action_tells import Told
 from watcher_tsmig import errors
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.execute.admission import Limits
+from watcher_tsmig.execute.starting.admission import Limits
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import verify
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.options import action_options
 
 HOST = 'cmp-1'
 GIVEN = {

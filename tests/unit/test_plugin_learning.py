@@ -14,13 +14,13 @@ from tests.unit.builders import vm
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import calibration
-from watcher_tsmig.execute.rounds import Ended
-from watcher_tsmig.execute.rounds import Rounds
+from watcher_tsmig.execute.governor.rounds import Ended
+from watcher_tsmig.execute.governor.rounds import Rounds
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.check import check
-from watcher_tsmig.plan.known import AS_ITS_LIKE
-from watcher_tsmig.plan.known import WRITING
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.problem.known import AS_ITS_LIKE
+from watcher_tsmig.plan.problem.known import WRITING
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin.lessons import Lessons

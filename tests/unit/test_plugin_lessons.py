@@ -6,7 +6,7 @@ import json
 import testtools
 
 from watcher_tsmig import errors
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.plugin import lessons
 from watcher_tsmig.plugin.lessons import Lessons

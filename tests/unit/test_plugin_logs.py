@@ -3,9 +3,9 @@
 from watcher.common import exception
 
 from tests.unit import test_plugin_drain
-from watcher_tsmig.plugin import strategy as strategies
+from watcher_tsmig.plugin.audits import strategy as strategies
 
-LOG = 'watcher_tsmig.plugin.strategy'
+LOG = 'watcher_tsmig.plugin.audits.strategy'
 
 
 class TestLog(test_plugin_drain.Base):

@@ -14,10 +14,10 @@ from watcher_tsmig import errors
 from watcher_tsmig.execute import breaker
 from watcher_tsmig.execute import words
 from watcher_tsmig.plugin import access
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import migrate
 from watcher_tsmig.plugin import others
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.options import action_options
 
 GIVEN = {
     'resource_id': 'vm-1',

@@ -10,9 +10,9 @@ from watcher import objects
 from tests.unit import test_plugin_migrate as hooks
 from tests.unit import test_plugin_planner as planned
 from watcher_tsmig.execute import carry_out
-from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import migrate
-from watcher_tsmig.plugin import orphans
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.actions import orphans
 
 setUpModule = planned.setUpModule
 HERE = 'applier-1'

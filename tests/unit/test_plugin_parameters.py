@@ -9,11 +9,11 @@ from tests.unit.test_plugin_actions_read import LEAST
 from tests.unit.test_plugin_actions_read import LOOK
 from tests.unit.test_plugin_actions_read import fits
 from tests.unit.test_plugin_status_texts import stays
-from watcher_tsmig.execute.admission import Limits
+from watcher_tsmig.execute.starting.admission import Limits
 from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin.schema import parameters
 
 COUNTS = (
     'stop_after_failures', 'max_per_source', 'max_per_destination',

@@ -6,13 +6,13 @@ import testtools
 
 from tests.unit.builders import cloud
 from tests.unit.builders import vm
-from watcher_tsmig.forecast.experience import Prior
+from watcher_tsmig.forecast.learned.experience import Prior
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.model.trace import Trace
-from watcher_tsmig.plan import known
-from watcher_tsmig.plugin import patterns
+from watcher_tsmig.plan.problem import known
+from watcher_tsmig.plugin.audits import patterns
 from watcher_tsmig.telemetry import Reading
-from watcher_tsmig.telemetry.dirty import Writing
+from watcher_tsmig.telemetry.metrics.dirty import Writing
 
 NOW = 100_000.0
 SPANS = (1.0, 2.0, 4.0, 8.0)

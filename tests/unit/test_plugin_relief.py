@@ -22,17 +22,17 @@ from tests.unit.test_telemetry_loads import record
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.busy import Limits
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.relief.busy import Limits
 from watcher_tsmig.plugin import access
-from watcher_tsmig.plugin import options
 from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import relief
-from watcher_tsmig.plugin import relief_schema
-from watcher_tsmig.plugin import relief_story
+from watcher_tsmig.plugin.audits import relief_story
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import relief_schema
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import beside
-from watcher_tsmig.telemetry.counters import LAG
+from watcher_tsmig.telemetry.metrics.counters import LAG
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 
 CONF = cfg.CONF

@@ -6,10 +6,10 @@ import unittest
 from tests.unit import builders
 from tests.unit.test_plugin_status_texts import stays
 from watcher_tsmig.model.history import Load
-from watcher_tsmig.plan.busy import Busy
-from watcher_tsmig.plan.busy import Limits
-from watcher_tsmig.plan.busy import Relief
-from watcher_tsmig.plugin import relief_story
+from watcher_tsmig.plan.relief.busy import Busy
+from watcher_tsmig.plan.relief.busy import Limits
+from watcher_tsmig.plan.relief.busy import Relief
+from watcher_tsmig.plugin.audits import relief_story
 from watcher_tsmig.reasons import Reason
 
 

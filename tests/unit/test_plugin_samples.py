@@ -13,7 +13,7 @@ from watcher_tsmig.plugin import drain
 from watcher_tsmig.plugin import maintenance
 from watcher_tsmig.plugin import migrate
 from watcher_tsmig.plugin import relief
-from watcher_tsmig.plugin import samples
+from watcher_tsmig.plugin.options import samples
 
 ROOT = pathlib.Path(__file__).parents[2]
 SAMPLES = {

@@ -13,7 +13,7 @@ from watcher_tsmig import units
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.values import Placement
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plugin import schema
+from watcher_tsmig.plugin.schema import schema
 
 
 def defaults():

@@ -7,9 +7,9 @@ import unittest
 from tests.unit import builders
 from tests.unit import test_plugin_drain
 from watcher_tsmig import errors
-from watcher_tsmig.plugin import moments
-from watcher_tsmig.plugin import targets
-from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.plugin.audits import moments
+from watcher_tsmig.plugin.audits import targets
+from watcher_tsmig.plugin.audits.targets import NothingToPlan
 
 NOON = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC).timestamp()
 

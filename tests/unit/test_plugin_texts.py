@@ -15,14 +15,14 @@ from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Purchase
-from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import efficacy
-from watcher_tsmig.plugin import options
-from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
-from watcher_tsmig.plugin.acting import ActionFailed
+from watcher_tsmig.plugin.actions.acting import ActionFailed
 from watcher_tsmig.plugin.goal import TrafficSensitiveMigration
 from watcher_tsmig.plugin.migrate import TrafficSensitiveMigrate
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.reasons import MEANING
 from watcher_tsmig.reasons import Reason
 

@@ -7,9 +7,9 @@ from tests.unit import test_plugin_planner as planned
 from watcher_tsmig import errors
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import verify
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.units import GIB
 
 setUpModule = planned.setUpModule
@@ -61,7 +61,7 @@ class TestTheOthers(planned.Base):
 
     def test_where_the_plan_is_unknown_nothing_of_it_is(self):
         self.assertEqual(({}, []), verify.planned('', 'cmp-1'))
-        with self.assertLogs('watcher_tsmig.plugin.acting', 'ERROR'):
+        with self.assertLogs('watcher_tsmig.plugin.actions.acting', 'ERROR'):
             found = verify.planned(VM.format(9), 'cmp-1')
         self.assertEqual(({}, []), found)
 
@@ -103,7 +103,7 @@ class TestTold(planned.Base):
     ):
         plan = self.schedule([planned.migrate(1)], {})
         (action,) = self.rows(plan).values()
-        with self.assertNoLogs('watcher_tsmig.plugin.acting', 'ERROR'):
+        with self.assertNoLogs('watcher_tsmig.plugin.actions.acting', 'ERROR'):
             acting.tell({'action_uuid': action.uuid}, 'arrived')
             acting.remark(plan.uuid, 'is empty')
         (action,) = self.rows(plan).values()

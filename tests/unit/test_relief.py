@@ -10,12 +10,12 @@ from watcher_tsmig.model import Group
 from watcher_tsmig.model.history import Load
 from watcher_tsmig.model.history import Moved
 from watcher_tsmig.model.history import VmLoad
-from watcher_tsmig.plan import loads
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.busy import Limits
-from watcher_tsmig.plan.loads import Usage
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.plan.relief import relieve
+from watcher_tsmig.plan.relief import loads
+from watcher_tsmig.plan.relief.busy import Limits
+from watcher_tsmig.plan.relief.loads import Usage
+from watcher_tsmig.plan.relief.relief import relieve
 from watcher_tsmig.reasons import Reason
 
 NOW = 1_000_000.0

@@ -11,7 +11,7 @@ from tests.unit.builders import vm
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Purchase
-from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.report import summary
 from watcher_tsmig.report import table
 

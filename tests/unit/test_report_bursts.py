@@ -64,7 +64,9 @@ class TestNamed(Base):
                     seen,
                 )
         given = {'metrics_source': 'prometheus', 'metrics_place': URL}
-        with self.assertLogs('watcher_tsmig.plugin.strategy', 'INFO') as logs:
+        with self.assertLogs(
+            'watcher_tsmig.plugin.audits.strategy', 'INFO'
+        ) as logs:
             found = self.run_it(hosts=['a'], given=given)
         self.assertEqual(4, len(found.solution.actions))
         said = 'likely to burst: one ('

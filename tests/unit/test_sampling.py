@@ -10,16 +10,16 @@ from tests.unit.builders import host
 from tests.unit.builders import vm
 from tests.unit.builders import writes
 from watcher_tsmig import errors
-from watcher_tsmig.agent import contents as agents_contents
+from watcher_tsmig.agent.measure import contents as agents_contents
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.model import Contents
-from watcher_tsmig.plan.ladder import doubtful
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.problem.ladder import doubtful
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.playground import memory
+from watcher_tsmig.playground.cloud import memory
 from watcher_tsmig.plugin import agents
-from watcher_tsmig.plugin.sampling import Sampler
+from watcher_tsmig.plugin.audits.sampling import Sampler
 from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import contents
 

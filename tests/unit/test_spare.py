@@ -14,11 +14,11 @@ from tests.unit.builders import writes
 from tests.unit.test_plan import PlanCase
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan import spare
-from watcher_tsmig.plan.tasks import Booking
-from watcher_tsmig.plan.tasks import Task
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.explain import spare
+from watcher_tsmig.plan.schedule.tasks import Booking
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Way
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.simulate import replay
 

@@ -13,9 +13,9 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.telemetry import agents
-from watcher_tsmig.telemetry.declarations import Declaration
-from watcher_tsmig.telemetry.declarations import declared_of
-from watcher_tsmig.telemetry.declarations import merged
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
+from watcher_tsmig.telemetry.inventory.declarations import declared_of
+from watcher_tsmig.telemetry.inventory.declarations import merged
 from watcher_tsmig.units import human_rate
 
 TOLD = {

@@ -11,8 +11,8 @@ from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig import errors
 from watcher_tsmig.model import Group
 from watcher_tsmig.telemetry import asking
-from watcher_tsmig.telemetry import groups
-from watcher_tsmig.telemetry.kin import kin_of
+from watcher_tsmig.telemetry.inventory import groups
+from watcher_tsmig.telemetry.inventory.kin import kin_of
 
 
 class TestAsking(unittest.TestCase):

@@ -6,9 +6,9 @@ import unittest
 import numpy as np
 
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import traffic
-from watcher_tsmig.telemetry.bursts import bursts
-from watcher_tsmig.telemetry.bursts import spreads
+from watcher_tsmig.telemetry.metrics import traffic
+from watcher_tsmig.telemetry.metrics.bursts import bursts
+from watcher_tsmig.telemetry.metrics.bursts import spreads
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.units import from_mbit_s
 

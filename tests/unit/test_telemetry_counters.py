@@ -2,7 +2,7 @@
 
 import unittest
 
-from watcher_tsmig.telemetry import counters
+from watcher_tsmig.telemetry.metrics import counters
 
 NOW = 100_000.0
 

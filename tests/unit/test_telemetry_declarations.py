@@ -6,8 +6,8 @@ import unittest
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import NovaSettings
-from watcher_tsmig.telemetry import declarations
-from watcher_tsmig.telemetry.declarations import Declaration
+from watcher_tsmig.telemetry.inventory import declarations
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
 
 NOVA = NovaSettings(
     downtime_limit=0.5,

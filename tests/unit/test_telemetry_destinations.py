@@ -18,9 +18,9 @@ from tests.unit.test_telemetry_inventory import server
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.model import Group
 from watcher_tsmig.model import Link
-from watcher_tsmig.telemetry import inventory
-from watcher_tsmig.telemetry import traits
-from watcher_tsmig.telemetry.destinations import matches
+from watcher_tsmig.telemetry.inventory import inventory
+from watcher_tsmig.telemetry.needs import traits
+from watcher_tsmig.telemetry.needs.destinations import matches
 
 SCOPE = 'aggregate_instance_extra_specs:'
 # (an aggregate's value, what a flavor asks for) -> whether that fits

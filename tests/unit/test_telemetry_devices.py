@@ -10,9 +10,9 @@ from watcher_tsmig.model import snapshot
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
-from watcher_tsmig.telemetry import devices
-from watcher_tsmig.telemetry import ports
 from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.needs import devices
+from watcher_tsmig.telemetry.needs import ports
 from watcher_tsmig.telemetry.settings import Settings
 
 # (extra specs) -> never live, never post-copied, by the newest Nova

@@ -13,10 +13,10 @@ import requests
 
 from tests.unit.test_telemetry_inventory import answered
 from watcher_tsmig import errors
-from watcher_tsmig.telemetry import nodes
-from watcher_tsmig.telemetry.metering import spread
-from watcher_tsmig.telemetry.nodes import read_nodes
-from watcher_tsmig.telemetry.tally import Tally
+from watcher_tsmig.telemetry.doctor.tally import Tally
+from watcher_tsmig.telemetry.inventory import nodes
+from watcher_tsmig.telemetry.inventory.nodes import read_nodes
+from watcher_tsmig.telemetry.metrics.metering import spread
 
 STOCK = {
     'VCPU': {'total': 16, 'reserved': 2, 'allocation_ratio': 4.0},

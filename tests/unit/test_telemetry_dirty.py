@@ -7,7 +7,7 @@ from tests.unit.test_telemetry_gnocchi import Base
 from watcher_tsmig import units
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import dirty
+from watcher_tsmig.telemetry.metrics import dirty
 
 
 class TestDirty(Base):

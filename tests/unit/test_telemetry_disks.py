@@ -11,9 +11,9 @@ from tests.unit.test_telemetry_inventory import aggregate
 from tests.unit.test_telemetry_inventory import node
 from tests.unit.test_telemetry_inventory import server
 from tests.unit.test_telemetry_inventory import thing
-from watcher_tsmig.telemetry import disks
-from watcher_tsmig.telemetry import images
-from watcher_tsmig.telemetry import inventory
+from watcher_tsmig.telemetry.inventory import inventory
+from watcher_tsmig.telemetry.needs import disks
+from watcher_tsmig.telemetry.needs import images
 from watcher_tsmig.telemetry.permission import permission
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB

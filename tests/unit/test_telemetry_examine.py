@@ -18,10 +18,10 @@ from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry import beside
 from watcher_tsmig.telemetry import direct
-from watcher_tsmig.telemetry import examine
 from watcher_tsmig.telemetry.direct import Origin
-from watcher_tsmig.telemetry.probes import PROBES
-from watcher_tsmig.telemetry.probes import Answer
+from watcher_tsmig.telemetry.doctor import examine
+from watcher_tsmig.telemetry.doctor.probes import PROBES
+from watcher_tsmig.telemetry.doctor.probes import Answer
 
 KEYSTONE = 'http://keystone.example/v3'
 URLS = {

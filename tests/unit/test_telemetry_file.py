@@ -9,7 +9,7 @@ from unittest import mock
 from tests.unit.test_telemetry_gnocchi import NOW
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import traffic
+from watcher_tsmig.telemetry.metrics import traffic
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import file
 from watcher_tsmig.telemetry.sources import open_source

@@ -13,9 +13,9 @@ from gnocchiclient import exceptions as gnocchi_errors
 
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import traffic
-from watcher_tsmig.telemetry.measures import AT_ONCE
-from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.metrics import traffic
+from watcher_tsmig.telemetry.metrics.measures import AT_ONCE
+from watcher_tsmig.telemetry.metrics.measures import Gnocchi
 from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE
 from watcher_tsmig.telemetry.sources.gnocchi import NO_SPAN
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource

@@ -21,8 +21,8 @@ from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.model import Nic
 from watcher_tsmig.telemetry import beside
-from watcher_tsmig.telemetry import inventory
-from watcher_tsmig.telemetry.declarations import Declaration
+from watcher_tsmig.telemetry.inventory import inventory
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 

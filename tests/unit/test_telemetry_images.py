@@ -13,8 +13,8 @@ from tests.unit.test_telemetry_inventory import answered
 from tests.unit.test_telemetry_inventory import server
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.telemetry import beside
-from watcher_tsmig.telemetry import disks
-from watcher_tsmig.telemetry import images
+from watcher_tsmig.telemetry.needs import disks
+from watcher_tsmig.telemetry.needs import images
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 

@@ -17,8 +17,8 @@ from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.agent import values
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import inventory
 from watcher_tsmig.telemetry import read_cloud
+from watcher_tsmig.telemetry.inventory import inventory
 from watcher_tsmig.telemetry.permission import permission
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 

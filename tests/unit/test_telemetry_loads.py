@@ -13,9 +13,9 @@ from tests.unit.test_telemetry_gnocchi import SmallGnocchi
 from tests.unit.test_telemetry_gnocchi import counted
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import moves
 from watcher_tsmig.telemetry import read_cloud
-from watcher_tsmig.telemetry.loads import of_traffic
+from watcher_tsmig.telemetry.inventory import moves
+from watcher_tsmig.telemetry.metrics.loads import of_traffic
 from watcher_tsmig.telemetry.sources import Interface
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
 

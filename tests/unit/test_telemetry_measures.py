@@ -17,7 +17,7 @@ from tests.unit.test_telemetry_gnocchi import SPAN
 from tests.unit.test_telemetry_gnocchi import SmallGnocchi
 from tests.unit.test_telemetry_gnocchi import date
 from watcher_tsmig import errors
-from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.metrics.measures import Gnocchi
 from watcher_tsmig.telemetry.sources import Refusal
 
 UNKNOWN = 'Metrics with unknown aggregation'

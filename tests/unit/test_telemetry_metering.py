@@ -14,9 +14,9 @@ from tests.unit.test_telemetry_gnocchi import NOW
 from tests.unit.test_telemetry_gnocchi import SPAN
 from tests.unit.test_telemetry_gnocchi import SmallGnocchi
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import metering
-from watcher_tsmig.telemetry.metering import Metering
-from watcher_tsmig.telemetry.metering import Series
+from watcher_tsmig.telemetry.metrics import metering
+from watcher_tsmig.telemetry.metrics.metering import Metering
+from watcher_tsmig.telemetry.metrics.metering import Series
 
 TX, RX = 'network.outgoing.bytes', 'network.incoming.bytes'
 

@@ -6,7 +6,7 @@ from tests.unit.test_telemetry_gnocchi import LAST
 from tests.unit.test_telemetry_gnocchi import NOW
 from tests.unit.test_telemetry_gnocchi import SPAN
 from tests.unit.test_telemetry_gnocchi import SmallGnocchi
-from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.metrics.measures import Gnocchi
 
 DAY = 86400.0
 MANY = 6

@@ -9,12 +9,12 @@ from tests.unit import builders
 from watcher_tsmig import errors
 from watcher_tsmig.model import Passage
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import nics
-from watcher_tsmig.telemetry.declarations import Declaration
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
+from watcher_tsmig.telemetry.metrics import nics
+from watcher_tsmig.telemetry.metrics.traffic import Seen
+from watcher_tsmig.telemetry.metrics.upper import upper
 from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources.promhosts import Names
-from watcher_tsmig.telemetry.traffic import Seen
-from watcher_tsmig.telemetry.upper import upper
 
 NOW, SPAN = 1_700_000_170.0, 300.0
 END = NOW - 170.0

@@ -10,7 +10,7 @@ from openstack import exceptions as sdk_errors
 from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.model import Passage
-from watcher_tsmig.telemetry import passages
+from watcher_tsmig.telemetry.inventory import passages
 
 STARTED, SEEN = '2026-03-01T06:00:00.000000', '2026-03-01T06:00:20Z'
 

@@ -13,7 +13,7 @@ from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import thing
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model.trace import CLOCK
-from watcher_tsmig.telemetry import past
+from watcher_tsmig.telemetry.inventory import past
 
 NOW = 1772345000.0
 BEGAN = 1772344800.0  # 2026-03-01T06:00:00Z

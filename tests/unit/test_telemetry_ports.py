@@ -11,7 +11,7 @@ import unittest
 from keystoneauth1 import exceptions as auth_errors
 
 from tests.unit.test_telemetry_inventory import answered
-from watcher_tsmig.telemetry import ports
+from watcher_tsmig.telemetry.needs import ports
 
 
 def port(number, vm, **values):

@@ -8,10 +8,10 @@ import requests_mock
 from keystoneauth1 import noauth
 from keystoneauth1 import session
 
-from watcher_tsmig.telemetry import probes
 from watcher_tsmig.telemetry.direct import Access
-from watcher_tsmig.telemetry.probes import PROBES
-from watcher_tsmig.telemetry.probes import Probe
+from watcher_tsmig.telemetry.doctor import probes
+from watcher_tsmig.telemetry.doctor.probes import PROBES
+from watcher_tsmig.telemetry.doctor.probes import Probe
 
 NOVA = 'http://cloud/compute/v2.1'
 # service, what is wanted of the answer, microversion

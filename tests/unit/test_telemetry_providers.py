@@ -11,7 +11,7 @@ import unittest
 import requests
 
 from tests.unit.test_telemetry_inventory import answered
-from watcher_tsmig.telemetry import providers
+from watcher_tsmig.telemetry.inventory import providers
 
 
 class SmallPlacement:

@@ -5,7 +5,7 @@ import unittest
 from gnocchiclient import exceptions as gnocchi_errors
 
 from watcher_tsmig import errors
-from watcher_tsmig.telemetry import refused
+from watcher_tsmig.telemetry.metrics import refused
 
 METRICS = ['metric-1', 'metric-2', 'metric-3']
 

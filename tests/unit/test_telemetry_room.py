@@ -10,8 +10,8 @@ from openstack import exceptions as sdk_errors
 from tests.unit.builders import host
 from tests.unit.builders import vm
 from watcher_tsmig.model import Passage
-from watcher_tsmig.telemetry import providers
-from watcher_tsmig.telemetry import room
+from watcher_tsmig.telemetry.inventory import providers
+from watcher_tsmig.telemetry.inventory import room
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import MIB
 

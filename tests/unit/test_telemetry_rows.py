@@ -2,7 +2,7 @@
 
 import unittest
 
-from watcher_tsmig.telemetry import rows
+from watcher_tsmig.telemetry.metrics import rows
 
 NOW = 1_700_000_170.0
 

@@ -11,9 +11,9 @@ from tests.unit.test_telemetry_inventory import SmallCompute
 from tests.unit.test_telemetry_inventory import SmallModel
 from tests.unit.test_telemetry_inventory import node
 from tests.unit.test_telemetry_inventory import thing
-from watcher_tsmig.telemetry import devices
-from watcher_tsmig.telemetry import inventory
-from watcher_tsmig.telemetry import scheduled
+from watcher_tsmig.telemetry.inventory import inventory
+from watcher_tsmig.telemetry.needs import devices
+from watcher_tsmig.telemetry.needs import scheduled
 
 SECURITY = 'COMPUTE_SECURITY_TPM_'
 TPM = {SECURITY + part for part in ('2_0', 'TIS', 'SECRET_SECURITY_HOST')}

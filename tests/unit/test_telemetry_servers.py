@@ -7,7 +7,7 @@ from keystoneauth1 import exceptions as auth_errors
 
 from tests.unit.test_telemetry_inventory import answered
 from watcher_tsmig import errors
-from watcher_tsmig.telemetry import servers
+from watcher_tsmig.telemetry.inventory import servers
 
 WHOLE = {
     'id': 'id-1',

@@ -8,7 +8,7 @@ import unittest
 from keystoneauth1 import exceptions as auth_errors
 
 from tests.unit.test_telemetry_inventory import answered
-from watcher_tsmig.telemetry import shares
+from watcher_tsmig.telemetry.needs import shares
 
 NEWEST = (2, 104)
 

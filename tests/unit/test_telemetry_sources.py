@@ -18,8 +18,8 @@ from tests.unit.test_telemetry_gnocchi import NOW
 from tests.unit.test_telemetry_gnocchi import line
 from watcher_tsmig import errors
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import dirty
-from watcher_tsmig.telemetry import traffic
+from watcher_tsmig.telemetry.metrics import dirty
+from watcher_tsmig.telemetry.metrics import traffic
 from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import open_source
 

@@ -6,11 +6,11 @@ import unittest
 import numpy as np
 
 from watcher_tsmig.telemetry import Settings
-from watcher_tsmig.telemetry import traffic
-from watcher_tsmig.telemetry.ahead import ahead
+from watcher_tsmig.telemetry.metrics import traffic
+from watcher_tsmig.telemetry.metrics.ahead import ahead
+from watcher_tsmig.telemetry.metrics.upper import LEVEL
+from watcher_tsmig.telemetry.metrics.upper import upper
 from watcher_tsmig.telemetry.sources import Interface
-from watcher_tsmig.telemetry.upper import LEVEL
-from watcher_tsmig.telemetry.upper import upper
 
 NOW = 1_700_000_170.0
 SPAN = 300.0

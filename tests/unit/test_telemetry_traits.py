@@ -10,7 +10,7 @@ import requests
 from openstack import exceptions as sdk_errors
 
 from tests.unit.test_telemetry_destinations import SmallPlacement
-from watcher_tsmig.telemetry import traits
+from watcher_tsmig.telemetry.needs import traits
 
 NODES = {'uuid-a': 'a', 'uuid-b': 'b'}
 A, B = ('uuid-a', None), ('uuid-b', None)

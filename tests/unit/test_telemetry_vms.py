@@ -4,9 +4,9 @@ import types
 import unittest
 
 from tests.unit.builders import host
-from watcher_tsmig.telemetry import vms
-from watcher_tsmig.telemetry.destinations import Destinations
-from watcher_tsmig.telemetry.devices import had_of
+from watcher_tsmig.telemetry.inventory import vms
+from watcher_tsmig.telemetry.needs.destinations import Destinations
+from watcher_tsmig.telemetry.needs.devices import had_of
 from watcher_tsmig.units import GIB
 from watcher_tsmig.units import from_mib
 

@@ -6,16 +6,16 @@ import math
 import numpy as np
 import testtools
 
-from watcher_tsmig.plan import bounds
-from watcher_tsmig.plan import check_tasks
-from watcher_tsmig.plan import precedence
-from watcher_tsmig.plan import slots
-from watcher_tsmig.plan.tasks import Task
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Way
-from watcher_tsmig.plan.tasks import harm_of
-from watcher_tsmig.plan.timetable import Aim
-from watcher_tsmig.plan.timetable import timetable
+from watcher_tsmig.plan.check import timetables
+from watcher_tsmig.plan.schedule import bounds
+from watcher_tsmig.plan.schedule import precedence
+from watcher_tsmig.plan.schedule import slots
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Way
+from watcher_tsmig.plan.schedule.tasks import harm_of
+from watcher_tsmig.plan.schedule.timetable import Aim
+from watcher_tsmig.plan.schedule.timetable import timetable
 
 
 def seconds(volume, setup, rate):
@@ -52,7 +52,7 @@ def some(*tasks, links=4, capacity=10.0, app=None, **more):
 class Case(testtools.TestCase):
     def solve(self, tasks, **more):
         found = timetable(tasks, **more)
-        self.assertEqual([], check_tasks.check(tasks, found))
+        self.assertEqual([], timetables.check(tasks, found))
         return found
 
     def by_task(self, found):

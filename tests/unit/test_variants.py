@@ -15,18 +15,18 @@ from tests.unit.test_plan import PlanCase
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import explain
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan import timetable
-from watcher_tsmig.plan import worth
-from watcher_tsmig.plan.links import Links
+from watcher_tsmig.plan.explain import why
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.plan.problem import build
-from watcher_tsmig.plan.tasks import Task
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Way
+from watcher_tsmig.plan.problem.problem import build
+from watcher_tsmig.plan.schedule import timetable
+from watcher_tsmig.plan.schedule.links import Links
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Way
+from watcher_tsmig.plan.tasks import worth
+from watcher_tsmig.plan.tasks.ways import Moves
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
 
 
@@ -86,7 +86,7 @@ class TestObjectives(PlanCase):
         self.assertGreater(by_name['heavy'].cap, 0.6 * GIGABIT)
 
     def test_a_post_copy_for_less_harm_says_so(self):
-        case = explain.Case(
+        case = why.Case(
             mode=Mode.POST_COPY,
             wanted=False,
             gentle=True,
@@ -103,9 +103,9 @@ class TestObjectives(PlanCase):
             other_load=0.1,
             longer=None,
         )
-        self.assertIs(Reason.HARMS_LESS, explain.reason(case)[0])
+        self.assertIs(Reason.HARMS_LESS, why.reason(case)[0])
         fast = dataclasses.replace(case, gentle=False)
-        self.assertIs(Reason.MAKES_IT_SHORTER, explain.reason(fast)[0])
+        self.assertIs(Reason.MAKES_IT_SHORTER, why.reason(fast)[0])
 
     def test_who_sends_leaves_before_who_receives_comes(self):
         # measured in the laboratory; together they would take 15 s

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from watcher_tsmig.agent import verbs
-from watcher_tsmig.agent.balloon import Lender
-from watcher_tsmig.agent.contents import sample
 from watcher_tsmig.agent.hypervisor import Hypervisor
 from watcher_tsmig.agent.keeper import Keeper
+from watcher_tsmig.agent.measure.contents import sample
+from watcher_tsmig.agent.measure.writing import AT_ONCE
+from watcher_tsmig.agent.measure.writing import Measurements
+from watcher_tsmig.agent.measure.writing import at_rest
+from watcher_tsmig.agent.memory.balloon import Lender
 from watcher_tsmig.agent.values import VALID
 from watcher_tsmig.agent.values import Code
 from watcher_tsmig.agent.values import Method
@@ -24,9 +27,6 @@ from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.agent.values import Speeds
 from watcher_tsmig.agent.verbs import VERBS
 from watcher_tsmig.agent.verbs import Request
-from watcher_tsmig.agent.writing import AT_ONCE
-from watcher_tsmig.agent.writing import Measurements
-from watcher_tsmig.agent.writing import at_rest
 from watcher_tsmig.errors import TsmigError
 
 LOG = logging.getLogger(__name__)

@@ -30,11 +30,11 @@ from watcher_tsmig.agent import facts
 from watcher_tsmig.agent import local
 from watcher_tsmig.agent import options
 from watcher_tsmig.agent.agent import Agent
-from watcher_tsmig.agent.balloon import Lender
 from watcher_tsmig.agent.hypervisor import Hypervisor
 from watcher_tsmig.agent.keeper import Keeper
-from watcher_tsmig.agent.survey import Survey
-from watcher_tsmig.agent.survey import Terms
+from watcher_tsmig.agent.measure.survey import Survey
+from watcher_tsmig.agent.measure.survey import Terms
+from watcher_tsmig.agent.memory.balloon import Lender
 from watcher_tsmig.agent.verbs import VERBS
 from watcher_tsmig.agent.virt import Libvirt
 

@@ -19,10 +19,10 @@ from watcher_tsmig.execute.drivers import sdk
 from watcher_tsmig.model import Host
 from watcher_tsmig.telemetry.direct import GNOCCHI
 from watcher_tsmig.telemetry.direct import SERVICES
-from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.nodes import UUIDS
-from watcher_tsmig.telemetry.probes import Answer
-from watcher_tsmig.telemetry.vms import PINNED_SINCE
+from watcher_tsmig.telemetry.doctor.examine import Seen
+from watcher_tsmig.telemetry.doctor.probes import Answer
+from watcher_tsmig.telemetry.inventory.nodes import UUIDS
+from watcher_tsmig.telemetry.inventory.vms import PINNED_SINCE
 
 # s that a request may take before it is told.
 LATE = 5.0

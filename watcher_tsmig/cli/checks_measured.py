@@ -15,11 +15,11 @@ from watcher_tsmig.cli.findings import not_asked
 from watcher_tsmig.cli.findings import ok
 from watcher_tsmig.cli.findings import some
 from watcher_tsmig.cli.findings import warning
-from watcher_tsmig.telemetry import counters
 from watcher_tsmig.telemetry.direct import GNOCCHI
-from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.metering import Metering
-from watcher_tsmig.telemetry.metering import Series
+from watcher_tsmig.telemetry.doctor.examine import Seen
+from watcher_tsmig.telemetry.metrics import counters
+from watcher_tsmig.telemetry.metrics.metering import Metering
+from watcher_tsmig.telemetry.metrics.metering import Series
 from watcher_tsmig.telemetry.sources import NOBODY
 from watcher_tsmig.telemetry.sources.gnocchi import COUNT
 from watcher_tsmig.telemetry.sources.gnocchi import CUMULATIVE

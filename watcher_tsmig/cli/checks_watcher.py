@@ -12,8 +12,8 @@ from watcher_tsmig.cli.findings import not_asked
 from watcher_tsmig.cli.findings import ok
 from watcher_tsmig.cli.findings import warning
 from watcher_tsmig.plan import policies
-from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.probes import Answer
+from watcher_tsmig.telemetry.doctor.examine import Seen
+from watcher_tsmig.telemetry.doctor.probes import Answer
 
 #: What Watcher has to have loaded of ours.
 OURS = (

@@ -19,8 +19,8 @@ from watcher_tsmig.cli import checks_watcher
 from watcher_tsmig.cli import watching
 from watcher_tsmig.cli.findings import Check
 from watcher_tsmig.cli.findings import Severity
-from watcher_tsmig.telemetry.examine import Seen
-from watcher_tsmig.telemetry.examine import examine
+from watcher_tsmig.telemetry.doctor.examine import Seen
+from watcher_tsmig.telemetry.doctor.examine import examine
 
 #: In the order in which they are told.
 CHECKS = tuple(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 
-from watcher_tsmig.telemetry.examine import Seen
+from watcher_tsmig.telemetry.doctor.examine import Seen
 
 # Names that one finding has room for.
 NAMED = 3

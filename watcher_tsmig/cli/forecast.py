@@ -18,14 +18,14 @@ from watcher_tsmig import units
 from watcher_tsmig.cli import numbers
 from watcher_tsmig.cli import table
 from watcher_tsmig.execute import calibration
-from watcher_tsmig.forecast import candidates
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model import snapshot
 from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.relief import candidates
 
 #: Usual NICs and caps, Mbit/s.
 BANDWIDTHS = ('250', '500', '1000', '2500', '10000')

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from watcher_tsmig import errors
 from watcher_tsmig import units
-from watcher_tsmig.forecast.candidates import WEIGHTS
 from watcher_tsmig.forecast.migrations import CostWeights
+from watcher_tsmig.plan.relief.candidates import WEIGHTS
 
 #: So many bandwidths make a table that nobody reads.
 MOST_BANDWIDTHS = 1000

@@ -25,7 +25,7 @@ from watcher_tsmig.cli.summary import summary
 from watcher_tsmig.model import alias
 from watcher_tsmig.model import snapshot
 from watcher_tsmig.plugin import learning
-from watcher_tsmig.plugin import patterns
+from watcher_tsmig.plugin.audits import patterns
 from watcher_tsmig.telemetry.direct import SERVICES
 from watcher_tsmig.telemetry.direct import read_directly
 

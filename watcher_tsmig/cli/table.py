@@ -12,7 +12,6 @@ import numpy as np
 
 from watcher_tsmig import units
 from watcher_tsmig.cli import columns
-from watcher_tsmig.forecast.conformal import Calibration
 from watcher_tsmig.forecast.contents import weighed
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
@@ -20,6 +19,7 @@ from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.forecast.hybrid import hybrid
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.forecast.migrations import CostWeights
 from watcher_tsmig.forecast.migrations import Ending
 from watcher_tsmig.forecast.migrations import Forecasts

@@ -15,8 +15,8 @@ from oslo_config import cfg
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent import driver
-from watcher_tsmig.forecast.experience import Prior
-from watcher_tsmig.plugin import options
+from watcher_tsmig.forecast.learned.experience import Prior
+from watcher_tsmig.plugin.options import options
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.agents import Asker
 from watcher_tsmig.telemetry.direct import Access

@@ -9,8 +9,8 @@ import dataclasses
 import enum
 from collections.abc import Callable
 
-from watcher_tsmig.execute.gauge import Counters
-from watcher_tsmig.execute.gauge import Gauge
+from watcher_tsmig.execute.governor.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Gauge
 from watcher_tsmig.execute.values import Order
 from watcher_tsmig.execute.values import Pace
 from watcher_tsmig.plan.values import Mode

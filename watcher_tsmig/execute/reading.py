@@ -16,7 +16,7 @@ from watcher_tsmig.execute.compute import Statistics
 from watcher_tsmig.execute.follow import PHASES
 from watcher_tsmig.execute.follow import Phase
 from watcher_tsmig.execute.follow import Watch
-from watcher_tsmig.execute.gauge import Counters
+from watcher_tsmig.execute.governor.gauge import Counters
 from watcher_tsmig.execute.nova import Nova
 from watcher_tsmig.execute.values import Clock
 from watcher_tsmig.execute.values import Order

@@ -1,8 +1,9 @@
 """What was seen of a VM's memory, writing and contents.
 
 Only values live here: how far a measurement can be wrong is
-forecast/noise.py's, what curve writing gives forecast/learning.py's, what
-pages weigh in a migration forecast/contents.py's.
+forecast/learned/noise.py's, what curve writing gives
+forecast/learned/learning.py's, what pages weigh in a migration
+forecast/contents.py's.
 Source: libvirt, qemu_driver.c (a rate in whole MiB/s, cut off).
 """
 

@@ -2,7 +2,7 @@
 
 Only values live here. Counters are read in execute/, Nova's records in
 telemetry/, and what they teach about the next migration is
-forecast/experience.py's.
+forecast/learned/experience.py's.
 """
 
 import dataclasses

@@ -16,7 +16,7 @@ class Spread:
     :ivar p50: what it was below half of the time
     :ivar p95: what it was below 19 times of 20
     :ivar bursts: share of the next hour in which far more than foretold is
-        to be expected (telemetry/bursts.py)
+        to be expected (telemetry/metrics/bursts.py)
     :ivar watched: s that were looked at
     """
 

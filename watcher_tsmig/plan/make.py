@@ -14,31 +14,31 @@ import numpy as np
 from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model.rules import Rules
-from watcher_tsmig.plan import advice
-from watcher_tsmig.plan import bound
-from watcher_tsmig.plan import detour
-from watcher_tsmig.plan import explain
-from watcher_tsmig.plan import forced
-from watcher_tsmig.plan import joint
-from watcher_tsmig.plan import permits
-from watcher_tsmig.plan import place
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan import problem as problem_module
-from watcher_tsmig.plan import variants
-from watcher_tsmig.plan import write
 from watcher_tsmig.plan.arrays import BoolArray
-from watcher_tsmig.plan.joint import Settled
-from watcher_tsmig.plan.known import seen_writing
-from watcher_tsmig.plan.problem import NOWHERE
-from watcher_tsmig.plan.problem import Problem
-from watcher_tsmig.plan.tasks import Left
-from watcher_tsmig.plan.tasks import Tasks
-from watcher_tsmig.plan.tasks import Timetable
-from watcher_tsmig.plan.timetable import timetable
+from watcher_tsmig.plan.explain import sensitivity
+from watcher_tsmig.plan.explain import shortest
+from watcher_tsmig.plan.explain import why
+from watcher_tsmig.plan.explain import write
+from watcher_tsmig.plan.placement import joint
+from watcher_tsmig.plan.placement import place
+from watcher_tsmig.plan.placement.joint import Settled
+from watcher_tsmig.plan.problem import forced
+from watcher_tsmig.plan.problem import permits
+from watcher_tsmig.plan.problem import problem as problem_module
+from watcher_tsmig.plan.problem.known import seen_writing
+from watcher_tsmig.plan.problem.problem import NOWHERE
+from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.schedule.tasks import Left
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Timetable
+from watcher_tsmig.plan.schedule.timetable import timetable
+from watcher_tsmig.plan.tasks import bypass
+from watcher_tsmig.plan.tasks import portfolio
+from watcher_tsmig.plan.tasks.ways import Moves
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plan.ways import Moves
 from watcher_tsmig.reasons import Reason
 
 # Shares of a fair share of time up to which one host's VMs stay together.
@@ -90,14 +90,14 @@ def _best(problem: Problem) -> Plan:
         (homeless, settled, *_scheduled(problem, settled))
         for homeless, settled in _settled(problem)
     ]
-    scores = [variants.score(problem, t[3], t[4]) for t in tried]
-    if len(problem.vms) > variants.FEW_MOVES:
+    scores = [portfolio.score(problem, t[3], t[4]) for t in tried]
+    if len(problem.vms) > portfolio.FEW_MOVES:
         tried = [tried[scores.index(min(scores))]]
     best = None
     for homeless, settled, moves, tasks, first in tried:
-        found = variants.improved(problem, tasks, first)
-        score = variants.score(problem, tasks, found)
-        if best is None or variants.better(score, best[0]):
+        found = portfolio.improved(problem, tasks, first)
+        score = portfolio.score(problem, tasks, found)
+        if best is None or portfolio.better(score, best[0]):
             best = score, (homeless, settled, moves, tasks, found)
     assert best is not None
     return _plan(problem, *best[1])
@@ -113,7 +113,7 @@ def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
     both.
     """
     firm, free = [], []
-    few = len(problem.vms) <= variants.FEW_MOVES
+    few = len(problem.vms) <= portfolio.FEW_MOVES
     for kept in KEPT if few else KEPT[:1]:
         destination, homeless = place.destinations(problem, kept)
         settled = joint.settle(problem, destination)
@@ -133,10 +133,10 @@ def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
 def _scheduled(
     problem: Problem, settled: Settled
 ) -> tuple[Moves, Tasks, Timetable]:
-    return detour.opened(
+    return bypass.opened(
         problem,
         _moves(problem, settled),
-        lambda moves: variants.first(problem, moves),
+        lambda moves: portfolio.first(problem, moves),
     )
 
 
@@ -196,7 +196,7 @@ def _plan(
     ]
     moved = np.zeros(len(problem.vms), dtype=bool)
     moved[moves.rows[[b.task for b in found.bookings]]] = True
-    least = bound.lower_bound(problem, moved)
+    least = shortest.lower_bound(problem, moved)
     peak = write.peak_load(settled, tasks, found.bookings)
     return Plan(
         request=problem.request,
@@ -206,7 +206,7 @@ def _plan(
         peak_load=peak,
         peak_bound=min(settled.choice.lower_bound, peak),
         critical=least.what,
-        purchases=advice.purchases(problem, tasks, found, least),
+        purchases=sensitivity.purchases(problem, tasks, found, least),
         shortfall=_shortfall(tasks, found),
     )
 
@@ -230,7 +230,7 @@ def _does_not_converge(
     problem: Problem, row: int, rate: float, when: str
 ) -> LeftOut:
     """What each stage of the ladder said."""
-    if_so = '' if seen_writing(problem.assumed[row]) else explain.IF_SO
+    if_so = '' if seen_writing(problem.assumed[row]) else why.IF_SO
     rungs = problem.rungs
     needs = units.human_rate(float(rungs.pattern.lcb[row]))
     said = [

@@ -13,8 +13,8 @@ from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Traffic
 from watcher_tsmig.model import Vm
 from watcher_tsmig.model import WorkingSet
-from watcher_tsmig.plan import known
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.problem import known
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Purchase
 from watcher_tsmig.reasons import Reason

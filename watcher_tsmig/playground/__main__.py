@@ -24,9 +24,9 @@ import traceback
 from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import snapshot
-from watcher_tsmig.playground import clock
-from watcher_tsmig.playground.rack import rack
-from watcher_tsmig.playground.records import Habits
+from watcher_tsmig.playground.cloud import clock
+from watcher_tsmig.playground.cloud.rack import rack
+from watcher_tsmig.playground.cloud.records import Habits
 from watcher_tsmig.playground.serve import Playground
 from watcher_tsmig.playground.serve import Settings
 

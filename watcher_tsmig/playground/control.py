@@ -11,15 +11,15 @@ from typing import Any
 
 from watcher_tsmig import errors
 from watcher_tsmig.agent.values import Speeds
-from watcher_tsmig.playground import having
-from watcher_tsmig.playground import records
 from watcher_tsmig.playground import web
-from watcher_tsmig.playground.cloud import Metrics
-from watcher_tsmig.playground.cloud import Mood
-from watcher_tsmig.playground.cloud import SimCloud
-from watcher_tsmig.playground.records import Fault
-from watcher_tsmig.playground.records import Server
-from watcher_tsmig.playground.records import Status
+from watcher_tsmig.playground.cloud import having
+from watcher_tsmig.playground.cloud import records
+from watcher_tsmig.playground.cloud.cloud import Metrics
+from watcher_tsmig.playground.cloud.cloud import Mood
+from watcher_tsmig.playground.cloud.cloud import SimCloud
+from watcher_tsmig.playground.cloud.records import Fault
+from watcher_tsmig.playground.cloud.records import Server
+from watcher_tsmig.playground.cloud.records import Status
 from watcher_tsmig.playground.troubles import Trouble
 from watcher_tsmig.playground.troubles import Troubles
 

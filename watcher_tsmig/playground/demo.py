@@ -26,7 +26,7 @@ from watcher_tsmig.playground.clients import Clients
 from watcher_tsmig.playground.clients import openstack
 from watcher_tsmig.playground.clients import say
 from watcher_tsmig.playground.clients import wait_for
-from watcher_tsmig.playground.rack import rack
+from watcher_tsmig.playground.cloud.rack import rack
 from watcher_tsmig.report import table
 
 GOAL = 'traffic_sensitive_migration'

@@ -14,17 +14,17 @@ from typing import Any
 
 from watcher_tsmig import files
 from watcher_tsmig.model import Cloud
-from watcher_tsmig.playground.clock import Clock
-from watcher_tsmig.playground.cloud import SimCloud
+from watcher_tsmig.playground.cloud.clock import Clock
+from watcher_tsmig.playground.cloud.cloud import SimCloud
+from watcher_tsmig.playground.cloud.records import Habits
 from watcher_tsmig.playground.control import Control
-from watcher_tsmig.playground.glance import Glance
-from watcher_tsmig.playground.gnocchi import Gnocchi
-from watcher_tsmig.playground.keystone import Keystone
-from watcher_tsmig.playground.neutron import Neutron
-from watcher_tsmig.playground.nova import Nova
-from watcher_tsmig.playground.placement import Placement
-from watcher_tsmig.playground.records import Habits
 from watcher_tsmig.playground.server import Server
+from watcher_tsmig.playground.services.glance import Glance
+from watcher_tsmig.playground.services.gnocchi import Gnocchi
+from watcher_tsmig.playground.services.keystone import Keystone
+from watcher_tsmig.playground.services.neutron import Neutron
+from watcher_tsmig.playground.services.nova import Nova
+from watcher_tsmig.playground.services.placement import Placement
 from watcher_tsmig.playground.watcher import Options
 from watcher_tsmig.playground.watcher import Watcher
 
@@ -128,7 +128,7 @@ class Playground:
             if settings.agents:
                 # oslo.messaging has to come after Watcher has chosen how
                 # its services run
-                from watcher_tsmig.playground import agents
+                from watcher_tsmig.playground.cloud import agents
 
                 self._undo.enter_context(
                     agents.serving(sim, watcher.configuration(), self.folder)

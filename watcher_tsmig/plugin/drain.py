@@ -13,14 +13,14 @@ from watcher_tsmig.plan.cold import cold
 from watcher_tsmig.plan.cold import followers
 from watcher_tsmig.plan.make import gentlest
 from watcher_tsmig.plan.values import Plan
-from watcher_tsmig.plugin import moments
-from watcher_tsmig.plugin import options
-from watcher_tsmig.plugin import parameters
-from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin import story
-from watcher_tsmig.plugin import targets
-from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
-from watcher_tsmig.plugin.targets import NothingToDo
+from watcher_tsmig.plugin.audits import moments
+from watcher_tsmig.plugin.audits import targets
+from watcher_tsmig.plugin.audits.strategy import TrafficSensitiveStrategy
+from watcher_tsmig.plugin.audits.targets import NothingToDo
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import parameters
+from watcher_tsmig.plugin.schema import schema
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'

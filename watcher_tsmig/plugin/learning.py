@@ -14,12 +14,12 @@ from oslo_log import log
 from watcher_tsmig import errors
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import calibration as file
-from watcher_tsmig.execute.rounds import Rounds
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.execute.governor.rounds import Rounds
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.model.trace import CLOCK
 from watcher_tsmig.model.trace import Trace
-from watcher_tsmig.plan import calibrate
+from watcher_tsmig.plan.explain import calibrate
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin.lessons import Lessons

@@ -1,8 +1,9 @@
 """The text of the calibration's file: what outcomes taught and showed.
 
-Two things are learned: how far off forecasts were (forecast/conformal.py),
-and what migrations showed of their VMs (model/trace.py), from which the
-working sets of VMs follow that nobody measures (forecast/experience.py).
+Two things are learned: how far off forecasts were
+(forecast/learned/conformal.py), and what migrations showed of their VMs
+(model/trace.py), from which the working sets of VMs follow that nobody
+measures (forecast/learned/experience.py).
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ import json
 from typing import Any
 
 from watcher_tsmig import errors
-from watcher_tsmig.forecast.conformal import Calibration
+from watcher_tsmig.forecast.learned.conformal import Calibration
 from watcher_tsmig.model.trace import Trace
 
 FORMAT_VERSION = '2.0'

@@ -9,8 +9,8 @@ from typing import Any
 
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.plan.values import Plan
-from watcher_tsmig.plugin import schema
 from watcher_tsmig.plugin.drain import TrafficSensitiveDrain
+from watcher_tsmig.plugin.schema import schema
 from watcher_tsmig.telemetry import Reading
 
 NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}

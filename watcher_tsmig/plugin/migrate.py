@@ -22,27 +22,27 @@ from watcher_tsmig.execute import Outcome
 from watcher_tsmig.execute import Progress
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
-from watcher_tsmig.execute import sharing
 from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import ComputeDriver
 from watcher_tsmig.execute.compute import Server
+from watcher_tsmig.execute.governor.rounds import Rounds
 from watcher_tsmig.execute.healing import healed
 from watcher_tsmig.execute.nova import Nova
-from watcher_tsmig.execute.obstacle import obstacle
-from watcher_tsmig.execute.obstacle import under_way
-from watcher_tsmig.execute.rounds import Rounds
+from watcher_tsmig.execute.starting import sharing
+from watcher_tsmig.execute.starting.obstacle import obstacle
+from watcher_tsmig.execute.starting.obstacle import under_way
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plugin import access
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
-from watcher_tsmig.plugin import asking
 from watcher_tsmig.plugin import learning
-from watcher_tsmig.plugin import orphans
 from watcher_tsmig.plugin import others
-from watcher_tsmig.plugin import parameters
 from watcher_tsmig.plugin import story
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.actions import asking
+from watcher_tsmig.plugin.actions import orphans
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.schema import parameters
 
 LOG = log.getLogger(__name__)
 MIGRATE = 'traffic_sensitive_migrate'

@@ -20,10 +20,10 @@ from watcher_tsmig import errors
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Vm
-from watcher_tsmig.plugin import acting
 from watcher_tsmig.plugin import edges
 from watcher_tsmig.plugin import story
-from watcher_tsmig.plugin.targets import NothingToPlan
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.audits.targets import NothingToPlan
 
 LOG = log.getLogger(__name__)
 

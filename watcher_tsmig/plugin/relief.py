@@ -12,21 +12,21 @@ from oslo_log import log
 
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model.history import Moved
-from watcher_tsmig.plan.busy import Limits
-from watcher_tsmig.plan.busy import Relief
-from watcher_tsmig.plan.loads import Usage
-from watcher_tsmig.plan.relief import relieve
+from watcher_tsmig.plan.relief.busy import Limits
+from watcher_tsmig.plan.relief.busy import Relief
+from watcher_tsmig.plan.relief.loads import Usage
+from watcher_tsmig.plan.relief.relief import relieve
 from watcher_tsmig.plan.values import Plan
-from watcher_tsmig.plugin import options
-from watcher_tsmig.plugin import relief_schema
-from watcher_tsmig.plugin import relief_story
-from watcher_tsmig.plugin import schema
-from watcher_tsmig.plugin.strategy import TrafficSensitiveStrategy
-from watcher_tsmig.plugin.targets import NothingToDo
+from watcher_tsmig.plugin.audits import relief_story
+from watcher_tsmig.plugin.audits.strategy import TrafficSensitiveStrategy
+from watcher_tsmig.plugin.audits.targets import NothingToDo
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import relief_schema
+from watcher_tsmig.plugin.schema import schema
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import Settings
 from watcher_tsmig.telemetry.clients import Compute
-from watcher_tsmig.telemetry.moves import read_moves
+from watcher_tsmig.telemetry.inventory.moves import read_moves
 
 LOG = log.getLogger(__name__)
 

@@ -20,19 +20,19 @@ from watcher_tsmig.execute import Order
 from watcher_tsmig.execute import carry_out
 from watcher_tsmig.execute import drivers
 from watcher_tsmig.execute import emptying
-from watcher_tsmig.execute import sharing
 from watcher_tsmig.execute.breaker import breaker_of
 from watcher_tsmig.execute.compute import Resident
 from watcher_tsmig.execute.nova import Nova
+from watcher_tsmig.execute.starting import sharing
 from watcher_tsmig.execute.values import Compute
 from watcher_tsmig.execute.values import WallClock
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import access
-from watcher_tsmig.plugin import acting
-from watcher_tsmig.plugin import action_options
 from watcher_tsmig.plugin import agents
-from watcher_tsmig.plugin import asking
-from watcher_tsmig.plugin import parameters
+from watcher_tsmig.plugin.actions import acting
+from watcher_tsmig.plugin.actions import asking
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.units import GIB
 
 LOG = log.getLogger(__name__)

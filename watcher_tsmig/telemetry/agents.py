@@ -18,8 +18,8 @@ from watcher_tsmig import errors
 from watcher_tsmig.agent.values import FORMAT
 from watcher_tsmig.agent.values import Refusal
 from watcher_tsmig.model import NovaSettings
-from watcher_tsmig.telemetry.declarations import Declaration
-from watcher_tsmig.telemetry.declarations import merged
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
+from watcher_tsmig.telemetry.inventory.declarations import merged
 from watcher_tsmig.units import human_rate
 
 LOG = logging.getLogger(__name__)

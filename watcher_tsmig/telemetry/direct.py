@@ -21,8 +21,9 @@ from watcher_tsmig.telemetry.asking import CLIENT_ERRORS
 from watcher_tsmig.telemetry.asking import text_of
 from watcher_tsmig.telemetry.clients import GnocchiClient
 from watcher_tsmig.telemetry.clients import Placement
-from watcher_tsmig.telemetry.nodes import Nodes
-from watcher_tsmig.telemetry.nodes import read_nodes
+from watcher_tsmig.telemetry.doctor.tally import Tally
+from watcher_tsmig.telemetry.inventory.nodes import Nodes
+from watcher_tsmig.telemetry.inventory.nodes import read_nodes
 from watcher_tsmig.telemetry.read import Reading
 from watcher_tsmig.telemetry.read import read_cloud
 from watcher_tsmig.telemetry.settings import Settings
@@ -31,7 +32,6 @@ from watcher_tsmig.telemetry.sources import Reach
 from watcher_tsmig.telemetry.sources import Source
 from watcher_tsmig.telemetry.sources import open_source
 from watcher_tsmig.telemetry.sources import promql
-from watcher_tsmig.telemetry.tally import Tally
 
 Connection = Any  # openstacksdk's
 

@@ -15,19 +15,19 @@ from watcher_tsmig.telemetry.agents import read_agents
 from watcher_tsmig.telemetry.asking import ask
 from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import NetworkSource
-from watcher_tsmig.telemetry.declarations import BALLOON
-from watcher_tsmig.telemetry.declarations import POST_COPY
-from watcher_tsmig.telemetry.declarations import Declaration
-from watcher_tsmig.telemetry.declarations import declared_of
-from watcher_tsmig.telemetry.declarations import flag
-from watcher_tsmig.telemetry.declarations import read_aggregates
-from watcher_tsmig.telemetry.devices import had_of
-from watcher_tsmig.telemetry.devices import pre_copy_only
-from watcher_tsmig.telemetry.devices import refused
-from watcher_tsmig.telemetry.disks import has_local_disks
-from watcher_tsmig.telemetry.ports import ports_of
-from watcher_tsmig.telemetry.servers import newest_version
-from watcher_tsmig.telemetry.shares import has_shares
+from watcher_tsmig.telemetry.inventory.declarations import BALLOON
+from watcher_tsmig.telemetry.inventory.declarations import POST_COPY
+from watcher_tsmig.telemetry.inventory.declarations import Declaration
+from watcher_tsmig.telemetry.inventory.declarations import declared_of
+from watcher_tsmig.telemetry.inventory.declarations import flag
+from watcher_tsmig.telemetry.inventory.declarations import read_aggregates
+from watcher_tsmig.telemetry.inventory.servers import newest_version
+from watcher_tsmig.telemetry.needs.devices import had_of
+from watcher_tsmig.telemetry.needs.devices import pre_copy_only
+from watcher_tsmig.telemetry.needs.devices import refused
+from watcher_tsmig.telemetry.needs.disks import has_local_disks
+from watcher_tsmig.telemetry.needs.ports import ports_of
+from watcher_tsmig.telemetry.needs.shares import has_shares
 
 LOG = logging.getLogger(__name__)
 

@@ -25,21 +25,21 @@ from watcher_tsmig.telemetry.clients import Compute
 from watcher_tsmig.telemetry.clients import Model
 from watcher_tsmig.telemetry.clients import NetworkSource
 from watcher_tsmig.telemetry.clients import PlacementSource
-from watcher_tsmig.telemetry.dirty import Writing
-from watcher_tsmig.telemetry.dirty import read_writing
-from watcher_tsmig.telemetry.inventory import Inventory
-from watcher_tsmig.telemetry.inventory import read_inventory
-from watcher_tsmig.telemetry.loads import of_traffic
-from watcher_tsmig.telemetry.nics import Known
-from watcher_tsmig.telemetry.nics import notes_of
-from watcher_tsmig.telemetry.nics import with_nics
-from watcher_tsmig.telemetry.past import read_past
+from watcher_tsmig.telemetry.inventory.inventory import Inventory
+from watcher_tsmig.telemetry.inventory.inventory import read_inventory
+from watcher_tsmig.telemetry.inventory.past import read_past
+from watcher_tsmig.telemetry.metrics.dirty import Writing
+from watcher_tsmig.telemetry.metrics.dirty import read_writing
+from watcher_tsmig.telemetry.metrics.loads import of_traffic
+from watcher_tsmig.telemetry.metrics.nics import Known
+from watcher_tsmig.telemetry.metrics.nics import notes_of
+from watcher_tsmig.telemetry.metrics.nics import with_nics
+from watcher_tsmig.telemetry.metrics.traffic import Seen
+from watcher_tsmig.telemetry.metrics.traffic import foretold
+from watcher_tsmig.telemetry.metrics.traffic import seen_of
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Source
-from watcher_tsmig.telemetry.traffic import Seen
-from watcher_tsmig.telemetry.traffic import foretold
-from watcher_tsmig.telemetry.traffic import seen_of
 
 T = TypeVar('T')
 

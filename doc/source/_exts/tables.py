@@ -21,20 +21,20 @@ from watcher_tsmig import units
 from watcher_tsmig.agent import verbs as agent_verbs
 from watcher_tsmig.cli import doctor
 from watcher_tsmig.cli import forecast as cli_forecast
-from watcher_tsmig.execute import govern
-from watcher_tsmig.forecast import candidates
-from watcher_tsmig.plan import ladder
+from watcher_tsmig.execute.governor import govern
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan import values
-from watcher_tsmig.plugin import action_options
+from watcher_tsmig.plan.problem import ladder
+from watcher_tsmig.plan.relief import candidates
 from watcher_tsmig.plugin import efficacy
-from watcher_tsmig.plugin import options
-from watcher_tsmig.plugin import relief_schema
-from watcher_tsmig.plugin import relief_story
-from watcher_tsmig.plugin import schema
-from watcher_tsmig.telemetry import devices
-from watcher_tsmig.telemetry import probes
+from watcher_tsmig.plugin.audits import relief_story
+from watcher_tsmig.plugin.options import action_options
+from watcher_tsmig.plugin.options import options
+from watcher_tsmig.plugin.schema import relief_schema
+from watcher_tsmig.plugin.schema import schema
 from watcher_tsmig.telemetry.direct import SERVICES
+from watcher_tsmig.telemetry.doctor import probes
+from watcher_tsmig.telemetry.needs import devices
 
 Row = tuple[str, ...]
 ROOT = pathlib.Path(__file__).parents[3]

@@ -5,10 +5,10 @@ import time
 import uuid
 
 from tests.minicloud.cases.test_states import Base
+from watcher_tsmig.telemetry.metrics.traffic import by_vm
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources.gnocchi import NO_SPAN
 from watcher_tsmig.telemetry.sources.gnocchi import GnocchiSource
-from watcher_tsmig.telemetry.traffic import by_vm
 
 MBIT_S = 1e6 / 8
 TX, RX = 80 * MBIT_S, 10 * MBIT_S

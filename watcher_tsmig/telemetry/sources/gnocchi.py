@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from gnocchiclient.v1 import client as gnocchi_client
 
 from watcher_tsmig.model.history import Point
-from watcher_tsmig.telemetry import counters
 from watcher_tsmig.telemetry.clients import GnocchiClient
-from watcher_tsmig.telemetry.measures import Gnocchi
+from watcher_tsmig.telemetry.metrics import counters
+from watcher_tsmig.telemetry.metrics.measures import Gnocchi
 from watcher_tsmig.telemetry.settings import NEWEST
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Device

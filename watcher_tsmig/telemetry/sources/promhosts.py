@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from watcher_tsmig.model.history import Point
-from watcher_tsmig.telemetry import counters
+from watcher_tsmig.telemetry.metrics import counters
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Device
 

@@ -26,8 +26,8 @@ from keystoneauth1 import session as auth_session
 
 from watcher_tsmig import errors
 from watcher_tsmig.model.history import Point
-from watcher_tsmig.telemetry import counters
 from watcher_tsmig.telemetry.asking import ask
+from watcher_tsmig.telemetry.metrics import counters
 from watcher_tsmig.telemetry.settings import Settings
 from watcher_tsmig.telemetry.sources import Device
 from watcher_tsmig.telemetry.sources import Interface

@@ -1,0 +1,1 @@
+"""What guests write and what their pages hold, on a budget."""

@@ -1,0 +1,1 @@
+"""A guest's caches given back before a pre-copy, and restored."""

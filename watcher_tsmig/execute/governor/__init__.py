@@ -1,0 +1,1 @@
+"""A running pre-copy judged round by round."""

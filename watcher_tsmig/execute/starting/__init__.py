@@ -1,0 +1,1 @@
+"""Whether a migration may start now, and as planned."""

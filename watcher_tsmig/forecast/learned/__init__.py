@@ -1,0 +1,1 @@
+"""Working sets and intervals from measurements and from outcomes."""

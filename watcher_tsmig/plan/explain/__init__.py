@@ -1,0 +1,1 @@
+"""A finished timetable as a plan that says why."""

@@ -1,0 +1,1 @@
+"""Pre-copy or post-copy for each VM, so that links are contended least."""

@@ -1,0 +1,1 @@
+"""A destination for each VM."""

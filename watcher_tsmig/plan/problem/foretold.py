@@ -1,0 +1,138 @@
+"""What each mode means for a migration: time, outage, bytes, faults.
+
+The forecasts (forecast/) as the planner asks for them, by `Mode`. Nothing
+is weighed here: what it costs is harm.py's.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from watcher_tsmig.forecast import Bracket
+from watcher_tsmig.forecast import Curves
+from watcher_tsmig.forecast import Forecasts
+from watcher_tsmig.forecast import Switch
+from watcher_tsmig.forecast import Terms
+from watcher_tsmig.forecast import hybrid
+from watcher_tsmig.forecast import post_copy
+from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.forecast import weight_once
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
+from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.values import Mode
+
+# A bandwidth at which outages are asked for, bytes/s; any would do.
+ASKED = 1e8
+
+# (whole time with set-up, time in which the VM does not serve), s, of one
+# migration, by bandwidth
+ByRate = Callable[[float], tuple[float, float]]
+
+
+def forecast(
+    mode: Mode,
+    curves: Curves,
+    bandwidth: FloatArray | float,
+    rules: Rules,
+    terms: Terms,
+    bracket: Bracket = Bracket.EXPECTED,
+) -> Forecasts:
+    """What the plan foretells of migrations in one mode, shape (n,).
+
+    A post-copy at once depends on no writing, so its brackets are one.
+    """
+    if mode is Mode.POST_COPY:
+        return post_copy(curves, bandwidth, rules, terms)
+    if mode is Mode.HYBRID:
+        found = hybrid(curves, bandwidth, rules, terms=terms, bracket=bracket)
+        # as of a post-copy at once, the devices count as outage only: pages
+        # are sent meanwhile, in the plan and in the simulation
+        beside = np.where(found.switched, rules.switchover, 0.0)
+        return dataclasses.replace(
+            found.forecasts, t_sum=found.forecasts.t_sum - beside
+        )
+    return pre_copy(curves, bandwidth, rules, bracket, terms)
+
+
+def by_rate(problem: Problem, row: int, mode: Mode, stream: float) -> ByRate:
+    """(whole time with set-up, outage) of a migration, s, by bandwidth.
+
+    Half of its CPUs taken for 2 s is a second in which a VM does not serve.
+
+    :param stream: bytes/s that one connection has on its way
+    """
+    rows = np.array([row], dtype=np.intp)
+    curve = problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms))
+    terms = dataclasses.replace(terms, stream=stream)
+    known: dict[float, tuple[float, float]] = {}
+
+    def foretold(bandwidth: float) -> tuple[float, float]:
+        if bandwidth not in known:
+            found = forecast(mode, curve, bandwidth, problem.rules, terms)
+            slowed = 0.0 if found.slowed is None else float(found.slowed[0])
+            known[bandwidth] = (
+                float(found.t_sum[0]) + problem.rules.overhead,
+                float(found.t_downtime[0]) + slowed,
+            )
+        return known[bandwidth]
+
+    return foretold
+
+
+def taken(problem: Problem, row: int, bandwidth: float) -> float:
+    """Share of its CPUs that auto-converge takes of a VM in the end.
+
+    Of one whose pre-copy goes at so many bytes/s, if at all.
+    """
+    terms = problem.terms.take(np.array([row]), len(problem.vms))
+    if not np.any(terms.throttle):
+        return 0.0
+    curve = problem.curves.take(np.array([row]))
+    found = pre_copy(curve, bandwidth, problem.rules, terms=terms)
+    return 0.0 if found.taken is None else float(found.taken[0])
+
+
+def volumes(
+    problem: Problem, rows: IntArray, best: FloatArray
+) -> dict[Mode, FloatArray]:
+    """Bytes on the wire at the best bandwidth, by mode; shape (k,)."""
+    rules, curves = problem.rules, problem.curves.take(rows)
+    terms = problem.terms.take(rows, len(problem.vms)).without_delays()
+    once = curves.resident * weight_once(rules, terms) + terms.disk
+    passed = hybrid(curves, best, rules, terms=terms)
+    data = {
+        Mode.PRE_COPY: pre_copy(curves, best, rules, terms=terms).data,
+        Mode.HYBRID: passed.forecasts.data,
+        Mode.POST_COPY: once,
+    }
+    return {
+        mode: np.where(np.isfinite(sent), sent, once) / rules.efficiency
+        for mode, sent in data.items()
+    }
+
+
+def faults(problem: Problem, rows: IntArray) -> FloatArray:
+    """Bytes that pass, at a migration's rate, until a VM serves again.
+
+    After a switch to post-copy at once it waits for what it works with,
+    page by page, so that its outage is inversely proportional to the rate
+    (forecast.hybrid).
+
+    :returns: shape (k,), bytes on the wire
+    """
+    if not len(rows):
+        return np.zeros(0)
+    found = hybrid(
+        problem.curves.take(rows),
+        ASKED,
+        problem.rules,
+        Switch.AT_ONCE,
+        terms=problem.terms.take(rows, len(problem.vms)).without_delays(),
+    )
+    late = found.forecasts.t_downtime - problem.rules.switchover
+    out: FloatArray = np.maximum(late, 0.0) * ASKED
+    return out

@@ -1,0 +1,1 @@
+"""Which VMs leave overloaded hosts, and where to."""

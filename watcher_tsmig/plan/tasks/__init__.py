@@ -1,0 +1,1 @@
+"""Moves become tasks: the ways of each, and what they harm."""

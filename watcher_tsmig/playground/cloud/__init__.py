@@ -1,0 +1,1 @@
+"""The simulated cloud itself, which no API shows as it is."""

@@ -1,0 +1,1 @@
+"""What our strategies share."""

@@ -1,0 +1,1 @@
+"""The parameters of audits and of actions."""

@@ -1,0 +1,1 @@
+"""What is wrong with how a cloud can be read."""

@@ -1,0 +1,1 @@
+"""Hosts and VMs, and what moves, by Nova, Placement and Watcher."""

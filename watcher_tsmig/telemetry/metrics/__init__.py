@@ -1,0 +1,1 @@
+"""Traffic and writing from measurements, whoever took them."""
