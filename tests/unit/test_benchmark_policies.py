@@ -57,7 +57,7 @@ class TestPolicies(PoliciesCase):
             self.assertEqual(7, len(cell['baselines']))
             for figures in cell['baselines'].values():
                 self.assertEqual(FIGURES, set(figures))
-            for name in policies.OBJECTIVES:
+            for name in policies.policies.NAMES:
                 verdict = cell[name]
                 self.assertEqual(
                     {'ours', *(f'all {mode}' for mode in Mode)},
@@ -65,7 +65,7 @@ class TestPolicies(PoliciesCase):
                 )
                 self.assertEqual(verdict['rank'] == 1, verdict['first'])
                 self.assertEqual(verdict['rank'] - 1, len(verdict['better']))
-        for name in policies.OBJECTIVES:
+        for name in policies.policies.NAMES:
             first = sum(cell[name]['first'] for cell in found['cells'])
             self.assertEqual(f'{first} of 2', found['first'][name])
         # the same input gives the same output, cell by cell
@@ -93,18 +93,19 @@ class TestJudge(PoliciesCase):
                 name: {
                     'makespan_s': makespan,
                     'harm_vm_s': harm,
+                    'toll_s': 0.0,
                     'unfinished': stay,
                 }
                 for name, (makespan, harm, stay) in candidates.items()
             },
         )
 
-    def test_each_policy_is_judged_by_its_own_objective(self):
+    def test_each_policy_is_judged_by_its_own_price(self):
         found = {
             name: self.judge(
                 name, ours=(10.0, 9.0, 0), x=(12.0, 1.0, 0), y=(5.0, 50.0, 0)
             )['better']
-            for name in policies.OBJECTIVES
+            for name in policies.policies.NAMES
         }
         self.assertEqual(
             {'fast': ['y'], 'balanced': ['x'], 'gentle': ['x']}, found

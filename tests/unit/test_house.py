@@ -25,6 +25,7 @@ MAX_FUNCTION_LINES = 55
 #: Everyone's: they import nothing but themselves.
 BASE = ('errors', 'units', 'reasons')
 VALUES = 'plan.values'
+CLASSES = 'plan.classes'
 ARRAYS = 'plan.arrays'
 EVERYTHING = ('',)
 
@@ -39,13 +40,15 @@ ARROWS = {
     'forecast': ('model',),
     'plan': ('forecast', 'model'),
     # values are seen by those who never see the planner, so they see no one
-    VALUES: (),
+    VALUES: (CLASSES,),
+    CLASSES: (),
     # the planner's rooms, in the order of the way
     'plan.schedule': (ARRAYS, 'plan.schedule'),
     'plan.problem': (
         'forecast',
         'model',
         VALUES,
+        CLASSES,
         ARRAYS,
         'plan.problem',
         'plan.schedule.tasks',

@@ -67,7 +67,7 @@ class TestStages(PlanCase):
         found = self.only(self.plan(cloud('a b', busy(contents=TEXT))))
         self.assertIs(Reason.WRITES_TOO_FAST, found.reason)
         self.assertTrue(found.mode.switches)
-        self.assertIn(', by the dry run 13.', found.because)
+        self.assertIn(', by the dry run 2.6', found.because)
         self.assertNotIn('nobody sampled', found.runner_up)
 
     def test_post_copy_says_that_nobody_sampled(self):

@@ -80,8 +80,6 @@ class TestModes(PlanCase):
         plan = self.plan(
             cloud('a b', vm('v', 'a', 300, 400, working_set=writes(9.3e7))),
             nic_share=1.0,
-            max_resend=100.0,
-            caution=1.0,
         )
         migration = self.only(plan)
         self.assertIs(Mode.POST_COPY, migration.mode)

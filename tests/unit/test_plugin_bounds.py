@@ -41,7 +41,7 @@ SHARED = {
     'max_per_destination': (0, *upto(64)),
     'max_in_cluster': (0, *upto(1000)),
     'max_per_group': (0, *upto(64)),
-    'post_copy_grain_percent': (0, *within(99)),
+    'post_copy_saves_percent': (0, *within(99)),
     'bandwidth_ceiling_mbit_s': (0, *ANY),
     'downtime_limit_ms': (0, *ANY),
     'deadline_s': (0, *ANY),
@@ -101,7 +101,7 @@ class TestParameters(unittest.TestCase):
         self.assertEqual(
             'hosts vms choices destinations policy max_per_source '
             'max_per_destination max_in_cluster stop_after_failures '
-            'first reason max_per_group post_copy_grain_percent '
+            'first reason max_per_group post_copy_saves_percent '
             'bandwidth_ceiling_mbit_s downtime_limit_ms allow_post_copy '
             'post_copy_assumed max_throttle_percent inactive placement '
             'deadline_s finish_by',
@@ -113,7 +113,7 @@ class TestParameters(unittest.TestCase):
             'cool_down_s max_vms policy max_per_source max_per_destination '
             'max_in_cluster bandwidth_ceiling_mbit_s downtime_limit_ms '
             'allow_post_copy post_copy_assumed max_per_group '
-            'post_copy_grain_percent deadline_s',
+            'post_copy_saves_percent deadline_s',
             ' '.join(relief_schema.parameters()['properties']),
         )
 
@@ -129,7 +129,7 @@ class TestParameters(unittest.TestCase):
                 'max_per_destination': 3,
                 'max_in_cluster': 4,
                 'max_per_group': 5,
-                'grain': 0.06,
+                'post_copy_saves': 0.06,
                 'ceiling': units.from_mbit_s(7),
                 'downtime_limit': 0.008,
                 'deadline': 9,
@@ -146,7 +146,7 @@ class TestParameters(unittest.TestCase):
                     'max_per_destination': 3,
                     'max_in_cluster': 4,
                     'max_per_group': 5,
-                    'post_copy_grain_percent': 6,
+                    'post_copy_saves_percent': 6,
                     'bandwidth_ceiling_mbit_s': 7,
                     'downtime_limit_ms': 8,
                     'deadline_s': 9,
@@ -219,6 +219,9 @@ STRATEGY = {
     'gnocchi_batch': (200, 1, 1000),
     'metrics_time': (60.0, 1.0, None),
     'request_timeout': (30.0, 1.0, 600.0),
+    'post_copy_loss': (1e-4, 0.0, 1.0),
+    'restore_hours': (4.0, 0.0, 8760.0),
+    'failure_price': (600.0, 0.0, None),
     'deadline_factor': (3.0, 1.0, 100.0),
     'deadline_slack': (120.0, 1.0, None),
     'cpu_metric': ('cpu', None, None),

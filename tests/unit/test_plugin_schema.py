@@ -60,7 +60,7 @@ class TestSchema(unittest.TestCase):
             {'deadline_s': 'soon'},
             {'finish_by': 6},
             {'choices': {'db-1': 'cmp-2'}},
-            {'post_copy_grain_percent': 100},
+            {'post_copy_saves_percent': 100},
         ):
             with self.subTest(given):
                 with self.assertRaises(jsonschema.ValidationError):
@@ -132,11 +132,11 @@ class TestRequest(unittest.TestCase):
         self.assertFalse(request().post_copy_assumed)
         self.assertTrue(request(post_copy_assumed=True).post_copy_assumed)
 
-    def test_group_and_grain_are_the_operators(self):
-        found = request(max_per_group=2, post_copy_grain_percent=20)
+    def test_group_and_what_a_post_copy_saves_are_the_operators(self):
+        found = request(max_per_group=2, post_copy_saves_percent=20)
         self.assertEqual(2, found.max_per_group)
-        self.assertAlmostEqual(0.2, found.grain)
-        self.assertEqual(0.1, request(policy='gentle').grain)
+        self.assertAlmostEqual(0.2, found.post_copy_saves)
+        self.assertEqual(0.1, request(policy='gentle').post_copy_saves)
 
     def test_every_policy_is_found_by_its_request(self):
         for name in policies.NAMES:

@@ -1,5 +1,6 @@
 """The scheduler on tasks: what an operator would notice of a timetable."""
 
+import dataclasses
 import functools
 import math
 
@@ -14,6 +15,7 @@ from watcher_tsmig.plan.schedule.tasks import Task
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
 from watcher_tsmig.plan.schedule.tasks import harm_of
+from watcher_tsmig.plan.schedule.tasks import price_of
 from watcher_tsmig.plan.schedule.timetable import Aim
 from watcher_tsmig.plan.schedule.timetable import timetable
 
@@ -266,7 +268,9 @@ class TestHarm(Case):
 
     def test_for_harm_a_task_waits_for_a_rate_that_harms_less(self):
         found = self.by_task(
-            self.solve(self.tasks(), objective=Aim.HARM, flip=True)
+            self.solve(
+                self.tasks(), objective=Aim.PRICE, urgency=0.01, flip=True
+            )
         )
         self.assertEqual(10.0, found[0].rate)
         self.assertGreaterEqual(found[0].start, found[1].end)
@@ -274,27 +278,45 @@ class TestHarm(Case):
     def test_the_least_harm_is_that_of_a_link_of_ones_own(self):
         tasks = self.tasks()
         self.assertEqual([10.0, 0.0], bounds.harms(tasks))
-        found = self.solve(tasks, objective=Aim.HARM, flip=True)
+        found = self.solve(tasks, objective=Aim.PRICE, urgency=0.01, flip=True)
         self.assertEqual(10.0, harm_of(tasks, found.bookings))
 
     def test_harm_without_bound_is_no_error(self):
         ways = [way(0, 1, harm=lambda rate: math.inf) for _ in 'ab']
         tasks = some(*[Task(ways=tuple(ways)) for _ in range(3)])
-        for aim in (Aim.HARM, Aim.BOTH):
-            found = self.solve(tasks, objective=aim, flip=True)
+        for urgency in (0.01, 1.0, 20.0):
+            found = self.solve(
+                tasks, objective=Aim.PRICE, urgency=urgency, flip=True
+            )
             self.assertEqual(3, len(found.bookings))
 
-    def test_for_both_neither_is_bought_too_dearly(self):
+    def test_each_urgency_has_the_timetable_that_is_cheapest_by_it(self):
         tasks = self.tasks()
-        least = {
-            aim: self.solve(tasks, objective=aim, flip=True)
-            for aim in (Aim.MAKESPAN, Aim.HARM, Aim.BOTH)
+        found = {
+            urgency: self.solve(
+                tasks, objective=Aim.PRICE, urgency=urgency, flip=True
+            )
+            for urgency in (0.01, 1.0, 20.0)
         }
-        both = {
-            aim: found.makespan + harm_of(tasks, found.bookings)
-            for aim, found in least.items()
-        }
-        self.assertEqual(min(both.values()), both[Aim.BOTH])
+        for mine in found:
+            prices = {
+                urgency: price_of(tasks, timetable, mine)
+                for urgency, timetable in found.items()
+            }
+            self.assertEqual(min(prices.values()), prices[mine])
+
+    def test_a_way_has_to_be_worth_its_toll(self):
+        slow, quick = way(0, 1, volume=40.0), way(0, 1, volume=30.0)
+        for toll, expected in ((0.5, 1), (2.0, 0)):
+            tolled = dataclasses.replace(quick, toll=toll)
+            found = self.by_task(
+                self.solve(
+                    some(Task(ways=(slow, tolled))),
+                    objective=Aim.PRICE,
+                    flip=True,
+                )
+            )
+            self.assertEqual(expected, found[0].way, toll)
 
 
 class TestStores(Case):

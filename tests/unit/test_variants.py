@@ -18,14 +18,11 @@ from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.explain import why
 from watcher_tsmig.plan.make import make_plan
-from watcher_tsmig.plan.problem.problem import build
 from watcher_tsmig.plan.schedule import timetable
 from watcher_tsmig.plan.schedule.links import Links
 from watcher_tsmig.plan.schedule.tasks import Task
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
-from watcher_tsmig.plan.tasks import worth
-from watcher_tsmig.plan.tasks.ways import Moves
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.reasons import Reason
 
@@ -42,12 +39,18 @@ class TestObjectives(PlanCase):
         )
 
     def test_fast_uses_the_bottleneck_to_the_end(self):
-        plan = self.plan(self.mixed(), 'fast')
+        plan = self.plan(self.mixed(), 'fast', post_copy_saves=0.01)
         self.assertLess(plan.gap, 0.02)
+
+    def test_post_copies_that_each_save_little_are_none(self):
+        # together they would save 38 % of it, none of them a tenth
+        plan = self.plan(self.mixed(), 'fast')
+        self.assertEqual(0, plan.post_copies)
 
     def test_each_policy_is_best_at_what_it_is_for(self):
         plans = {
-            name: self.plan(self.mixed(), name) for name in policies.NAMES
+            name: self.plan(self.mixed(), name, post_copy_saves=0.01)
+            for name in policies.NAMES
         }
         spans = {name: plan.makespan for name, plan in plans.items()}
         self.assertEqual(min(spans.values()), spans['fast'])
@@ -89,7 +92,8 @@ class TestObjectives(PlanCase):
         case = why.Case(
             mode=Mode.POST_COPY,
             wanted=False,
-            gentle=True,
+            price=2.0,
+            other_price=3.0,
             fell_back=False,
             forced=False,
             may_pre=True,
@@ -104,7 +108,7 @@ class TestObjectives(PlanCase):
             longer=None,
         )
         self.assertIs(Reason.HARMS_LESS, why.reason(case)[0])
-        fast = dataclasses.replace(case, gentle=False)
+        fast = dataclasses.replace(case, other_price=1.0)
         self.assertIs(Reason.MAKES_IT_SHORTER, why.reason(fast)[0])
 
     def test_who_sends_leaves_before_who_receives_comes(self):
@@ -117,16 +121,15 @@ class TestObjectives(PlanCase):
             vm('sender', 'a', 80, 0.4, working_set=memory),
             **{n: host(n, nic=Nic(capacity=25e6)) for n in 'ab'},
         )
-        for policy in ('fast', 'balanced'):
-            plan = make_plan(
-                two,
-                policies.request(policy, hosts=('a',), downtime_limit=0.3),
-                Rules(setup=0.1),
-            )
-            modes = {m.name: m.mode for m in plan.migrations}
-            self.assertEqual(Mode.POST_COPY, modes['sender'])
-            self.assertEqual(Mode.PRE_COPY, modes['receiver'])
-            self.assertLess(plan.gap, 0.1)
+        plan = make_plan(
+            two,
+            policies.request('fast', hosts=('a',), downtime_limit=0.3),
+            Rules(setup=0.1),
+        )
+        modes = {m.name: m.mode for m in plan.migrations}
+        self.assertEqual(Mode.POST_COPY, modes['sender'])
+        self.assertEqual(Mode.PRE_COPY, modes['receiver'])
+        self.assertLess(plan.gap, 0.1)
 
     def test_an_important_vm_is_spared_the_outage(self):
         # fast post-copies both; the promise to the gold one stands
@@ -135,35 +138,6 @@ class TestObjectives(PlanCase):
         modes = {m.name: m.mode for m in plan.migrations}
         self.assertIs(Mode.POST_COPY, modes['plain'])
         self.assertIs(Mode.PRE_COPY, modes['gold'])
-
-
-class TestWorth(testtools.TestCase):
-    """Whose pre-copy is worth it beside a VM that fills the link."""
-
-    def test_who_fills_the_link_goes_and_the_others_wait_for_it(self):
-        vms = [
-            vm(f'v{i}', 'a', 1, 1, working_set=writes(2.4e7, 3e8))
-            for i in range(4)
-        ]
-        talker = vm('talks', 'a', 990, 990, working_set=writes(4e7, 3e8))
-        request = policies.request('gentle', hosts=('a',))
-        problem = build(cloud('a b c', *vms, talker), request, Rules())
-        yes = np.ones(5, dtype=bool)
-        moves = Moves(
-            rows=np.arange(5),
-            source=problem.source,
-            destination=np.array([2, 1, 1, 1, 1]),
-            post=~yes,
-            may_pre=yes,
-            may_hybrid=~yes,
-            may_post=yes,
-            after=((),) * 5,
-        )
-        now = worth.not_now(problem, moves)
-        then = worth.not_then(problem, moves, now)
-        self.assertEqual('talks', problem.vms[0].name)
-        self.assertEqual([True] * 5, now.tolist())
-        self.assertEqual([True, *[False] * 4], then.tolist())
 
 
 class TestTrust(testtools.TestCase):

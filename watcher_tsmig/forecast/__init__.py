@@ -3,7 +3,6 @@
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import fit
-from watcher_tsmig.forecast.economy import economic_bandwidth
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.forecast.hybrid import hybrid
 from watcher_tsmig.forecast.lcb import closed_form_lcb
@@ -31,7 +30,6 @@ __all__ = (
     'closed_form_lcb',
     'copying',
     'cost',
-    'economic_bandwidth',
     'fit',
     'hybrid',
     'latest_start',

@@ -35,7 +35,7 @@ from watcher_tsmig.plan.schedule.tasks import Timetable
 from watcher_tsmig.plan.schedule.timetable import timetable
 from watcher_tsmig.plan.tasks import bypass
 from watcher_tsmig.plan.tasks import portfolio
-from watcher_tsmig.plan.tasks.ways import Moves
+from watcher_tsmig.plan.tasks.moves import Moves
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
@@ -43,8 +43,6 @@ from watcher_tsmig.reasons import Reason
 
 # Shares of a fair share of time up to which one host's VMs stay together.
 KEPT = (1.0, 0.7)
-# Up to so many VMs destinations for all-post-copy are tried.
-MANY = 2_000
 
 
 def make_plan(
@@ -97,37 +95,24 @@ def _best(problem: Problem) -> Plan:
     for homeless, settled, moves, tasks, first in tried:
         found = portfolio.improved(problem, tasks, first)
         score = portfolio.score(problem, tasks, found)
-        if best is None or portfolio.better(score, best[0]):
+        if best is None or score < best[0]:
             best = score, (homeless, settled, moves, tasks, found)
     assert best is not None
     return _plan(problem, *best[1])
 
 
 def _settled(problem: Problem) -> list[tuple[list[LeftOut], Settled]]:
-    """Destinations and modes: of least contention, and of post-copies.
+    """Destinations and modes of least contention.
 
-    Those of post-copies first, whose times depend on no forecast of
-    writing. Where VMs receive much, they should not come to the same hosts
-    if they are post-copied as if they are not. How far one host's VMs should
-    stay together nobody knows before the times are known, so few VMs try
-    both.
+    How far one host's VMs should stay together nobody knows before the times
+    are known, so few VMs try both.
     """
-    firm, free = [], []
+    out = []
     few = len(problem.vms) <= portfolio.FEW_MOVES
     for kept in KEPT if few else KEPT[:1]:
         destination, homeless = place.destinations(problem, kept)
-        settled = joint.settle(problem, destination)
-        several = settled.game.free
-        if several.any() and len(several) <= MANY:
-            never = np.full(len(problem.economic), np.inf)
-            post_copies = dataclasses.replace(
-                problem, economic=never, hybrids=False
-            )
-            other = joint.settle(post_copies, destination)
-            other = dataclasses.replace(other, wanted=settled.wanted)
-            firm.append((homeless, other))
-        free.append((homeless, settled))
-    return firm + free
+        out.append((homeless, joint.settle(problem, destination)))
+    return out
 
 
 def _scheduled(

@@ -8,7 +8,6 @@ import dataclasses
 from typing import Any
 
 from watcher_tsmig import errors
-from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Request
 
 
@@ -16,16 +15,13 @@ from watcher_tsmig.plan.values import Request
 class Policy:
     """How much a drain may take from the tenants, for how much speed.
 
-    :ivar objective: what comes first
-    :ivar grain: share of a NIC that a post-copy must spare
-    :ivar caution: times the measured writing that a pre-copy must bear
+    :ivar urgency: seconds in which a VM does not serve that a second of the
+        whole is worth
     :ivar nic_share: share of what the applications leave on a NIC
     :ivar nic_floor: share of a NIC taken even if they leave less
     """
 
-    objective: Objective
-    grain: float
-    caution: float
+    urgency: float
     nic_share: float
     nic_floor: float
     max_per_source: int
@@ -41,9 +37,7 @@ class Policy:
 # fast: all there is.
 POLICIES = {
     'gentle': Policy(
-        objective=Objective.GENTLE,
-        grain=0.1,
-        caution=1.5,
+        urgency=0.02,
         nic_share=0.9,
         nic_floor=0.2,
         max_per_source=1,
@@ -51,9 +45,7 @@ POLICIES = {
         max_in_cluster=8,
     ),
     'balanced': Policy(
-        objective=Objective.BALANCED,
-        grain=0.05,
-        caution=2.0,
+        urgency=1.0,
         nic_share=0.9,
         nic_floor=0.2,
         max_per_source=4,
@@ -61,9 +53,7 @@ POLICIES = {
         max_in_cluster=32,
     ),
     'fast': Policy(
-        objective=Objective.FAST,
-        grain=0.02,
-        caution=1.5,
+        urgency=20.0,
         nic_share=1.0,
         nic_floor=0.2,
         max_per_source=16,

@@ -10,6 +10,8 @@ import enum
 import math
 
 from watcher_tsmig import errors
+from watcher_tsmig.plan.classes import CLASSES
+from watcher_tsmig.plan.classes import ServiceClass
 from watcher_tsmig.reasons import Reason
 
 
@@ -38,12 +40,8 @@ class Placement(enum.StrEnum):
     PACK = 'pack'
 
 
-class Objective(enum.StrEnum):
-    """What comes first once every VM that can move does."""
-
-    FAST = 'fast'  # the makespan
-    BALANCED = 'balanced'  # makespan and harm, a second of each alike
-    GENTLE = 'gentle'  # the applications: least contention, least outage
+# From this urgency on time comes before everything else.
+HURRIED = 10.0
 
 
 class Enforcement(enum.StrEnum):
@@ -52,33 +50,6 @@ class Enforcement(enum.StrEnum):
     ENFORCED = 'enforced'
     HOST_DEFAULT = 'host default'
     ADVISORY = 'advisory'
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceClass:
-    """What the owner of a VM was promised; named by `Vm.sla`.
-
-    :ivar max_outage: s that the VM may hardly serve; post-copy is not
-        permitted where its outage is longer
-    :ivar weight: of its outage against that of other VMs, > 0
-    """
-
-    name: str
-    max_outage: float = math.inf
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.max_outage > 0:
-            raise errors.InputError('is not above 0', 'max_outage')
-        if not 0 < self.weight < math.inf:
-            raise errors.InputError('is not above 0', 'weight')
-
-
-CLASSES = (
-    ServiceClass(name='gold', max_outage=1.0, weight=10.0),
-    ServiceClass(name='silver'),
-    ServiceClass(name='bronze', weight=0.1),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +65,14 @@ class Request:
         nothing may leave or enter it)
     :ivar max_per_group: migrations of one server group at once; more can
         fail late, where Nova checks the group's policy again
-    :ivar objective: what comes first
-    :ivar grain: share of a NIC that a post-copy must spare to be worth it
+    :ivar urgency: what a second of the whole is worth, in weighed seconds in
+        which a VM does not serve
+    :ivar post_copy_saves: share of the makespan by which the post-copy of a
+        VM that pre-copy would move must shorten the plan, if it harms more
+    :ivar post_copy_loss: chance that a post-copy loses its VM
+    :ivar restore: s until a lost VM serves again
+    :ivar failure: weighed s that a migration counts which does not end and
+        which nothing can switch: somebody has to see to it
     :ivar classes: of service; a VM of a class that is not here, or of
         none, has no limit of outage and weight 1
     :ivar nic_share: share of what the applications leave on a NIC that
@@ -105,9 +82,6 @@ class Request:
     :ivar ceiling: no migration is faster than this, bytes/s
     :ivar downtime_limit: pre-copy stops for at most this long, s
     :ivar deadline: every migration ends by then, s; inf for none
-    :ivar max_resend: where post-copy is permitted, a pre-copy sends at most
-        this many times the VM's memory, or is none
-    :ivar caution: and does so though the VM writes this many times as much
     :ivar post_copy_assumed: writing that nobody measured is reason enough for
         a post-copy; else it is none while a pre-copy can be tried
     :ivar max_throttle: share of a VM's CPUs that auto-converge may take
@@ -128,8 +102,11 @@ class Request:
     max_per_destination: int = 2
     max_in_cluster: int = 16
     max_per_group: int = 1
-    objective: Objective = Objective.BALANCED
-    grain: float = 0.01
+    urgency: float = 1.0
+    post_copy_saves: float = 0.1
+    post_copy_loss: float = 1e-4
+    restore: float = 4 * 3600.0
+    failure: float = 600.0
     classes: tuple[ServiceClass, ...] = CLASSES
     nic_share: float = 1.0
     nic_floor: float = 0.1
@@ -138,8 +115,6 @@ class Request:
     deadline: float = math.inf
     allow_post_copy: bool = True
     post_copy_assumed: bool = False
-    max_resend: float = 1.5
-    caution: float = 2.0
     max_throttle: float = 0.0
     only_mode: Mode | None = None
     placement: Placement = Placement.SPREAD
@@ -168,13 +143,23 @@ class Request:
             ),
             ('max_in_cluster', self.max_in_cluster >= 1, 'is below 1'),
             ('max_per_group', self.max_per_group >= 1, 'is below 1'),
-            ('grain', 0 <= self.grain < 1, 'is not in [0, 1)'),
+            ('urgency', 0 < self.urgency < math.inf, 'is not above 0'),
+            (
+                'post_copy_saves',
+                0 <= self.post_copy_saves < 1,
+                'is not in [0, 1)',
+            ),
+            (
+                'post_copy_loss',
+                0 <= self.post_copy_loss <= 1,
+                'is not in [0, 1]',
+            ),
+            ('restore', 0 <= self.restore < math.inf, 'is negative'),
+            ('failure', 0 <= self.failure < math.inf, 'is negative'),
             ('nic_share', 0 < self.nic_share <= 1, 'is not in (0, 1]'),
             ('nic_floor', 0 <= self.nic_floor < 1, 'is not in [0, 1)'),
             ('ceiling', self.ceiling > 0, 'is not above 0'),
             ('downtime_limit', self.downtime_limit > 0, 'is not above 0'),
-            ('max_resend', self.max_resend > 1, 'is not above 1'),
-            ('caution', self.caution >= 1, 'is below 1'),
             ('max_throttle', 0 <= self.max_throttle < 1, 'is not in [0, 1)'),
             ('deadline', self.deadline > 0, 'is not above 0'),
             ('assume_nic', self.assume_nic > 0, 'is not above 0'),
@@ -185,6 +170,21 @@ class Request:
         for field, good, message in checks:
             if not good:
                 raise errors.InputError(message, field)
+
+    @property
+    def hurried(self) -> bool:
+        """Time comes before everything else."""
+        return self.urgency >= HURRIED
+
+    @property
+    def patient(self) -> bool:
+        """What VMs bear comes before time."""
+        return self.urgency < 1
+
+    @property
+    def risk(self) -> float:
+        """What a post-copy counts beside its outage, s, at weight 1."""
+        return self.post_copy_loss * self.restore
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
     def _live(self, reading: Reading) -> Plan:
         values = {
             **schema.values(
-                self.input_parameters, options.assumptions(self.config)
+                self.input_parameters, options.of_requests(self.config)
             ),
             **self._targets(reading),
         }

@@ -96,7 +96,7 @@ class TrafficSensitiveRelief(TrafficSensitiveStrategy):
         vms = tuple(vm.id for vm in cloud.vms if not named or vm.host in named)
         if not vms:
             raise NothingToDo(relief_story.no_vms())
-        assumed = options.assumptions(self.config)
+        assumed = options.of_requests(self.config)
         limits = self._limits()
         request = schema.request(self.input_parameters, assumed, vms=vms)
         request = dataclasses.replace(

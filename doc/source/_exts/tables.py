@@ -101,18 +101,18 @@ def policy() -> Iterable[Row]:
         'From a host',
         'To a host',
         'In all',
-        'What a post-copy must spare',
+        'What a second of the plan is worth',
     )
     for name, row in policies.POLICIES.items():
         yield (
             f'``{name}``',
-            schema.FIRST[row.objective],
+            schema.FIRST[name],
             f'{row.nic_share:.0%}',
             f'{row.nic_floor:.0%}',
             str(row.max_per_source),
             str(row.max_per_destination),
             str(row.max_in_cluster),
-            f'{row.grain:.0%} of a NIC',
+            f'{row.urgency:g} s of one VM',
         )
 
 

@@ -11,7 +11,7 @@ from watcher_tsmig.plan.problem import permits
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
-from watcher_tsmig.plan.tasks.ways import Moves
+from watcher_tsmig.plan.tasks.moves import Moves
 
 # A migration starts right when another ends within this share of its start.
 AT_ONCE = 1e-9

@@ -19,9 +19,8 @@ from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
-from watcher_tsmig.plan.tasks.ways import Moves
+from watcher_tsmig.plan.tasks.moves import Moves
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plan.values import Objective
 
 
 def loads(
@@ -54,7 +53,6 @@ def cases(
     load = game_module.loads(settled.game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
     now = problem_module.room(problem, problem.app)
-    gentle = problem.request.objective is Objective.GENTLE
     found: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])
@@ -65,7 +63,7 @@ def cases(
         best = float(settled.best[row])
         mode = Mode(way.label)
         switches = bool(may.hybrid[row] or may.post[row])
-        needs = problem_module.pre_copy_needs(problem, row, switches)
+        needs = problem_module.pre_copy_needs(problem, row)
         left = _room(now, way)
         wanted = bool(settled.wanted[row])
         fell_back = mode.switches and not wanted and left < needs <= best
@@ -77,14 +75,15 @@ def cases(
             Case(
                 mode=mode,
                 wanted=wanted,
-                gentle=gentle,
+                price=way.harm(b.rate),
+                other_price=_cheapest(others, b.rate),
                 fell_back=fell_back,
                 forced=problem.request.only_mode is not None,
                 may_pre=needs <= best,
                 may_post=switches,
                 tx=float(problem.tx[row]),
                 rx=float(problem.rx[row]),
-                **_rungs(problem, row, switches, b.rate),
+                **_rungs(problem, row, b.rate),
                 room=left if fell_back else best,
                 load=as_post if way.early else as_pre,
                 other_load=as_pre if way.early else as_post,
@@ -98,19 +97,22 @@ def cases(
     return found
 
 
-def _rungs(
-    problem: Problem, row: int, switches: bool, rate: float
-) -> dict[str, Any]:
+def _rungs(problem: Problem, row: int, rate: float) -> dict[str, Any]:
     """What the ladder's stages said of one, as fields of `Case`."""
     rungs = problem.rungs
     return {
-        'needs': rungs.pattern.of(row, switches),
-        'dry': rungs.dry.of(row, switches),
-        'stage': rungs.stage(row, switches, rate),
+        'needs': rungs.pattern.of(row),
+        'dry': rungs.dry.of(row),
+        'stage': rungs.stage(row, rate),
         'sampled': bool(rungs.sampled[row]),
         'zeros': float(rungs.zeros[row]),
         'taken': foretold.taken(problem, row, rate),
     }
+
+
+def _cheapest(others: Sequence[Way], rate: float) -> float | None:
+    """The least harm of these at that rate, or at what they need."""
+    return min((w.harm(max(rate, w.least)) for w in others), default=None)
 
 
 def _unearned(problem: Problem, moves: Moves, task: int) -> bool:

@@ -17,7 +17,6 @@ from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
-from watcher_tsmig.plan.values import Objective
 
 
 def both(
@@ -40,7 +39,7 @@ def limits(
     as one of so many equal flows.
     """
     request = problem.request
-    if request.objective is not Objective.FAST or request.nic_share < 1:
+    if not request.hurried or request.nic_share < 1:
         return [None] * len(bookings)
     capacity = tasks.capacity
     held = _held(tasks, bookings)

@@ -5,6 +5,7 @@ numbers that decided.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 from watcher_tsmig import units
@@ -27,7 +28,6 @@ class Case:
 
     :ivar mode: its mode
     :ivar wanted: whether contention alone would have post-copied it
-    :ivar gentle: whether what tenants lose comes first
     :ivar fell_back: it switches because no turn left enough for pre-copy
     :ivar stage: by which it moves, of the ladder
     :ivar needs: the least bandwidth of its pre-copy that would do, by what
@@ -39,6 +39,9 @@ class Case:
     :ivar room: what the path leaves for it at best; of one that fell back,
         before anybody has moved
     :ivar load: of the busiest link that it could add to, in this mode
+    :ivar price: what it counts, in seconds in which a VM does not serve,
+        weighed
+    :ivar other_price: likewise the other mode; None where it is not possible
     :ivar longer: s that the other mode would take longer at the same cap;
         None where it is not possible
     :ivar assumed: what of it nobody measured, as in `Migration.assumed`
@@ -52,7 +55,6 @@ class Case:
 
     mode: Mode
     wanted: bool
-    gentle: bool
     fell_back: bool
     forced: bool
     may_pre: bool
@@ -65,6 +67,8 @@ class Case:
     load: float
     other_load: float
     longer: float | None
+    price: float = 0.0
+    other_price: float | None = None
     stage: Stage = Stage.PATTERN
     sampled: bool = False
     zeros: float = 0.0
@@ -78,6 +82,11 @@ class Case:
     def near_equal(self) -> bool:
         """Neither mode's load differs by more than a percent of a NIC."""
         return abs(self.load - self.other_load) < 0.01
+
+    @property
+    def cheaper(self) -> bool:
+        """Whether the other mode would count for more."""
+        return self.other_price is not None and self.price < self.other_price
 
     @property
     def sent_beside(self) -> float:
@@ -178,7 +187,7 @@ REASONS: tuple[Row, ...] = (
     ),
     (
         Reason.HARMS_LESS,
-        lambda c: c.mode.switches and not c.wanted and c.gentle,
+        lambda c: c.mode.switches and not c.wanted and c.cheaper,
         lambda c: f'tenants lose less in all; {_traffic(c)}',
     ),
     (
@@ -247,7 +256,16 @@ def runner_up(case: Case) -> str:
 
 
 def _price(case: Case) -> str:
-    if case.longer is None or abs(case.longer) < 1.0:
-        return ''
-    much = units.human_time(abs(case.longer))
-    return f', and take {much} {"longer" if case.longer > 0 else "less"}'
+    said = ''
+    if case.longer is not None and abs(case.longer) >= 1.0:
+        much = units.human_time(abs(case.longer))
+        said = f', and take {much} {"longer" if case.longer > 0 else "less"}'
+    if case.other_price is None:
+        return said
+    return f'{said}; {_counts(case.other_price)} against {case.price:.2g} s'
+
+
+def _counts(price: float) -> str:
+    if price < math.inf:
+        return f'its price is {price:.2g} s'
+    return 'its price has no bound'

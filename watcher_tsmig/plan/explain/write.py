@@ -28,7 +28,7 @@ from watcher_tsmig.plan.schedule import precedence
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
-from watcher_tsmig.plan.tasks.ways import Moves
+from watcher_tsmig.plan.tasks.moves import Moves
 from watcher_tsmig.plan.values import Enforcement
 from watcher_tsmig.plan.values import Migration
 from watcher_tsmig.plan.values import Mode

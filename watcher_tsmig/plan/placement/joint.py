@@ -27,30 +27,27 @@ from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import NOWHERE
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement
+from watcher_tsmig.plan.values import Request
 
 # Times that all VMs look elsewhere; each must have helped.
 ROUNDS = 3
 # For less contention a destination may be busy for so many times as long as
 # the busiest link: not quite, for what comes may be more than was measured.
-MAY_TAKE = {
-    Objective.FAST: 0.7,
-    Objective.BALANCED: 0.8,
-    Objective.GENTLE: math.inf,
-}
+MAY_TAKE, IN_A_HURRY = 0.8, 0.7
+# A load that is less by this share of a link is worth a post-copy, and one
+# that differs by less is the same: traffic is not known better.
+GRAIN = 0.05
 
 # A rate at which any pre-copy ends, where its rounds are not asked for.
 AT_ONCE = 1e15
-# A hybrid is of use where it takes less of a pre-copy's time than this.
-CLEARLY = 0.95
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Modes:
     """What each migration may be, by permission and writing; shape (n,).
 
-    :ivar pre: a pre-copy, which is worth it at the best bandwidth
+    :ivar pre: a pre-copy, which ends at the best bandwidth
     :ivar hybrid: a pre-copy that switches after its first pass
     :ivar post: a post-copy at once
     :ivar extra: bytes that the better of the first two sends beyond the
@@ -157,20 +154,13 @@ def _modes(problem: Problem, destination: IntArray, best: FloatArray) -> Modes:
         & problem.post_capable[problem.source]
         & problem.post_capable[destination]
     )
-    # with a choice, a pre-copy must be worth it; without, it must but end
     least = np.array(
-        [
-            problem_module.pre_copy_needs(problem, row, bool(may))
-            for row, may in enumerate(switches & (only is not Mode.PRE_COPY))
-        ]
+        [problem_module.pre_copy_needs(problem, r) for r in range(len(best))]
     )
     pre = placed & (least <= best) & (only in (None, Mode.PRE_COPY))
-    may_late = switches & (only in (None, Mode.HYBRID)) & problem.hybrids
+    late = switches & (only in (None, Mode.HYBRID))
     rounds = _at(problem, Mode.PRE_COPY, np.where(pre, best, AT_ONCE))
-    passed = _at(problem, Mode.HYBRID, np.where(may_late, best, AT_ONCE))
-    # where few rounds would do, a hybrid would only bring its risk
-    shorter = ~pre | (passed.t_sum < CLEARLY * rounds.t_sum)
-    late = may_late & shorter
+    passed = _at(problem, Mode.HYBRID, np.where(late, best, AT_ONCE))
     weight = weight_once(problem.rules, problem.terms)
     once = problem.curves.resident * weight
     data = np.where(pre, rounds.data, np.where(late, passed.data, once))
@@ -222,7 +212,7 @@ def _game(
         may_post=may.post[rows],
         risk=problem.weight[rows] * problem.rules.post_copy_outage,
         extra=may.extra[rows],
-        grain=problem.request.grain,
+        grain=GRAIN,
     )
 
 
@@ -260,7 +250,7 @@ def _elsewhere(problem: Problem, settled: Settled) -> IntArray:
         *(g.rows for g in problem.groups if np.isinf(g.most))
     )
     burden = _burden(problem, settled, load)
-    longest = MAY_TAKE[problem.request.objective] * _longest(problem, state)
+    longest = _may_take(problem.request) * _longest(problem, state)
     for i in np.argsort(-burden, kind='stable'):
         row = int(settled.rows[i])
         if burden[i] <= 0 or not settled.game.may_post[i] or row in soft:
@@ -268,6 +258,12 @@ def _elsewhere(problem: Problem, settled: Settled) -> IntArray:
         _look(problem, settled, int(i), state, load, open_hosts, longest)
         destination[row] = state.at[row]
     return destination
+
+
+def _may_take(request: Request) -> float:
+    if request.patient:
+        return math.inf
+    return IN_A_HURRY if request.hurried else MAY_TAKE
 
 
 def _longest(problem: Problem, state: State) -> float:
@@ -326,13 +322,12 @@ def _look(
         rows = np.flatnonzero(fits)
         comes = problem.rx[row] * tenants[h + rows]
         then = load[h + rows] + comes / capacity[h + rows]
-        grain = max(problem.request.grain, game_module.EQUAL)
         # what differs by less than the grain is the same; so not all of
         # them go to the one host that is the idlest by a hair
         j = int(
-            np.where(then <= then.min() + grain, busy[rows], np.inf).argmin()
+            np.where(then <= then.min() + GRAIN, busy[rows], np.inf).argmin()
         )
-        if then[j] < burden - grain:
+        if then[j] < burden - GRAIN:
             best = int(rows[j])
             load[here] -= rate / capacity[here]
             load[h + best] = then[j]

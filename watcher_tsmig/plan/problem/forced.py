@@ -31,7 +31,7 @@ def allowed(problem: Problem) -> Problem:
     may &= np.array(measured, dtype=bool)
     rooms = problem_module.best_room(problem)
     for row in np.flatnonzero(may).tolist():
-        needs = problem_module.pre_copy_needs(problem, row, may_post=False)
+        needs = problem_module.pre_copy_needs(problem, row)
         may[row] = needs > _most(problem, row, rooms)
     rows = np.flatnonzero(may)
     if not len(rows):

@@ -15,7 +15,6 @@ import numpy as np
 
 from watcher_tsmig.forecast import Curves
 from watcher_tsmig.forecast import Terms
-from watcher_tsmig.forecast import economic_bandwidth
 from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model import Vm
@@ -24,7 +23,6 @@ from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Migration
-from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 
 Decided = Migration | LeftOut
@@ -66,21 +64,16 @@ class Needs:
     """What pre-copies need by one stage; shape (n,), bytes/s.
 
     :ivar lcb: the least at which each ends; inf: none
-    :ivar economic: the least at which each is better than a post-copy
     """
 
     lcb: FloatArray
-    economic: FloatArray
 
-    def of(self, row: int, may_post: bool) -> float:
+    def of(self, row: int) -> float:
         """The least that a pre-copy is given, bytes/s.
 
-        With a choice it must be worth it; without, it must but end, and a
-        hair above its LCB, where whether a round fits is no question of
-        rounding.
+        A hair above its LCB, where whether a round fits is no question of
+        rounding. Whether so little is worth it, its price says.
         """
-        if may_post:
-            return float(self.economic[row])
         return float(self.lcb[row]) * (1 + HAIR)
 
 
@@ -101,34 +94,26 @@ class Rungs:
     zeros: FloatArray
     throttle: FloatArray
 
-    def stage(self, row: int, may_post: bool, bandwidth: float) -> Stage:
+    def stage(self, row: int, bandwidth: float) -> Stage:
         """The first stage by which a pre-copy ends at this bandwidth."""
         for stage, needs in (
             (Stage.PATTERN, self.pattern),
             (Stage.DRY_RUN, self.dry),
         ):
-            if needs.of(row, may_post) <= bandwidth:
+            if needs.of(row) <= bandwidth:
                 return stage
         return Stage.FORCED
 
 
-def needs(
-    curves: Curves, rules: Rules, request: Request, terms: Terms
-) -> Needs:
+def needs(curves: Curves, rules: Rules, terms: Terms) -> Needs:
     """What these pre-copies need."""
-    return Needs(
-        lcb=least_convergent_bandwidth(curves, rules, terms=terms),
-        economic=economic_bandwidth(
-            curves, rules, request.max_resend, request.caution, terms
-        ),
-    )
+    return Needs(lcb=least_convergent_bandwidth(curves, rules, terms=terms))
 
 
 def after_dry_run(
     before: Needs,
     curves: Curves,
     rules: Rules,
-    request: Request,
     terms: Terms,
     sampled: BoolArray,
 ) -> Needs:
@@ -139,11 +124,9 @@ def after_dry_run(
     rows = np.flatnonzero(sampled)
     if not len(rows):
         return before
-    some = needs(
-        curves.take(rows), rules, request, terms.take(rows, len(sampled))
-    )
-    out = Needs(before.lcb.copy(), before.economic.copy())
-    out.lcb[rows], out.economic[rows] = some.lcb, some.economic
+    some = needs(curves.take(rows), rules, terms.take(rows, len(sampled)))
+    out = Needs(before.lcb.copy())
+    out.lcb[rows] = some.lcb
     return out
 
 

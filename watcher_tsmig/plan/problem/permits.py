@@ -16,9 +16,9 @@ from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.classes import ServiceClass
 from watcher_tsmig.plan.problem.known import seen_writing
 from watcher_tsmig.plan.values import Request
-from watcher_tsmig.plan.values import ServiceClass
 
 OURS = 'max_per_source'
 NOVAS = "Nova's limit"

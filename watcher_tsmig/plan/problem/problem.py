@@ -66,14 +66,15 @@ class Problem:
     :ivar post_allowed: shape (n,), owner, class and request permit it
     :ivar unearned: shape (n,), they permit it, but the VM's writing is only
         assumed, so that it is not in `post_allowed`
-    :ivar hybrids: where a post-copy is permitted it may begin late, too
     :ivar weight: shape (n,), of the VM's outage against that of others
     :ivar terms: what each migration has beside its curve: its flavor's
         memory, by which Nova counts delays, and the settings of that Nova
     :ivar lcb: shape (n,), bytes/s
-    :ivar economic: shape (n,), bytes/s: the least at which a pre-copy is
-        better than a post-copy
-    :ivar rungs: both as each stage of the ladder has them
+    :ivar width: shape (n,), how far its writing may be from what is known:
+        the deviation of the logarithm
+    :ivar exposed: shape (m,), VMs that burst at once on each link, weighed,
+        on average
+    :ivar rungs: the LCBs as each stage of the ladder has them
     :ivar assumed: what was assumed for each VM
     :ivar nic_assumed: shape (h,), nobody said what its NIC carries
     :ivar outgoing_assumed: shape (h,), nobody said how many may leave it,
@@ -108,7 +109,8 @@ class Problem:
     curves: Curves
     terms: Terms
     lcb: FloatArray
-    economic: FloatArray
+    width: FloatArray
+    exposed: FloatArray
     rungs: Rungs
     post_allowed: BoolArray
     unearned: BoolArray
@@ -120,7 +122,6 @@ class Problem:
     given: FloatArray
     left_out: tuple[LeftOut, ...]
     passing: tuple[Passing, ...] = ()
-    hybrids: bool = True
 
     @property
     def receives(self) -> BoolArray:
@@ -180,6 +181,30 @@ def _used(
     return links.background + app * links.tenants, free
 
 
+def _rates(moving: list[Vm], request: Request) -> dict[str, FloatArray]:
+    pairs = [known.rates(vm, request) for vm in moving]
+    found = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return {'tx': found[:, 0].copy(), 'rx': found[:, 1].copy()}
+
+
+def _exposed(
+    cloud: Cloud, index: dict[str, int], links: Network, request: Request
+) -> FloatArray:
+    """VMs that burst at once on each link, weighed, on average."""
+    out = np.zeros(len(links.capacity))
+    vms = [vm for vm in cloud.vms if vm.traffic is not None]
+    for vm, weight in zip(vms, permits.weights(vms, request), strict=True):
+        traffic, host = vm.traffic, index[vm.host]
+        assert traffic is not None
+        for sides, spread in (
+            (links.sends, traffic.tx_spread),
+            (links.receives, traffic.rx_spread),
+        ):
+            if spread is not None:
+                out[list(sides[host])] += weight * spread.bursts
+    return out * links.tenants
+
+
 def _unchosen(request: Request) -> Request:
     # a request that names nothing is none, so its VMs are named instead
     vms = (*request.vms, *(vm for vm, _ in request.choices))
@@ -213,8 +238,8 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     theirs = tuple(rules.under(host.nova) for host in hosts)
     source = np.array([index[v.host] for v in moving], dtype=np.intp)
     capped = np.array([h.agent for h in hosts], dtype=bool)
-    curves, terms = known.forecasts(moving, request, theirs, source, capped)
-    terms, rungs = _rungs(moving, request, rules, (curves, terms))
+    found = known.forecasts(moving, request, theirs, source, capped)
+    terms, rungs = _rungs(moving, request, rules, found)
     return Problem(
         request=request,
         rules=rules,
@@ -235,12 +260,12 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         stopover=eligibility.admitted(*who, _unchosen(request)),
         groups=eligibility.groups(cloud, moving, index),
         size=np.array([_size(v) for v in moving]).reshape(-1, len(STORES)),
-        tx=np.array([known.rates(vm, request)[0] for vm in moving]),
-        rx=np.array([known.rates(vm, request)[1] for vm in moving]),
-        curves=curves,
+        **_rates(moving, request),
+        curves=found[0],
         terms=terms,
         lcb=rungs.dry.lcb,
-        economic=rungs.dry.economic,
+        width=known.widths(moving),
+        exposed=_exposed(cloud, index, links, request),
         rungs=rungs,
         post_allowed=permits.post_copy(moving, request, rules),
         unearned=np.zeros(len(moving), dtype=bool),
@@ -263,15 +288,13 @@ def _rungs(
 ) -> tuple[Terms, Rungs]:
     """The terms with what is known of pages, and what each stage asks."""
     curves, terms = known_of
-    pattern = ladder.needs(curves, rules, request, terms)
+    pattern = ladder.needs(curves, rules, terms)
     sampled = np.array([known.contents(v) is not None for v in moving], bool)
     if sampled.any():
         terms = known.weighed(moving, curves, terms)
     return terms, Rungs(
         pattern=pattern,
-        dry=ladder.after_dry_run(
-            pattern, curves, rules, request, terms, sampled
-        ),
+        dry=ladder.after_dry_run(pattern, curves, rules, terms, sampled),
         sampled=sampled,
         zeros=np.broadcast_to(terms.duplicate, len(moving)),
         throttle=permits.throttle(moving, request),
@@ -296,9 +319,9 @@ def room(problem: Problem, app: FloatArray) -> FloatArray:
     return np.maximum(left, request.nic_floor * capacity)
 
 
-def pre_copy_needs(problem: Problem, row: int, may_post: bool) -> float:
+def pre_copy_needs(problem: Problem, row: int) -> float:
     """The least bandwidth that a pre-copy is given, bytes/s; see `Needs`."""
-    return Needs(problem.lcb, problem.economic).of(row, may_post)
+    return Needs(problem.lcb).of(row)
 
 
 def left(problem: Problem) -> FloatArray:

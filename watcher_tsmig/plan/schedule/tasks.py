@@ -43,6 +43,8 @@ class Way:
     :ivar counters: what counts it while it runs
     :ivar harm: what its owner and others lose by it at a rate, in weighed
         seconds in which a VM does not serve
+    :ivar toll: s by which it must shorten the whole to be worth it, beside
+        its harm
     """
 
     links: tuple[int, ...]
@@ -59,6 +61,7 @@ class Way:
     frees: Amounts = ()
     counters: tuple[int, ...] = ()
     harm: Callable[[float], float] = _none
+    toll: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -158,6 +161,20 @@ class Timetable:
     def makespan(self) -> float:
         """When the last task ends, s; 0 for none."""
         return max((b.end for b in self.bookings), default=0.0)
+
+
+def tolls_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:
+    """By how much the ways booked should shorten the whole, s."""
+    return sum(tasks.tasks[b.task].ways[b.way].toll for b in bookings)
+
+
+def price_of(tasks: Tasks, found: Timetable, urgency: float) -> float:
+    """What a timetable costs, in weighed seconds of a VM; less is better.
+
+    :param urgency: what a second of the whole is worth
+    """
+    whole = found.makespan + tolls_of(tasks, found.bookings)
+    return harm_of(tasks, found.bookings) + urgency * whole
 
 
 def harm_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:

@@ -25,6 +25,7 @@ from watcher_tsmig.plan.schedule.priority import Priorities
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
 from watcher_tsmig.plan.schedule.tasks import harm_of
+from watcher_tsmig.plan.schedule.tasks import price_of
 
 # Effort: a pass over n tasks is n of it. Some milliseconds per thousand.
 EFFORT = 25_000
@@ -54,14 +55,14 @@ class Aim(enum.StrEnum):
 
     MAKESPAN = 'makespan'
     ENDS = 'ends'
-    HARM = 'harm'
-    BOTH = 'makespan and harm'
+    PRICE = 'price'
 
 
 def timetable(
     tasks: Tasks,
     *,
     objective: Aim = Aim.MAKESPAN,
+    urgency: float = 1.0,
     flip: bool = False,
     effort: int = EFFORT,
     seed: int = 0,
@@ -69,6 +70,7 @@ def timetable(
 ) -> Timetable:
     """The best timetable found; the same arguments give the same one.
 
+    :param urgency: of a price, see `tasks.price_of`
     :param flip: a way that is not the first is taken also where it only
         makes the timetable better
     :param effort: tasks placed in all before it is left as it is
@@ -76,7 +78,7 @@ def timetable(
     """
     if not tasks.tasks:
         return Timetable(bookings=(), left=(), lower_bound=0.0)
-    search = _Search(tasks, objective, effort, stop, seed)
+    search = _Search(tasks, (objective, urgency), effort, stop, seed)
     search.start()
     search.improve(flip)
     found = search.best
@@ -92,12 +94,13 @@ class _Search:
     def __init__(
         self,
         tasks: Tasks,
-        objective: Aim,
+        objective: tuple[Aim, float],
         effort: int,
         stop: Callable[[], bool],
         seed: int,
     ) -> None:
-        self.tasks, self.objective, self.stop = tasks, objective, stop
+        self.tasks, self.stop = tasks, stop
+        self.objective, self.urgency = objective
         self.effort = min(effort, PASSES * len(tasks.tasks))
         self.random = np.random.default_rng(seed)
         self.lister = Lister(tasks)
@@ -110,20 +113,22 @@ class _Search:
         self.need = bounds.least(tasks)
         self.least = bounds.makespan(tasks)
         self.ideal = np.zeros(self.n)
-        if objective in (Aim.HARM, Aim.BOTH):
+        self.cheapest = self.least
+        if self.objective is Aim.PRICE:
             self.ideal = np.array(bounds.harms(tasks))
+            self.cheapest = self.urgency * self.least + self.ideal.sum()
 
     def value(self, found: Timetable) -> Rank:
         """Less is better."""
         ends = sum(b.end for b in found.bookings)
-        harm, makespan = harm_of(self.tasks, found.bookings), found.makespan
-        table = {
-            Aim.MAKESPAN: (makespan, ends, harm),
-            Aim.ENDS: (ends, makespan, harm),
-            Aim.HARM: (harm, makespan, ends),
-            Aim.BOTH: (makespan + harm, ends, harm),
-        }
-        return (float(len(found.left)), *table[self.objective])
+        left, makespan = float(len(found.left)), found.makespan
+        if self.objective is Aim.PRICE:
+            price = price_of(self.tasks, found, self.urgency)
+            return left, price, makespan, ends
+        harm = harm_of(self.tasks, found.bookings)
+        if self.objective is Aim.ENDS:
+            return left, ends, makespan, harm
+        return left, makespan, ends, harm
 
     def attempt(
         self, order: Sequence[int], width: float, ways: Sequence[int]
@@ -186,13 +191,13 @@ class _Search:
         return [w for w in WIDTHS if w < 2 * crowd or w == math.inf]
 
     def done(self) -> bool:
-        """All move, and none sooner than the lower bound allows."""
+        """All move, and none better than the lower bound allows."""
         if self.effort < self.n or self.stop() or self.rank is None:
             return True
         return (
-            self.objective is Aim.MAKESPAN
+            self.objective is not Aim.ENDS
             and not self.best.left
-            and self.best.makespan <= self.least * (1 + PROVEN)
+            and self.rank[1] <= self.cheapest * (1 + PROVEN)
         )
 
     def improve(self, flip: bool) -> None:
@@ -293,10 +298,10 @@ class _Search:
         self.attempt(moved, self.width, self.ways)
 
     def aims_at_harm(self) -> bool:
-        """Whether the next change is for harm; of two aims each in turn."""
-        return self.objective is Aim.HARM or (
-            self.objective is Aim.BOTH and bool(self.random.random() < 0.5)
-        )
+        """Whether the next change is for harm, and not for time."""
+        if self.objective is not Aim.PRICE:
+            return False
+        return bool(self.random.random() < 1 / (1 + self.urgency))
 
     def weights(self, harmful: bool) -> FloatArray:
         """What each task harms beyond need, or when it ends; shape (n,)."""

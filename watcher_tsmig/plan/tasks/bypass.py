@@ -16,7 +16,7 @@ from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule import precedence
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
-from watcher_tsmig.plan.tasks.ways import Moves
+from watcher_tsmig.plan.tasks.moves import Moves
 
 Solve = Callable[[Moves], tuple[Tasks, Timetable]]
 

@@ -1,21 +1,18 @@
 """What a migration takes from VMs: seconds in which one does not serve.
 
 Of the VM that moves, weighed by its service class, and of those that share
-its links. One migration at one rate is judged here; a plan's harm is the
-sum (`tasks.harm_of`).
+its links: what is sure to happen, and what may, by its chance. One migration
+at one rate is judged here; a plan's harm is the sum (`tasks.harm_of`).
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 from watcher_tsmig.plan.problem.foretold import ByRate
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Amounts
 from watcher_tsmig.plan.values import Mode
-
-# What a post-copy costs beside its outage, VM-seconds: a network that fails
-# meanwhile loses the VM. Assumed: one in ten thousand, four hours to restore.
-RISK = 1e-4 * 4 * 3600
 
 # A rate within this factor of the floor is the floor.
 FULL = 1 + 1e-9
@@ -26,10 +23,27 @@ class Switched:
     """The mode of a way, and what its VM would wait for after a switch.
 
     :ivar faults: as from `foretold.faults`, of a switch at once
+    :ivar may: a pre-copy that does not end may be switched
     """
 
     mode: Mode
     faults: float
+    may: bool
+
+
+def chance(rate: float, lcb: float, width: float) -> float:
+    """How likely a pre-copy at this rate does not end.
+
+    What the VM writes is log-normal about what is known of it, and the least
+    rate at which it ends grows as it does.
+
+    :param width: deviation of the logarithm, > 0
+    """
+    if rate <= 0 or math.isinf(lcb):
+        return 1.0
+    if lcb <= 0:
+        return 0.0
+    return 0.5 * math.erfc(math.log(rate / lcb) / (width * math.sqrt(2)))
 
 
 def of_way(
@@ -42,15 +56,18 @@ def of_way(
 ) -> Callable[[float], float]:
     """The harm of one migration, weighed s, by its rate.
 
-    Of a pre-copy the stop-and-copy, and what auto-converge takes; of what
-    ends in post-copy the time until its VM has what it works with, and the
-    risk; of all, what applications lose where migrations get the floor of a
-    full link.
+    Of a pre-copy the stop-and-copy, what auto-converge takes, and by its
+    chance what follows where it does not end: a switch, or for nobody's use
+    the whole. Of what ends in post-copy the time until its VM has what it
+    works with, and the risk. Of all, what applications lose where migrations
+    get the floor of a full link, and where they burst meanwhile.
 
     :param by_rate: (whole time, outage), s, by rate
     """
     weight, rules = float(problem.weight[row]), problem.rules
-    floor, capacities = problem.request.nic_floor, problem.network.capacity
+    request, capacities = problem.request, problem.network.capacity
+    floor = request.nic_floor
+    lcb, width = float(problem.lcb[row]), float(problem.width[row])
     mode = switched.mode
     gone = dict(leaves) if mode.early else {}
     # links that are full, and so their migrations at the floor
@@ -58,14 +75,24 @@ def of_way(
         (float(capacities[k]), float(problem.app[k]) - gone.get(k, 0.0))
         for k in links
     ]
+    bursting = sum(float(problem.exposed[k] / capacities[k]) for k in links)
+
+    def switch(rate: float) -> float:
+        return rules.switchover + switched.faults / rate + request.risk
 
     def harm(rate: float) -> float:
         takes, stop = by_rate(rate)
+        lost = takes * bursting * rate
         if mode.early:
-            stop = rules.switchover + switched.faults / rate
-        if mode.switches:
-            stop += RISK
-        lost = 0.0
+            stop = switch(rate)
+        elif mode.switches:
+            stop += request.risk
+        else:
+            fails = chance(rate, lcb, width)
+            if switched.may:
+                stop += fails * switch(rate)
+            else:
+                lost += fails * request.failure
         for capacity, app in crossed:
             beyond = rate - max(capacity - app, 0.0)
             if beyond > 0 and rate <= floor * capacity * FULL:

@@ -1,24 +1,24 @@
-"""Several timetables of the same moves, and the best by the objective.
+"""Several timetables of the same moves, and the best by its price.
 
 Whether few fast migrations or many slow ones at once are better, and
 whether post-copy serves more than it costs, depends on set-up times, links
 and owners together; so some combinations are scheduled, each is judged by
-what the operator asked for, and the best ones are improved.
+its price, and the best one is improved.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
-from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
-from watcher_tsmig.plan.schedule.tasks import harm_of
+from watcher_tsmig.plan.schedule.tasks import price_of
 from watcher_tsmig.plan.schedule.timetable import Aim
 from watcher_tsmig.plan.schedule.timetable import timetable
 from watcher_tsmig.plan.tasks import ways
-from watcher_tsmig.plan.tasks import worth
-from watcher_tsmig.plan.tasks.ways import Moves
-from watcher_tsmig.plan.values import Objective
+from watcher_tsmig.plan.tasks.moves import Moves
+from watcher_tsmig.plan.tasks.ways import Ways
+from watcher_tsmig.plan.values import Mode
 
 # Effort in placements of a task, where there are few and where there are
 # many: of all combinations, of which each gets so many passes at the least
@@ -36,60 +36,20 @@ FEW = 2
 # Migrations at once from a host, and to a host, that are tried.
 LANES = (1, 2, 4, 8, 16, 64)
 
-# Better is what is so by this share, or no worse and in what counts next
-# better by that share: forecasts of writing are not more exact.
-MARGIN, CLEARLY = 0.01, 0.1
-
-# (VMs left out, what the objective is about, the next best)
-Score = tuple[float, float, float]
-
-
-# Which modes are tried: those of least contention; pre-copy wherever it is
-# worth it, or worth it before anybody has moved, or once those have moved
-# that fill a link themselves; what must switch, after the first pass;
-# post-copy where permitted.
-MODES = {
-    Objective.FAST: (
-        'contention',
-        'post-copies',
-        'pre-copies now',
-        'hybrids',
-    ),
-    Objective.BALANCED: (
-        'contention',
-        'pre-copies now',
-        'pre-copies then',
-        'hybrids',
-        'pre-copies',
-        'post-copies',
-    ),
-    Objective.GENTLE: (
-        'hybrids',
-        'pre-copies then',
-        'pre-copies now',
-        'pre-copies',
-        'contention',
-        'post-copies',
-    ),
-}
-
-
-# What the search for a timetable is for.
-SEARCHED = {
-    Objective.FAST: Aim.MAKESPAN,
-    Objective.BALANCED: Aim.BOTH,
-    Objective.GENTLE: Aim.HARM,
-}
+# (VMs left out, price)
+Score = tuple[float, float]
+# The mode that each move should have; None: the one that harms least.
+Preferred = Sequence[Mode | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Variant:
     lanes: int
-    post: BoolArray
+    first: Preferred
 
 
 def first(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
-    """The combination that serves the objective best, to be improved."""
+    """The cheapest combination, to be improved."""
     n = len(moves.rows)
     every = _effort(n)
     count = max(FEW, every // max(PASSES_LEAST * n, 1))
@@ -97,32 +57,44 @@ def first(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     effort = min(PASSES_EACH * n, max(every // len(some), n))
     effort = max(effort, EFFORT_LEAST)
     may = ways.ways(problem, moves)
-    tried = []
+    tried: list[tuple[Score, Tasks, Timetable]] = []
     for variant in some:
         tasks = _tasks(problem, moves, may, variant)
-        found = _timetable(problem, tasks, effort, flip=False)
+        if not tried:
+            # the first one switches nobody without need
+            found = _timetable(problem, tasks, effort, flip=False)
+            may = _tolled(problem, may, found.makespan)
+            tasks = _tasks(problem, moves, may, variant)
+        else:
+            found = _timetable(problem, tasks, effort, flip=False)
         tried.append((score(problem, tasks, found), tasks, found))
     return min(tried, key=lambda t: t[0])[1:]
 
 
 def improved(problem: Problem, tasks: Tasks, found: Timetable) -> Timetable:
-    """The timetable, or a better one of the same tasks."""
+    """The timetable, or a cheaper one of the same tasks."""
     n = len(tasks.tasks)
     effort = min(_effort(n), max(PASSES_BEST * n, EFFORT_LEAST))
     other = _timetable(problem, tasks, effort, flip=True)
     scores = score(problem, tasks, other), score(problem, tasks, found)
-    if problem.request.objective is Objective.FAST:
-        return other if scores[0] < scores[1] else found
-    return other if better(*scores) else found
+    return other if scores[0] < scores[1] else found
 
 
-def better(one: Score, other: Score) -> bool:
-    """Whether one is better by more than forecasts of harm err."""
-    if one[0] != other[0]:
-        return one[0] < other[0]
-    if one[1] < other[1] * (1 - MARGIN):
-        return True
-    return one[1] <= other[1] and one[2] < other[2] * (1 - CLEARLY)
+def score(problem: Problem, tasks: Tasks, found: Timetable) -> Score:
+    """Less is better; first of all, that few VMs are left out."""
+    price = price_of(tasks, found, problem.request.urgency)
+    return float(len(found.left)), price
+
+
+def _tolled(problem: Problem, may: list[Ways], makespan: float) -> list[Ways]:
+    """Ways of which a switch that nobody needs has to shorten the whole.
+
+    :param makespan: without such switches, s
+    """
+    if problem.request.only_mode is not None:
+        return may
+    toll = problem.request.post_copy_saves * makespan
+    return [mine.tolled(toll) for mine in may]
 
 
 def _effort(n: int) -> int:
@@ -134,57 +106,36 @@ def _timetable(
 ) -> Timetable:
     return timetable(
         tasks,
-        objective=SEARCHED[problem.request.objective],
+        objective=Aim.PRICE,
+        urgency=problem.request.urgency,
         flip=flip,
         effort=effort,
     )
 
 
 def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
-    """Combinations, the objective's most likely one first."""
-    if not len(moves.rows):
-        return [_Variant(1, moves.post)]
+    """Combinations, the likeliest one first.
+
+    Modes: what harms each VM least; those of least contention; post-copies.
+    """
+    n = len(moves.rows)
+    if not n:
+        return [_Variant(1, ())]
     request = problem.request
     widest = max(request.max_per_source, request.max_per_destination)
     lanes = [k for k in LANES if k < widest] + [widest]
-    now = worth.not_now(problem, moves)
-    modes = {
-        'contention': moves.post,
-        'pre-copies': ~moves.may_pre,
-        'pre-copies now': ~moves.may_pre | now,
-        'pre-copies then': ~moves.may_pre
-        | worth.not_then(problem, moves, now),
-        'hybrids': ~moves.late,
-        'post-copies': moves.may_post,
-    }
-    counts = lanes if request.objective is Objective.GENTLE else lanes[::-1]
-    found: list[_Variant] = []
-    for k in counts:
-        for name in MODES[request.objective]:
-            post = modes[name]
-            twice = (v.lanes == k and (v.post == post).all() for v in found)
-            if not any(twice):
-                found.append(_Variant(k, post))
-    return found
+    post = [Mode.POST_COPY if early else None for early in moves.post]
+    modes: list[Preferred] = [(None,) * n]
+    modes += [
+        vector
+        for vector in (tuple(post), (Mode.POST_COPY,) * n)
+        if any(vector) and moves.may_post.any() and vector not in modes
+    ]
+    counts = lanes if request.patient else lanes[::-1]
+    return [_Variant(k, vector) for k in counts for vector in modes]
 
 
 def _tasks(
-    problem: Problem, moves: Moves, may: list[ways.Ways], variant: _Variant
+    problem: Problem, moves: Moves, may: list[Ways], variant: _Variant
 ) -> Tasks:
-    changed = dataclasses.replace(moves, post=variant.post)
-    return ways.tasks(problem, changed, may, variant.lanes)
-
-
-def score(problem: Problem, tasks: Tasks, found: Timetable) -> Score:
-    """Less is better; first of all, that few VMs are left out.
-
-    Balanced: a second of the plan weighs as much as one of a VM's outage.
-    """
-    left = float(len(found.left))
-    hurt = harm_of(tasks, found.bookings)
-    table: dict[Objective, tuple[float, float]] = {
-        Objective.FAST: (found.makespan, hurt),
-        Objective.BALANCED: (found.makespan + hurt, hurt),
-        Objective.GENTLE: (hurt, found.makespan),
-    }
-    return (left, *table[problem.request.objective])
+    return ways.tasks(problem, moves, may, variant.first, variant.lanes)

@@ -6,101 +6,32 @@ stores and counters (tasks.py); when it does so is the scheduler's.
 """
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
-from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.problem import foretold
 from watcher_tsmig.plan.problem import passing
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.ladder import HAIR
-from watcher_tsmig.plan.problem.problem import STORES
 from watcher_tsmig.plan.problem.problem import Problem
-from watcher_tsmig.plan.schedule.tasks import Amounts
 from watcher_tsmig.plan.schedule.tasks import Task
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
 from watcher_tsmig.plan.tasks import harm
+from watcher_tsmig.plan.tasks import moves as moves_module
+from watcher_tsmig.plan.tasks.moves import Known
+from watcher_tsmig.plan.tasks.moves import Moves
 from watcher_tsmig.plan.values import Mode
-from watcher_tsmig.plan.values import Objective
 
-# In which order modes are tried, by whether the VM should go at the start.
-TRIED = {
-    False: (Mode.PRE_COPY, Mode.HYBRID, Mode.POST_COPY),
-    True: (Mode.POST_COPY, Mode.PRE_COPY, Mode.HYBRID),
-}
-# A post-copy whose VM would stand long waits for this share of the best
-# rate that its path ever has.
+# Who would stand long at a low rate, or might not end at all, waits for a
+# better one, but for no more than this share of the best that its path ever
+# has.
 PATIENT = 0.7
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Moves:
-    """Migrations to schedule; arrays of shape (k,), one for each.
-
-    :ivar rows: of the problem; a VM with two hops has two
-    :ivar source: host
-    :ivar destination: host
-    :ivar post: whether it should go at the start, by post-copy
-    :ivar may_pre: pre-copy is possible
-    :ivar may_hybrid: post-copy after the first pass is, and of use
-    :ivar may_post: post-copy at once is permitted
-    :ivar after: indices of the moves that must end before it, for each
-    """
-
-    rows: IntArray
-    source: IntArray
-    destination: IntArray
-    post: BoolArray
-    may_pre: BoolArray
-    may_hybrid: BoolArray
-    may_post: BoolArray
-    after: tuple[tuple[int, ...], ...]
-
-    @property
-    def may(self) -> dict[Mode, BoolArray]:
-        """By mode, shape (k,): who may have it."""
-        return {
-            Mode.PRE_COPY: self.may_pre,
-            Mode.HYBRID: self.may_hybrid,
-            Mode.POST_COPY: self.may_post,
-        }
-
-    @property
-    def late(self) -> BoolArray:
-        """Whose traffic may stay at the source until the end; (k,)."""
-        out: BoolArray = self.may_pre | self.may_hybrid
-        return out
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Known:
-    """What is computed for all moves at once.
-
-    :ivar most: shape (k,), bytes/s, that the operator and the way permit
-    :ivar given: shape (k,), bytes/s, that Nova gives a pre-copy
-    :ivar faults: shape (k,), see `harm.faults`
-    :ivar volumes: by mode, shape (k,), bytes on the wire
-    :ivar left: shape (m,), traffic on each link once all have left
-    :ivar shared: what moves with each VM, whatever its mode
-    """
-
-    paths: list[tuple[int, ...]]
-    most: FloatArray
-    given: FloatArray
-    faults: FloatArray
-    volumes: dict[Mode, FloatArray]
-    counters: list[tuple[int, ...]]
-    releases: FloatArray
-    left: FloatArray
-    shared: list[dict[str, Amounts]]
-
-    def most_of(self, i: int, mode: Mode) -> float:
-        """Bytes/s; Nova gives a post-copy whatever there is."""
-        most = float(self.most[i])
-        return most if mode.early else min(most, float(self.given[i]))
+# A pre-copy waits for a rate at which it ends in 19 of 20 cases.
+SURE = 1.645
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -109,19 +40,54 @@ class Ways:
 
     :ivar any: by mode, at any rate that will do
     :ivar calm: by mode, at rates that harm little; where that asks for more
+    :ivar harms: by mode, at the best rate that its path ever has, weighed s
     :ivar release: it may not start earlier, s
     """
 
     any: dict[Mode, Way]
     calm: dict[Mode, Way]
+    harms: dict[Mode, float]
     release: float
 
-    def of(self, post: bool, calm: bool) -> tuple[Way, ...]:
+    @property
+    def modes(self) -> list[Mode]:
+        """The modes that it may have, the one that harms least first."""
+        return sorted(self.any, key=lambda mode: self.harms[mode])
+
+    @property
+    def spared(self) -> bool:
+        """Whether pre-copy is possible, and no switch harms less."""
+        return bool(self.any) and self.modes[0] is Mode.PRE_COPY
+
+    def tolled(self, toll: float) -> 'Ways':
+        """The same where a switch that nobody needs has to pay.
+
+        :param toll: s by which it must shorten the whole
+        """
+        if not self.spared:
+            return self
+
+        def some(ways: dict[Mode, Way]) -> dict[Mode, Way]:
+            return {
+                mode: dataclasses.replace(way, toll=toll)
+                if mode.switches
+                else way
+                for mode, way in ways.items()
+            }
+
+        return dataclasses.replace(
+            self, any=some(self.any), calm=some(self.calm)
+        )
+
+    def of(self, first: Mode | None, calm: bool) -> tuple[Way, ...]:
         """The preferred one first.
 
+        :param first: the preferred mode, where it may have it; None: the one
+            that harms least
         :param calm: a calm way comes before any in its mode, and not last
         """
-        modes, both = TRIED[post], (self.calm, self.any)
+        modes = sorted(self.modes, key=lambda mode: mode is not first)
+        both = self.calm, self.any
         if calm:
             order = [ways.get(mode) for mode in modes for ways in both]
         else:
@@ -131,31 +97,34 @@ class Ways:
 
 def ways(problem: Problem, moves: Moves) -> list[Ways]:
     """What all moves may do."""
-    known = _known(problem, moves)
+    known = moves_module.known(problem, moves)
     return [_ways(problem, moves, known, i) for i in range(len(moves.rows))]
 
 
 def tasks(
-    problem: Problem, moves: Moves, ways: list[Ways], lanes: int
+    problem: Problem,
+    moves: Moves,
+    ways: list[Ways],
+    first: Sequence[Mode | None],
+    lanes: int,
 ) -> Tasks:
     """The moves as tasks, in their order and modes.
 
     :param ways: of these moves
+    :param first: the mode that each should have; None: what harms least
     :param lanes: at most so many at once from a host, and to a host; the
         request may allow fewer
     """
     request, links = problem.request, problem.network
-    gentle = request.objective is Objective.GENTLE
+    patient = request.patient
     return Tasks(
         tasks=tuple(
             Task(
-                ways=mine.of(bool(post), gentle),
+                ways=mine.of(mode, patient),
                 release=mine.release,
                 after=after,
             )
-            for mine, post, after in zip(
-                ways, moves.post, moves.after, strict=True
-            )
+            for mine, mode, after in zip(ways, first, moves.after, strict=True)
         ),
         capacity=links.capacity,
         app=problem.app,
@@ -164,44 +133,15 @@ def tasks(
         stores=problem.free.reshape(-1),
         limits=_limits(problem, lanes),
         deadline=request.deadline,
-        trusting=not gentle,
+        trusting=not patient,
         running=passing.tasks(problem.passing, len(problem.names)),
-    )
-
-
-def _known(problem: Problem, moves: Moves) -> _Known:
-    rooms = problem_module.best_room(problem)
-    paths = [
-        problem.network.path(int(s), int(d))
-        for s, d in zip(moves.source, moves.destination, strict=True)
-    ]
-    most = np.array(
-        [
-            _most(problem, int(host), path)
-            for host, path in zip(moves.source, paths, strict=True)
-        ]
-    )
-    best = np.array([rooms[list(path)].min() for path in paths])
-    gets = set(map(int, moves.destination))
-    return _Known(
-        paths=paths,
-        most=most,
-        given=problem.given[moves.source],
-        faults=foretold.faults(problem, moves.rows),
-        volumes=foretold.volumes(problem, moves.rows, np.minimum(most, best)),
-        counters=_counters(problem, moves),
-        releases=np.maximum(
-            problem.release[moves.source], problem.release[moves.destination]
-        ),
-        left=problem_module.left(problem),
-        shared=[_shared(problem, moves, i, gets) for i in range(len(paths))],
     )
 
 
 def _way(
     problem: Problem,
     moves: Moves,
-    known: _Known,
+    known: Known,
     i: int,
     mode: Mode,
     least: float,
@@ -223,26 +163,37 @@ def _way(
             int(moves.rows[i]),
             known.paths[i],
             by_rate,
-            harm.Switched(mode, float(known.faults[i])),
+            harm.Switched(
+                mode,
+                float(known.faults[i]),
+                bool(moves.may_hybrid[i] or moves.may_post[i]),
+            ),
             shared['leaves'],
         ),
-        **shared,
+        leaves=shared['leaves'],
+        brings=shared['brings'],
+        claims=shared['claims'],
+        frees=shared['frees'],
     )
 
 
-def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
+def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
     """Where time is not all, a rate that harms little is waited for."""
     row = int(moves.rows[i])
-    switches = bool(moves.may_hybrid[i] or moves.may_post[i])
-    needs = problem_module.pre_copy_needs(problem, row, switches)
-    least = {
-        mode: 0.0 if mode.switches else needs
+    best = {
+        mode: _best(problem, known, i, mode)
         for mode, may in moves.may.items()
         if may[i]
     }
+    least = {
+        mode: 0.0 if mode.switches else _sure(problem, row, best[mode])
+        for mode in best
+    }
     calm = {}
-    if problem.request.objective is not Objective.FAST:
-        calm = {mode: _calm(problem, known, i, mode) for mode in least}
+    if not problem.request.hurried:
+        calm = {
+            mode: _calm(problem, known, i, mode, best[mode]) for mode in least
+        }
     stream = problem.stream(int(moves.source[i]), known.paths[i])
     by_rate = {
         mode: foretold.by_rate(problem, row, mode, stream) for mode in least
@@ -251,8 +202,12 @@ def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
     def way(mode: Mode, rate: float) -> Way:
         return _way(problem, moves, known, i, mode, rate, by_rate[mode])
 
+    every = {mode: way(mode, rate) for mode, rate in least.items()}
     return Ways(
-        any={mode: way(mode, rate) for mode, rate in least.items()},
+        any=every,
+        harms={
+            mode: way.harm(max(best[mode], 1.0)) for mode, way in every.items()
+        },
         calm={
             mode: way(mode, rate)
             for mode, rate in calm.items()
@@ -262,60 +217,42 @@ def _ways(problem: Problem, moves: Moves, known: _Known, i: int) -> Ways:
     )
 
 
-def _calm(problem: Problem, known: _Known, i: int, mode: Mode) -> float:
+def _best(problem: Problem, known: Known, i: int, mode: Mode) -> float:
+    """The best rate that there will be on its path, bytes/s."""
+    path = list(known.paths[i])
+    request, capacity = problem.request, problem.network.capacity[path]
+    comes = dict(known.shared[i]['brings']) if mode.early else {}
+    then = known.left[path] + [comes.get(link, 0.0) for link in path]
+    floor = request.nic_floor * capacity
+    room = np.maximum(request.nic_share * (capacity - then), floor)
+    return min(known.most_of(i, mode), float(room.min()))
+
+
+def _sure(problem: Problem, row: int, best: float) -> float:
+    """The least rate at which a pre-copy is begun, bytes/s.
+
+    One at which it ends though its VM writes more than is known, or most of
+    the best that there will be.
+    """
+    needs = problem_module.pre_copy_needs(problem, row)
+    sure = needs * math.exp(SURE * float(problem.width[row]))
+    return max(needs, min(sure, PATIENT * best))
+
+
+def _calm(
+    problem: Problem, known: Known, i: int, mode: Mode, best: float
+) -> float:
     """The rate that a move waits for, bytes/s; 0: any.
 
     More than the floor of a full link, and of a post-copy one at which its
     VM does not stand for long, or most of the best that there will be.
     """
-    path = list(known.paths[i])
-    request, capacity = problem.request, problem.network.capacity[path]
-    floor = request.nic_floor * capacity
-    comes = dict(known.shared[i]['brings']) if mode.early else {}
-    then = known.left[path] + [comes.get(link, 0.0) for link in path]
-    room = np.maximum(request.nic_share * (capacity - then), floor)
-    best = min(known.most_of(i, mode), float(room.min()))
-    calm = float(floor.max()) * (1 + HAIR)
+    capacity = problem.network.capacity[list(known.paths[i])]
+    calm = float((problem.request.nic_floor * capacity).max()) * (1 + HAIR)
     if mode.early:
         enough = float(known.faults[i]) / problem.rules.post_copy_outage
         calm = max(calm, min(enough, PATIENT * best))
     return calm if calm < best else 0.0
-
-
-def _most(problem: Problem, source: int, path: tuple[int, ...]) -> float:
-    reach = problem.theirs[source].reach(problem.network.delay(path))
-    return min(problem.request.ceiling, reach)
-
-
-def _shared(
-    problem: Problem, moves: Moves, i: int, gets: set[int]
-) -> dict[str, Amounts]:
-    """What moves with the VM, whatever its mode."""
-    row = int(moves.rows[i])
-    source, destination = int(moves.source[i]), int(moves.destination[i])
-    leaves: list[tuple[int, float]] = []
-    brings: list[tuple[int, float]] = []
-    for sides, rate in (
-        (problem.network.sends, float(problem.tx[row])),
-        (problem.network.receives, float(problem.rx[row])),
-    ):
-        if rate <= 0:
-            continue
-        there, then = sides[source], sides[destination]
-        on = problem.network.tenants
-        leaves += [(k, rate) for k in there if k not in then and on[k]]
-        brings += [(k, rate) for k in then if k not in there and on[k]]
-    size = [(k, float(x)) for k, x in enumerate(problem.size[row]) if x > 0]
-    width = len(STORES)
-    return {
-        'leaves': tuple(leaves),
-        'brings': tuple(brings),
-        'claims': tuple((destination * width + k, x) for k, x in size),
-        # nobody waits for what becomes free where nobody goes
-        'frees': tuple((source * width + k, x) for k, x in size)
-        if source in gets
-        else (),
-    }
 
 
 # Counters: migrations out of each host, into each host, in all, and of each
@@ -329,18 +266,3 @@ def _limits(problem: Problem, lanes: int) -> FloatArray:
         + [request.max_per_group] * len(problem.groups),
         dtype=np.float64,
     )
-
-
-def _counters(problem: Problem, moves: Moves) -> list[tuple[int, ...]]:
-    h = len(problem.names)
-    out = []
-    for row, s, d in zip(
-        moves.rows, moves.source, moves.destination, strict=True
-    ):
-        mine = [
-            2 * h + 1 + g
-            for g, group in enumerate(problem.groups)
-            if int(row) in group.rows
-        ]
-        out.append((int(s), h + int(d), 2 * h, *mine))
-    return out

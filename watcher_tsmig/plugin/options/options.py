@@ -167,6 +167,44 @@ configuration section sets no timeout.
     ),
 )
 
+PRICES = (
+    cfg.FloatOpt(
+        'post_copy_loss',
+        default=1e-4,
+        min=0.0,
+        max=1.0,
+        help="""
+How likely a post-copy loses its VM, because a host or the network between them
+fails while its memory is on both. Assumed: one in ten thousand; a cloud whose
+migration network fails more often has more. With restore_hours it is the price
+of the risk: at the defaults that of 1.44 s in which the VM does not serve,
+times the weight of its service class. Related: restore_hours,
+post_copy_saves_percent.
+""",
+    ),
+    cfg.FloatOpt(
+        'restore_hours',
+        default=4.0,
+        min=0.0,
+        max=8760.0,
+        help="""
+Hours until a VM serves again that a post-copy lost: from its backup, by hand.
+Related: post_copy_loss.
+""",
+    ),
+    cfg.FloatOpt(
+        'failure_price',
+        default=600.0,
+        min=0.0,
+        help="""
+What a migration counts that does not end and that nothing can switch to
+post-copy, in seconds in which a VM does not serve: it was for nothing, the VM
+is still there, and somebody has to see to it. A larger value gives pre-copies
+more bandwidth than they are foretold to need, and so fewer at once.
+""",
+    ),
+)
+
 DEADLINES = (
     cfg.FloatOpt(
         'deadline_factor',
@@ -209,6 +247,7 @@ STRATEGY = (
     *HOSTS,
     *DIRTY,
     *READING,
+    *PRICES,
     *DEADLINES,
     calibration_file(),
 )
@@ -255,10 +294,20 @@ def prior(config: Any) -> Prior:  # noqa: ANN401 - oslo.config
 
 
 def assumptions(config: Any) -> dict[str, float]:  # noqa: ANN401
-    """Fields of a `Request` that the strategy's options give."""
+    """What is taken to be so where nobody says it; fields of a `Request`."""
     return {
         'assume_outgoing': float(config.assume_max_outgoing),
         'assume_nic': units.from_mbit_s(config.assume_nic_mbit_s),
         'assume_traffic': units.from_mbit_s(config.assume_traffic_mbit_s),
         'assume_dirty_rate': units.from_mib(config.assume_dirty_rate_mib_s),
+    }
+
+
+def of_requests(config: Any) -> dict[str, float]:  # noqa: ANN401
+    """Fields of a `Request` that the strategy's options give."""
+    return {
+        **assumptions(config),
+        'post_copy_loss': config.post_copy_loss,
+        'restore': config.restore_hours * 3600.0,
+        'failure': config.failure_price,
     }

@@ -104,7 +104,7 @@ PROPERTIES = {
             'allow_post_copy',
             'post_copy_assumed',
             'max_per_group',
-            'post_copy_grain_percent',
+            'post_copy_saves_percent',
             'deadline_s',
         )
     },

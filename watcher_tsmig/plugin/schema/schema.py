@@ -8,12 +8,12 @@ documentation that `openstack optimize strategy show` prints.
 
 import copy
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from watcher_tsmig import units
 from watcher_tsmig.plan import policies
-from watcher_tsmig.plan.values import Objective
 from watcher_tsmig.plan.values import Placement
 from watcher_tsmig.plan.values import Request
 
@@ -62,12 +62,11 @@ def yes(description: str, default: bool = True) -> dict[str, Any]:
 
 GENTLEST = 'gentlest'
 AUTO, COLD, LEAVE = 'auto', 'cold', 'leave'
-# What comes first, by objective; a stable text, as all of the schema's.
+# What comes first, by policy; a stable text, as all of the schema's.
 FIRST = {
-    Objective.GENTLE: 'the applications and short outages come first',
-    Objective.BALANCED: 'a short plan, weighed against what the '
-    'applications lose',
-    Objective.FAST: 'a short plan before everything else',
+    'gentle': 'the applications and short outages come first',
+    'balanced': 'a short plan, weighed against what the applications lose',
+    'fast': 'a short plan before everything else',
 }
 
 
@@ -81,17 +80,12 @@ def of_policies(what: str) -> str:
         head = f'{name} (default)' if name == policies.DEFAULT else name
         more = '' if row.max_per_source == 1 else ' up to'
         rows.append(
-            f'{head}: {FIRST[row.objective]}; {row.nic_share:.0%} of what '
+            f'{head}: {FIRST[name]}; {row.nic_share:.0%} of what '
             f'the applications leave on a NIC, and {row.nic_floor:.0%} of '
             f'the NIC even where they leave less; from or to one host{more} '
             f'{row.max_per_source} at once, {row.max_in_cluster} in all.'
         )
     return f'How much {what} may take from the tenants. ' + ' '.join(rows)
-
-
-def _grains() -> str:
-    rows = policies.POLICIES.items()
-    return ', '.join(f'{name} {row.grain * 100:g}' for name, row in rows)
 
 
 PROPERTIES = {
@@ -171,12 +165,12 @@ PROPERTIES = {
         'and then fails what it had admitted.',
         64,
     ),
-    'post_copy_grain_percent': {
+    'post_copy_saves_percent': {
         **number(
-            'How much of a NIC, in per cent, a post-copy must spare to be '
-            'chosen although pre-copy would do. 0 (default): the '
-            f"policy's, {_grains()}. A higher value post-copies fewer VMs; "
-            '0.01 takes every gain.'
+            'By how much, in per cent of the whole, the post-copy of a VM '
+            'that pre-copy would move must shorten the plan, unless it costs '
+            'tenants less. 0 (default): 10. A higher value post-copies fewer '
+            'VMs; 0.01 takes every gain.'
         ),
         'maximum': 99,
     },
@@ -270,7 +264,7 @@ NUMBERS = (
     Field('max_per_destination', 'max_per_destination'),
     Field('max_in_cluster', 'max_in_cluster'),
     Field('max_per_group', 'max_per_group'),
-    Field('post_copy_grain_percent', 'grain', 0.01),
+    Field('post_copy_saves_percent', 'post_copy_saves', 0.01),
     Field('max_throttle_percent', 'max_throttle', 0.01),
     Field('bandwidth_ceiling_mbit_s', 'ceiling', units.MBIT),
     Field('downtime_limit_ms', 'downtime_limit', 0.001),
@@ -279,11 +273,13 @@ NUMBERS = (
 
 
 def policy_of(request: Request) -> str:
-    """The name of the policy that a request is under."""
-    for name, row in policies.POLICIES.items():
-        if row.objective is request.objective:
-            return name
-    raise AssertionError('every objective has its policy')
+    """The name of the policy that a request is under, or nearly."""
+    return min(
+        policies.POLICIES,
+        key=lambda name: abs(
+            math.log(policies.POLICIES[name].urgency / request.urgency)
+        ),
+    )
 
 
 def values(
