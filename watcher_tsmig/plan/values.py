@@ -65,14 +65,14 @@ class Request:
         nothing may leave or enter it)
     :ivar max_per_group: migrations of one server group at once; more can
         fail late, where Nova checks the group's policy again
-    :ivar urgency: what a second of the whole is worth, in weighed seconds in
-        which a VM does not serve
+    :ivar urgency: weighed seconds in which a VM does not serve that a second
+        of the whole is worth
     :ivar post_copy_saves: share of the makespan by which the post-copy of a
         VM that pre-copy would move must shorten the plan, if it harms more
     :ivar post_copy_loss: chance that a post-copy loses its VM
     :ivar restore: s until a lost VM serves again
-    :ivar failure: weighed s that a migration counts which does not end and
-        which nothing can switch: somebody has to see to it
+    :ivar failure: weighed s that a migration counts which does not end:
+        somebody has to see to it
     :ivar classes: of service; a VM of a class that is not here, or of
         none, has no limit of outage and weight 1
     :ivar nic_share: share of what the applications leave on a NIC that

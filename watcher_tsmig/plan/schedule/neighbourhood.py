@@ -42,6 +42,14 @@ def suits(tasks: Tasks) -> bool:
     )
 
 
+def _to_end_by(at: float, takes: float) -> float:
+    """The latest start of what ends by then, rounding included."""
+    start = at - takes
+    while start + takes > at:
+        start -= max(math.ulp(at), math.ulp(start))
+    return start
+
+
 class Repair:
     """A timetable under repair."""
 
@@ -182,7 +190,7 @@ class Repair:
         first, last = self._window(i)
         first = max(first, since)
         takes = self.booking[i].takes
-        start = min(last, by) - takes
+        start = _to_end_by(min(last, by), takes)
         moved = True
         while moved and start >= first:
             moved = False
@@ -190,7 +198,7 @@ class Repair:
                 steps = self.steps[thing]
                 at = steps.clash_back(start, start + takes, spare)
                 while at < math.inf:
-                    start, moved = at - takes, True
+                    start, moved = _to_end_by(at, takes), True
                     at = steps.clash_back(start, start + takes, spare)
         return start if start >= first else self._earliest(i, since)
 

@@ -88,6 +88,10 @@ def timetable(
     )
 
 
+def _rank(found: Timetable, work: neighbourhood.Repair) -> tuple[int, float]:
+    return len(found.left), work.best_cost
+
+
 class _Search:
     """The best timetable so far, with what gave it."""
 
@@ -234,15 +238,18 @@ class _Search:
         """The best of several starts, then ruin and recreate."""
         ends = self.objective is Aim.ENDS
         until = self.effort // 2
-        work = self.justified(self.best)
+        found = self.best
+        work = self.justified(found)
         while not ends and not self.done() and self.effort > until:
             noise = self.random.uniform(0.0, NOISE * self.n, self.n)
             places = np.argsort(np.arange(self.n) + noise, kind='stable')
             order = [self.order[int(k)] for k in places]
             self.effort -= self.n
-            other = self.justified(self.lister.run(order))
-            if other.best_cost < work.best_cost:
-                work = other
+            listed = self.lister.run(order)
+            other = self.justified(listed)
+            # who is left out may differ, and stays left out
+            if _rank(listed, other) < _rank(found, work):
+                found, work = listed, other
         whole = max(self.effort, 1)
         until = whole - JUSTIFY * self.n
         while work.cost > 0 and self.effort > 0 and not self.stop():
@@ -250,7 +257,7 @@ class _Search:
             if self.effort <= until and not ends:
                 self.effort -= work.justify()
                 until = self.effort - JUSTIFY * self.n
-        self.keep(dataclasses.replace(self.best, bookings=work.bookings()))
+        self.keep(dataclasses.replace(found, bookings=work.bookings()))
 
     def justified(self, found: Timetable) -> neighbourhood.Repair:
         """A timetable ready for repair, justified while that helps."""

@@ -17,18 +17,20 @@ from watcher_tsmig.plan.values import Mode
 # A rate within this factor of the floor is the floor.
 FULL = 1 + 1e-9
 
+# A pre-copy that does not end is given up after its forecast time thrice, and
+# some more s (deadline_factor, deadline_slack): so much later than foretold.
+GIVEN_UP, SLACK = 2.0, 120.0
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Switched:
     """The mode of a way, and what its VM would wait for after a switch.
 
     :ivar faults: as from `foretold.faults`, of a switch at once
-    :ivar may: a pre-copy that does not end may be switched
     """
 
     mode: Mode
     faults: float
-    may: bool
 
 
 def chance(rate: float, lcb: float, width: float) -> float:
@@ -57,8 +59,8 @@ def of_way(
     """The harm of one migration, weighed s, by its rate.
 
     Of a pre-copy the stop-and-copy, what auto-converge takes, and by its
-    chance what follows where it does not end: a switch, or for nobody's use
-    the whole. Of what ends in post-copy the time until its VM has what it
+    chance what follows where it does not end: it was for nothing, and the
+    plan waits until it is given up. Of what ends in post-copy the time until its VM has what it
     works with, and the risk. Of all, what applications lose where migrations
     get the floor of a full link, and where they burst meanwhile.
 
@@ -89,10 +91,8 @@ def of_way(
             stop += request.risk
         else:
             fails = chance(rate, lcb, width)
-            if switched.may:
-                stop += fails * switch(rate)
-            else:
-                lost += fails * request.failure
+            late = GIVEN_UP * takes + SLACK
+            lost += fails * (request.failure + late * request.urgency)
         for capacity, app in crossed:
             beyond = rate - max(capacity - app, 0.0)
             if beyond > 0 and rate <= floor * capacity * FULL:

@@ -30,8 +30,8 @@ from watcher_tsmig.plan.values import Mode
 # better one, but for no more than this share of the best that its path ever
 # has.
 PATIENT = 0.7
-# A pre-copy waits for a rate at which it ends in 19 of 20 cases.
-SURE = 1.645
+# A pre-copy waits for a rate at which it ends in 99 of 100 cases.
+SURE = 2.33
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +166,6 @@ def _way(
             harm.Switched(
                 mode,
                 float(known.faults[i]),
-                bool(moves.may_hybrid[i] or moves.may_post[i]),
             ),
             shared['leaves'],
         ),

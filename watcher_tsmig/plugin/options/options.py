@@ -197,10 +197,10 @@ Related: post_copy_loss.
         default=600.0,
         min=0.0,
         help="""
-What a migration counts that does not end and that nothing can switch to
-post-copy, in seconds in which a VM does not serve: it was for nothing, the VM
-is still there, and somebody has to see to it. A larger value gives pre-copies
-more bandwidth than they are foretold to need, and so fewer at once.
+What a pre-copy counts that does not end, in seconds in which a VM does not
+serve: it was for nothing, the VM is still there, and somebody has to see to
+it. Times its chance, by how far the VM's writing is known, it is part of the
+price. A larger value has more of those switched that may not end.
 """,
     ),
 )
