@@ -60,9 +60,10 @@ def of_way(
 
     Of a pre-copy the stop-and-copy, what auto-converge takes, and by its
     chance what follows where it does not end: it was for nothing, and the
-    plan waits until it is given up. Of what ends in post-copy the time until its VM has what it
-    works with, and the risk. Of all, what applications lose where migrations
-    get the floor of a full link, and where they burst meanwhile.
+    plan waits until it is given up. Of what ends in post-copy the time until
+    its VM has what it works with, and the risk. Of all, what applications
+    lose where migrations get the floor of a full link, and where they burst
+    meanwhile.
 
     :param by_rate: (whole time, outage), s, by rate
     """
