@@ -40,7 +40,8 @@ ARROWS = {
     'forecast': ('model',),
     'plan': ('forecast', 'model'),
     # values are seen by those who never see the planner, so they see no one
-    VALUES: (CLASSES,),
+    VALUES: (CLASSES, 'plan.prices'),
+    'plan.prices': (),
     CLASSES: (),
     # the planner's rooms, in the order of the way
     'plan.schedule': (ARRAYS, 'plan.schedule'),
@@ -67,6 +68,7 @@ ARROWS = {
         'forecast',
         'model',
         VALUES,
+        'plan.prices',
         ARRAYS,
         'plan.tasks',
         'plan.problem',

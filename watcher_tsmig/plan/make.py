@@ -193,6 +193,7 @@ def _plan(
         critical=least.what,
         purchases=sensitivity.purchases(problem, tasks, found, least),
         shortfall=_shortfall(tasks, found),
+        prices=portfolio.prices(tasks, found),
     )
 
 

@@ -12,6 +12,7 @@ import math
 from watcher_tsmig import errors
 from watcher_tsmig.plan.classes import CLASSES
 from watcher_tsmig.plan.classes import ServiceClass
+from watcher_tsmig.plan.prices import Prices
 from watcher_tsmig.reasons import Reason
 
 
@@ -40,6 +41,11 @@ class Placement(enum.StrEnum):
     PACK = 'pack'
 
 
+# How many at once, of each at least one.
+ATS = (
+    'max_per_source', 'max_per_destination', 'max_in_cluster',
+    'max_per_group', 'assume_outgoing',
+)  # fmt: skip
 # From this urgency on time comes before everything else.
 HURRIED = 10.0
 
@@ -135,14 +141,7 @@ class Request:
                 all(0 <= at < math.inf for _, at in self.releases),
                 'has a time that is negative or not finite',
             ),
-            ('max_per_source', self.max_per_source >= 1, 'is below 1'),
-            (
-                'max_per_destination',
-                self.max_per_destination >= 1,
-                'is below 1',
-            ),
-            ('max_in_cluster', self.max_in_cluster >= 1, 'is below 1'),
-            ('max_per_group', self.max_per_group >= 1, 'is below 1'),
+            *((name, getattr(self, name) >= 1, 'is below 1') for name in ATS),
             ('urgency', 0 < self.urgency < math.inf, 'is not above 0'),
             (
                 'post_copy_saves',
@@ -163,7 +162,6 @@ class Request:
             ('max_throttle', 0 <= self.max_throttle < 1, 'is not in [0, 1)'),
             ('deadline', self.deadline > 0, 'is not above 0'),
             ('assume_nic', self.assume_nic > 0, 'is not above 0'),
-            ('assume_outgoing', self.assume_outgoing >= 1, 'is below 1'),
             ('assume_traffic', self.assume_traffic >= 0, 'is negative'),
             ('assume_dirty_rate', self.assume_dirty_rate >= 0, 'is negative'),
         )
@@ -310,6 +308,7 @@ class Plan:
     :ivar purchases: what one more of what binds it would do
     :ivar shortfall: s by which the whole would miss the deadline; 0 where
         it meets it or there is none
+    :ivar prices: what VMs bear, in weighed seconds
     """
 
     request: Request
@@ -321,6 +320,7 @@ class Plan:
     critical: str = ''
     purchases: tuple[Purchase, ...] = ()
     shortfall: float = 0.0
+    prices: Prices = Prices()
 
     @property
     def makespan(self) -> float:

@@ -76,6 +76,25 @@ TABLE = (
         's',
         'number',
     ),
+    Row(
+        'price_s',
+        'What the VMs bear: weighed seconds in which one does not serve, '
+        'with what may happen by its chance.',
+        's',
+        'number',
+    ),
+    Row(
+        'price_pre_copy_s',
+        'The same of a plan with pre-copy wherever that is possible.',
+        's',
+        'number',
+    ),
+    Row(
+        'price_post_copy_s',
+        'The same of a plan with post-copy wherever that is possible.',
+        's',
+        'number',
+    ),
 )
 
 
@@ -157,6 +176,14 @@ def descriptions(plan: Plan) -> dict[str, str]:
     }
 
 
+# Of what has no bound; JSON knows no infinity.
+MOST = 1e9
+
+
+def _bounded(price: float) -> float:
+    return round(min(float(price), MOST), 2)
+
+
 def indicators_of(plan: Plan | None) -> dict[str, int | float]:
     """The values for a plan; zeros where nothing could be planned.
 
@@ -173,4 +200,7 @@ def indicators_of(plan: Plan | None) -> dict[str, int | float]:
         'data_gib': round(plan.data / units.GIB, 2),
         'peak_nic_load_pct': round(plan.peak_load * 100.0, 1),
         'lower_bound_s': round(float(plan.lower_bound), 1),
+        'price_s': _bounded(plan.prices.plan),
+        'price_pre_copy_s': _bounded(plan.prices.pre_copy),
+        'price_post_copy_s': _bounded(plan.prices.post_copy),
     }

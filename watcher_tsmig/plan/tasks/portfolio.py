@@ -9,9 +9,12 @@ its price, and the best one is improved.
 import dataclasses
 from collections.abc import Sequence
 
+from watcher_tsmig.plan.prices import Prices
 from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.schedule.tasks import Task
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
+from watcher_tsmig.plan.schedule.tasks import harm_of
 from watcher_tsmig.plan.schedule.tasks import price_of
 from watcher_tsmig.plan.schedule.timetable import Aim
 from watcher_tsmig.plan.schedule.timetable import timetable
@@ -84,6 +87,28 @@ def score(problem: Problem, tasks: Tasks, found: Timetable) -> Score:
     """Less is better; first of all, that few VMs are left out."""
     price = price_of(tasks, found, problem.request.urgency)
     return float(len(found.left)), price
+
+
+def prices(tasks: Tasks, found: Timetable) -> Prices:
+    """What VMs bear by this timetable, and by quick ones of one mode."""
+
+    def of(mode: Mode) -> float:
+        only = dataclasses.replace(
+            tasks, tasks=tuple(_only(task, mode) for task in tasks.tasks)
+        )
+        quick = timetable(only, effort=len(tasks.tasks))
+        return harm_of(only, quick.bookings)
+
+    return Prices(
+        plan=harm_of(tasks, found.bookings),
+        pre_copy=of(Mode.PRE_COPY),
+        post_copy=of(Mode.POST_COPY),
+    )
+
+
+def _only(task: Task, mode: Mode) -> Task:
+    mine = tuple(way for way in task.ways if way.label == mode)
+    return dataclasses.replace(task, ways=mine or task.ways)
 
 
 def _tolled(problem: Problem, may: list[Ways], makespan: float) -> list[Ways]:
