@@ -18,6 +18,8 @@ from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 
 WAITING_ROUNDS = 256  # that wait for a step of the limit; then all are alike
+# So are two that differ by less than this share.
+ALIKE = 1e-9
 # One that holds this much less than its LCB, relatively, must not converge.
 BELOW_LCB = 1e-3
 MOST_TAKEN = 0.99  # of a VM's CPUs, by QEMU's auto-converge
@@ -117,21 +119,40 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
     gib = rules.weight(writes.memory + writes.disk)
     total, sent = writes.ahead(rate), writes.disk
     rest = writes.all(rules)
-    rounds, waited = 0, 0
+    rounds, waited, before = 0, 0, math.inf
+    full = writes.full(rules)
     while rounds < rules.max_rounds:
         seconds, now = rest / rate, rules.limit_at(total, gib)
-        at_full = seconds * writes.full(rules)
+        at_full = seconds * full
         fits = at_full <= rules.downtime_limit * (1 + AGREE)
-        if fits and waited >= WAITING_ROUNDS:
-            while at_full > rules.limit_at(total, gib) * (1 + AGREE):
-                total, sent = total + seconds, sent + rest
+        same = waited >= WAITING_ROUNDS or abs(before - rest) <= ALIKE * rest
+        ends = at_full <= now * (1 + AGREE)
+        if fits and same and not ends:
+            more = _waits(rules, gib, at_full, total, seconds)
+            total, sent = total + more * seconds, sent + more * rest
         total, sent = total + seconds, sent + rest
-        if fits and (waited >= WAITING_ROUNDS or at_full <= now * (1 + AGREE)):
+        if fits and (same or ends):
             late = total > rules.completion_timeout * gib
             return None if late else (total, seconds, sent)
-        rounds, waited = rounds + (not fits), waited + fits
+        rounds, waited, before = rounds + (not fits), waited + fits, rest
         rest = writes.again(seconds, rules)
     return None
+
+
+def _waits(
+    rules: Rules, gib: float, at_full: float, total: float, seconds: float
+) -> int:
+    """How many rounds, all alike, pass until the limit has risen enough.
+
+    :param at_full: s that the stop would take by QEMU's count
+    :param total: s from the start
+    :param seconds: that each of them takes
+    """
+    delay = math.floor(rules.downtime_delay * gib)
+    for step in range(rules.downtime_steps + 1):
+        if at_full <= rules.limit_at(step * delay, gib) * (1 + AGREE):
+            return max(math.ceil((step * delay - total) / seconds), 0)
+    return 0
 
 
 def _slowed(
