@@ -71,9 +71,13 @@ class DestinationError(MigrationError):
 
 
 class InternalError(TsmigError):
-    """A bug of ours; the text asks for a report with the snapshot."""
+    """A bug of ours; the text asks for a report with the snapshot.
+
+    :ivar message: what is wrong, alone
+    """
 
     def __init__(self, message: str) -> None:
+        self.message = message
         super().__init__(
             f'{message}. This is a bug in watcher-tsmig: please report it '
             'with the snapshot or audit parameters that led to it.'

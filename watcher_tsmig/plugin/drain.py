@@ -1,5 +1,6 @@
 """The strategy that empties hosts: which ones, and how that is told."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.cold import cold
 from watcher_tsmig.plan.cold import followers
 from watcher_tsmig.plan.make import gentlest
+from watcher_tsmig.plan.problem import permits
+from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import story
 from watcher_tsmig.plugin.audits import moments
@@ -21,6 +24,7 @@ from watcher_tsmig.plugin.audits.targets import NothingToDo
 from watcher_tsmig.plugin.options import options
 from watcher_tsmig.plugin.schema import parameters
 from watcher_tsmig.plugin.schema import schema
+from watcher_tsmig.reasons import Reason
 from watcher_tsmig.telemetry import Reading
 
 CHANGE_STATE = 'change_nova_service_state'
@@ -97,6 +101,9 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             plan = self.sampler.plan(
                 reading.cloud, lambda cloud: gentlest(cloud, values, deadline)
             )
+            # it was made under the request that this cloud can keep
+            kept = permits.kept(reading.cloud, plan.request)
+            plan = dataclasses.replace(plan, request=kept)
             found = schema.policy_of(plan.request)
             self._remarks = (f'the gentlest policy in time is {found}',)
             if plan.shortfall > 0:
@@ -105,6 +112,21 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
         name = policies.NAMES[0]
         self._remarks = (f'without a deadline the gentlest policy is {name}',)
         return self.make(reading, policies.request(name, **values))
+
+    def whole(self, plan: Plan) -> Plan:
+        """Who follows cold stays, as far as live migrations go."""
+        stay = tuple(
+            LeftOut(
+                vm=move.vm,
+                name=move.name,
+                host=move.source,
+                reason=Reason.STOPPED,
+                because=f'goes cold to {move.destination}',
+            )
+            for move in self._cold
+        )
+        plan = super().whole(plan)
+        return dataclasses.replace(plan, left_out=(*plan.left_out, *stay))
 
     def said(self, plan: Plan, reading: Reading, notes: Sequence[str]) -> str:
         """What moves, how long it takes, what stays and why."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from watcher_tsmig import errors
 from watcher_tsmig.execute import Outcome
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.plan.values import LeftOut
@@ -26,6 +27,10 @@ STAYING = 120
 CUT = 40
 # A purchase that spares less than this is not worth a line, s.
 WORTH = 1.0
+REPORT = (
+    'Please report it with the file of: '
+    'openstack optimize tsmig snapshot create'
+)
 
 
 def of_plan(
@@ -220,6 +225,12 @@ def all_closed(hosts: Sequence[str], plan: str) -> str:
 def failed(what: object) -> str:
     """Why there is no plan; the cloud's fault or the input's."""
     return clipped(f'Nothing planned: {what}')
+
+
+def ours(error: errors.InternalError) -> str:
+    """Why there is no plan, that this is our fault, and how to report it."""
+    head, tail = 'Nothing planned, by a bug of watcher-tsmig: ', f'. {REPORT}'
+    return head + clipped(error.message, LIMIT - len(head + tail)) + tail
 
 
 def listed(items: Sequence[str], room: int) -> str:

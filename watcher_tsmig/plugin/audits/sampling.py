@@ -32,10 +32,14 @@ class Sampler:
 
     def plan(self, cloud: Cloud, make: Callable[[Cloud], Plan]) -> Plan:
         """The plan, with the dry run where it is needed and can be had."""
-        seen = with_contents(cloud, self._known)
+        seen = self.seen(cloud)
         plan = make(seen)
         more = self.look(seen, (*plan.left_out, *plan.migrations))
         return plan if more is seen else make(more)
+
+    def seen(self, cloud: Cloud) -> Cloud:
+        """The cloud with what was sampled so far."""
+        return with_contents(cloud, self._known)
 
     def look(self, cloud: Cloud, decided: Iterable[Decided]) -> Cloud:
         """The cloud with the pages of those that the dry run may let move.
@@ -61,7 +65,7 @@ class Sampler:
             return cloud
         self.notes.append(f'sampled pages of {len(found)} VMs')
         self._known |= found
-        return with_contents(cloud, self._known)
+        return self.seen(cloud)
 
 
 def with_contents(cloud: Cloud, known: Mapping[str, Contents]) -> Cloud:

@@ -1,9 +1,9 @@
 """What our strategies share: read the cloud, plan, put it into a solution.
 
 Watcher's inputs go to the planner and its answer comes back in Watcher's
-words. No decision about a VM is made here. What is the cloud's or the
-input's fault ends in an empty plan with a status message, never in a raise,
-because a CONTINUOUS audit that raised once is never run again.
+words, once it was judged. No decision about a VM is made here. What is the
+cloud's fault, the input's or ours ends in an empty plan with a status message,
+never in a raise: a CONTINUOUS audit that raised once is never run again.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from watcher_tsmig.plugin import efficacy
 from watcher_tsmig.plugin import learning
 from watcher_tsmig.plugin import others
 from watcher_tsmig.plugin import story
+from watcher_tsmig.plugin.audits import guard
 from watcher_tsmig.plugin.audits import patterns
 from watcher_tsmig.plugin.audits import sampling
 from watcher_tsmig.plugin.audits import targets
@@ -99,20 +100,20 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
         self._audit = audit
         try:
             reading = self._reserved(self._read())
-            plan = self.planned(reading)
+            plan, notes = self._judged(reading)
         except NothingToPlan as reason:
             self.failed = not isinstance(reason, NothingToDo)
             self.tell(str(reason))
-        except errors.InternalError:
-            raise
+        except errors.InternalError as error:
+            LOG.error('Nothing planned: %s', error)
+            self.failed = True
+            self.tell(story.ours(error))
         except errors.TsmigError as error:
             LOG.warning('Nothing planned: %s', error)
             self.failed = True
             self.tell(story.failed(error))
         else:
-            plan, notes = learning.apply(self.config.calibration_file, plan)
-            count = int(self.input_parameters.get('first') or 0)
-            self.plan = plan = batch.first(plan, count)
+            self.plan = plan
             self._solve(plan, reading, self.prepared(plan, reading))
             self.concluded(plan, reading)
             told = filter(
@@ -163,7 +164,34 @@ class TrafficSensitiveStrategy(base.BaseStrategy):
     def remember(self, compute: Compute, now: float) -> None:
         """Ask Nova what else is needed, while it is there."""
 
+    def whole(self, plan: Plan) -> Plan:
+        """The plan as the judge of plans is to see it.
+
+        What waits for a batch may be late by it, which is told.
+        """
+        if not self._batch():
+            return plan
+        late = max(plan.request.deadline, plan.makespan)
+        request = dataclasses.replace(plan.request, deadline=late)
+        return dataclasses.replace(plan, request=request)
+
     # -- what they share
+
+    def _batch(self) -> int:
+        """How many migrations go before all others."""
+        return int(self.input_parameters.get('first') or 0)
+
+    def _judged(self, reading: Reading) -> tuple[Plan, tuple[str, ...]]:
+        """The plan as it is to be written, and what is to be said of it.
+
+        :raises errors.InternalError: it is wrong
+        """
+        plan, notes = learning.apply(
+            self.config.calibration_file, self.planned(reading)
+        )
+        plan = batch.first(plan, self._batch())
+        guard.judge(self.sampler.seen(reading.cloud), self.whole(plan))
+        return plan, notes
 
     def _bursting(self, plan: Plan, reading: Reading) -> list[str]:
         moving = {m.vm for m in plan.migrations}
