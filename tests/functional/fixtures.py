@@ -35,6 +35,7 @@ class Playground(fixtures.Fixture):
 
     :param cloud: None for the demo's rack
     :param speed: 0 for time that only `push` moves
+    :param module: that is run, in place of the playground's own
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Playground(fixtures.Fixture):
         speed: float = 0.0,
         watcher: bool = False,
         arguments: tuple[str, ...] = (),
+        module: str = 'watcher_tsmig.playground',
     ):
         super().__init__()
+        self._module = module
         self._cloud = cloud
         self._speed = speed
         self._watcher = watcher
@@ -56,7 +59,7 @@ class Playground(fixtures.Fixture):
         self.ready_file = self.folder / 'ready.json'
         self.errors = self.folder / 'stderr'
         command = [
-            *(sys.executable, '-m', 'watcher_tsmig.playground'),
+            *(sys.executable, '-m', self._module),
             *('--speed', str(self._speed), '--until-eof'),
             *('--ready-file', str(self.ready_file)),
             *self._source(),

@@ -34,6 +34,7 @@ class Drains(testtools.TestCase):
     CLOUD = None
     SPEED = 20.0
     ARGUMENTS = QUICK
+    MODULE = 'watcher_tsmig.playground'
 
     @classmethod
     def setUpClass(cls):
@@ -46,6 +47,7 @@ class Drains(testtools.TestCase):
                 speed=cls.SPEED,
                 watcher=True,
                 arguments=cls.ARGUMENTS,
+                module=cls.MODULE,
             )
         )
         cls.watcher = cls.playground.watcher
