@@ -22,8 +22,11 @@ from benchmarks.sense_cases import together
 from benchmarks.sense_cases import writer
 from tests.unit import builders
 from watcher_tsmig.model import Vm
+from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import ServiceClass
+
+LIKE, OWN = Basis.LIKE.value, Basis.OWN.value
 
 
 def _unmeasured(count: int) -> tuple[Vm, ...]:
@@ -75,12 +78,7 @@ ASSUMED = (
         clouds=(
             cloud(
                 'a b',
-                *(
-                    _as_known_from(
-                        'migrations-of-like-vms', writer(f'v{i}', 40)
-                    )
-                    for i in range(4)
-                ),
+                *(_as_known_from(LIKE, writer(f'v{i}', 40)) for i in range(4)),
             ),
         ),
         holds=pre_copies_all,
@@ -88,13 +86,13 @@ ASSUMED = (
     Case(
         sentence='What its like wrote is no reason to post-copy a VM, however '
         'much it was',
-        clouds=(cloud('a b', _as_known_from('migrations-of-like-vms', HOT)),),
+        clouds=(cloud('a b', _as_known_from(LIKE, HOT)),),
         holds=never_switched('db'),
     ),
     Case(
         sentence='What a VM wrote in its own migrations counts as measured: '
         'the database is switched',
-        clouds=(cloud('a b', _as_known_from('own-migrations', HOT)),),
+        clouds=(cloud('a b', _as_known_from(OWN, HOT)),),
         holds=switches('db'),
     ),
     Case(
@@ -135,6 +133,19 @@ NEAR = (
         clouds=(
             cloud('a b', writer('tight', 80, post_copy=False), *idle(3)),
             cloud('a b', writer('tight', 80), *idle(3)),
+        ),
+        holds=_alone,
+    ),
+    Case(
+        sentence='A VM that is only taken to write as its like do has the '
+        'link for itself where it is to need two fifths of it: they may '
+        'differ by as much again',
+        clouds=(
+            cloud(
+                'a b',
+                _as_known_from(LIKE, writer('tight', 45, post_copy=False)),
+                *idle(3),
+            ),
         ),
         holds=_alone,
     ),

@@ -61,8 +61,8 @@ IDLE = (
         holds=pre_copies_all,
     ),
     Case(
-        sentence='VMs that write a little, all the time, are pre-copied: a '
-        'second pass of a tenth costs nobody anything',
+        sentence='VMs that write a tenth of what their link carries are '
+        'pre-copied: a second pass of a tenth costs nobody anything',
         clouds=(
             cloud('a b', *(writer(f'w{i}', 10, 2) for i in range(4))),
             cloud('a b', *(writer(f'w{i}', 60) for i in range(6)), gbit=10),
