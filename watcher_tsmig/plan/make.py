@@ -41,6 +41,8 @@ from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 
+# How often the worth of time is halved, on a scale of its logarithm.
+HALVINGS = 3
 # Shares of a fair share of time up to which one host's VMs stay together.
 KEPT = (1.0, 0.7)
 
@@ -131,22 +133,51 @@ def gentlest(
     deadline: float,
     rules: Rules | None = None,
 ) -> Plan:
-    """The plan of the gentlest policy that meets a deadline.
+    """The gentlest plan that meets a deadline.
 
-    Where none does, the fastest one: it leaves out what would end later,
-    and says by how much the whole would miss the deadline.
+    Of the first policy that does, and of few VMs with time worth as little as
+    will do. Where none does, the fastest one: it leaves out what would end
+    later, and says by how much the whole would miss the deadline.
 
     :param values: fields of `Request` over those of the policy
     :param deadline: s from the start of the plan
     :raises errors.InputError: as `make_plan`
     """
+    before = None
     for name in policies.NAMES:
         request = policies.request(name, **{**values, 'deadline': math.inf})
         plan = make_plan(cloud, request, rules)
-        request = dataclasses.replace(request, deadline=deadline)
         if plan.makespan <= deadline:
+            if before and len(plan.migrations) <= portfolio.FEW_MOVES:
+                plan = _gentler(cloud, plan, before, deadline, rules)
+            request = dataclasses.replace(plan.request, deadline=deadline)
             return dataclasses.replace(plan, request=request)
+        before = request.urgency
+    request = dataclasses.replace(request, deadline=deadline)
     return make_plan(cloud, request, rules)
+
+
+def _gentler(
+    cloud: Cloud,
+    plan: Plan,
+    too_gentle: float,
+    deadline: float,
+    rules: Rules | None,
+) -> Plan:
+    """The plan, or one whose time is worth less and that is in time.
+
+    :param too_gentle: an urgency by which none was
+    """
+    low, best = too_gentle, plan
+    for _ in range(HALVINGS):
+        urgency = math.sqrt(low * best.request.urgency)
+        request = dataclasses.replace(plan.request, urgency=urgency)
+        other = make_plan(cloud, request, rules)
+        if other.makespan <= deadline:
+            best = other
+        else:
+            low = urgency
+    return best
 
 
 def _moves(problem: Problem, settled: Settled) -> Moves:

@@ -13,7 +13,6 @@ from watcher_tsmig.plan.cold import Cold
 from watcher_tsmig.plan.cold import cold
 from watcher_tsmig.plan.cold import followers
 from watcher_tsmig.plan.make import gentlest
-from watcher_tsmig.plan.problem import permits
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plugin import story
@@ -101,9 +100,6 @@ class TrafficSensitiveDrain(TrafficSensitiveStrategy):
             plan = self.sampler.plan(
                 reading.cloud, lambda cloud: gentlest(cloud, values, deadline)
             )
-            # it was made under the request that this cloud can keep
-            kept = permits.kept(reading.cloud, plan.request)
-            plan = dataclasses.replace(plan, request=kept)
             found = schema.policy_of(plan.request)
             self._remarks = (f'the gentlest policy in time is {found}',)
             if plan.shortfall > 0:
