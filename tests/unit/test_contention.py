@@ -7,17 +7,15 @@ import testtools
 from scipy import sparse
 
 from watcher_tsmig.plan.modes import contention
-from watcher_tsmig.plan.modes import cycles
 from watcher_tsmig.plan.modes import descent
 from watcher_tsmig.plan.modes import exact
 from watcher_tsmig.plan.modes import game as game_module
 from watcher_tsmig.plan.modes import relax
-from watcher_tsmig.plan.modes import transfers
-from watcher_tsmig.plan.modes.effort import Effort
+from watcher_tsmig.plan.modes.descent import Effort
 from watcher_tsmig.plan.modes.game import Game
 
 # Enough to be good, not to be best.
-LITTLE = Effort(nodes=10, rounds=50)
+LITTLE = Effort(moves=20_000)
 
 
 def game(tx, rx, source=None, destination=None, **values):
@@ -215,52 +213,36 @@ class TestManyHosts(testtools.TestCase):
         for seed in range(30):
             g = game_module.decided(self.random_game(seed, 12))
             best = enumerated(g)[0][0]
-            post, bound = contention._search(g, LITTLE)
+            post, bound = contention._search(g, Effort())
             self.assertLessEqual(bound, best + 1e-7)
             self.assertGreaterEqual(key(g, post)[0][0], best - 1e-7)
             self.assertLessEqual(key(g, post)[0][0], best * 1.05)
 
-    def test_cycles_go_on_where_no_flip_helps(self):
+    def test_annealing_goes_on_where_no_flip_helps(self):
         g = game_module.decided(self.random_game(1, 150, hosts=6))
         parts = relax.shares(g)
-        start = descent.descend(
-            g, parts, np.zeros(len(g.risk), dtype=bool), LITTLE, pairs=False
-        )
-        before = key(g, start)[0][0]
-        relaxed = relax.bound(parts, before)
-        found = cycles.search(parts, relaxed, start, LITTLE, relaxed.bound)
-        self.assertLess(key(g, found)[0][0], before)
+        start = np.zeros(len(g.risk), dtype=bool)
+        flipped = descent.descend(g, parts, start, LITTLE)
+        found = descent.annealed(g, parts, flipped, LITTLE, 0.0)
+        self.assertLess(key(g, found)[0][0], key(g, flipped)[0][0])
 
-    def test_a_cycle_changes_the_sum_by_what_it_says(self):
-        g = game_module.decided(self.random_game(2, 150, hosts=6))
-        post = np.random.default_rng(0).random(len(g.risk)) < 0.5
-        tail = np.where(post, g.post.indices, g.pre.indices)
-        head = np.where(post, g.pre.indices, g.post.indices)
-        leaves = np.where(post, g.post.data, g.pre.data) / 1e5
-        comes = np.where(post, g.pre.data, g.post.data) / 1e5
-        m, every = len(g.capacity), np.arange(len(tail))
-        room = np.bincount(tail, minlength=m + 1)
-        room += np.bincount(head, minlength=m + 1)
-        moves = transfers.Transfers(
-            tail=tail,
-            head=head,
-            out=np.exp(-leaves),
-            into=np.exp(comes),
-            by_tail=transfers.Shelves(tail, room, every),
-            by_head=transfers.Shelves(head, room, every),
-        )
-        term = np.append(np.random.default_rng(1).random(m), 0.0)
-        look = transfers.Cycles(moves, term, np.zeros(len(tail)), 0.1, 50)
-        found = look.through(0)
-        self.assertGreater(len(found), transfers.TRIED)
-        self.assertEqual(
-            sorted(cost for cost, _ in found), [c for c, _ in found]
-        )
-        for cost, rows in found:
-            added = np.bincount(head[rows], comes[rows], m + 1)
-            added -= np.bincount(tail[rows], leaves[rows], m + 1)
-            self.assertAlmostEqual(term @ (np.exp(added) - 1), cost)
-            self.assertEqual(len(rows), len({*tail[rows].tolist()}))
+    def test_annealing_never_ends_with_more_than_it_began(self):
+        # so little effort that it ends while it is still hot
+        hot = Effort(moves=300)
+        for seed in range(10):
+            g = game_module.decided(self.random_game(seed, 60, hosts=5))
+            parts = relax.shares(g)
+            start = descent.descend(g, parts, g.may_post, LITTLE)
+            found = descent.annealed(g, parts, start, hot, 0.0)
+            self.assertLessEqual(key(g, found)[0][0], key(g, start)[0][0])
+
+    def test_a_clock_ends_the_search(self):
+        g = game_module.decided(self.random_game(1, 150, hosts=6))
+        over = Effort(spent=lambda: 1.0)
+        parts = relax.shares(g)
+        start = descent.descend(g, parts, g.may_post, over)
+        found = descent.annealed(g, parts, start, over, 0.0)
+        self.assertEqual(start.tolist(), found.tolist())
 
     def test_forced_modes_are_respected_in_a_search(self):
         for seed in range(5):

@@ -3,10 +3,8 @@
 VMs that share no link, directly or by others, are decided apart. A part
 is exact up to `ENUMERATE` VMs, and with two links (one pair of hosts) at
 any number that its Pareto front allows. Beyond, the linear relaxation
-gives a bound and a start; branch and bound is tried where few links hold
-the bound, the links' knapsacks raise it and cycles of transfers come near
-it where many do; a descent sees to the rest of the sorted loads. What is
-minimised is in game.py.
+gives a bound and a start, and a descent, annealed where it does not reach
+the bound, sees to the rest. What is minimised is in game.py.
 """
 
 import numpy as np
@@ -15,12 +13,10 @@ from scipy.sparse import csgraph
 
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import IntArray
-from watcher_tsmig.plan.modes import cycles
 from watcher_tsmig.plan.modes import descent
 from watcher_tsmig.plan.modes import exact
-from watcher_tsmig.plan.modes import knapsacks
 from watcher_tsmig.plan.modes import relax
-from watcher_tsmig.plan.modes.effort import Effort
+from watcher_tsmig.plan.modes.descent import Effort
 from watcher_tsmig.plan.modes.game import Choice
 from watcher_tsmig.plan.modes.game import Game
 from watcher_tsmig.plan.modes.game import better
@@ -30,15 +26,6 @@ from watcher_tsmig.plan.modes.game import loads
 from watcher_tsmig.plan.modes.game import part
 
 ENUMERATE = 20
-# Branch and bound closes nearly always where at most so many links hold
-# the relaxation's bound, and nearly never where hundreds do.
-FEW = 40
-# The share of the time that each of branch and bound and knapsacks may
-# take.
-PROOF = 0.3
-# The share of the time at which the search for cycles ends; the rest is
-# the descent's.
-SEARCH = 0.95
 
 
 def modes(game: Game, effort: Effort | None = None) -> Choice:
@@ -111,50 +98,19 @@ def _value(game: Game, post: BoolArray) -> float:
 def _search(game: Game, effort: Effort) -> tuple[BoolArray, float]:
     """(modes, bound) of a part that is too large to enumerate."""
     parts = relax.shares(game)
-
-    def flipped(start: BoolArray) -> BoolArray:
-        return descent.descend(game, parts, start, effort, pairs=False)
-
-    best = flipped(descent.own_direction(parts))
+    best = descent.descend(game, parts, descent.own_direction(parts), effort)
     relaxed = relax.bound(parts, _value(game, best))
-    lower = relaxed.bound
-    if _open(game, best, lower):
-        best = _better(game, best, flipped(relaxed.x > 0.5))
-    few = (relaxed.price > relax.TRUST).sum() <= FEW
-    if _open(game, best, lower) and few:
-        found, bound = relax.milp(
-            parts,
-            _value(game, best),
-            effort.nodes,
-            effort.part(0.0, PROOF).seconds,
-        )
-        lower = max(lower, bound)
-        if found is not None:
-            best = _better(game, best, flipped(found))
-    if _open(game, best, lower):
-        mine = effort.from_now(effort.spent() + PROOF)
-        lower = knapsacks.bound(
-            parts, relaxed, lower, _value(game, best), mine
-        )
-    if _open(game, best, lower):
-        found = cycles.search(
-            parts,
-            relaxed,
-            best,
-            effort.from_now(SEARCH),
-            _enough(game, lower),
-        )
-        best = _better(game, best, flipped(found))
-    return descent.descend(game, parts, best, effort), lower
-
-
-def _enough(game: Game, lower: float) -> float:
-    """A largest load below which nobody wants to come."""
-    return lower * (1 + relax.TRUST) + game.grain
-
-
-def _open(game: Game, post: BoolArray, lower: float) -> bool:
-    return _value(game, post) > _enough(game, lower)
+    aim = relaxed.bound * (1 + relax.TRUST) + game.grain
+    if _value(game, best) > aim:
+        found = descent.descend(game, parts, relaxed.x > 0.5, effort)
+        best = _better(game, best, found)
+    if _value(game, best) > aim:
+        found = descent.annealed(game, parts, best, effort, aim)
+        best = _better(game, best, found)
+        # what is reached is often proven the best
+        again = relax.bound(parts, _value(game, best))
+        return best, max(relaxed.bound, again.bound)
+    return best, relaxed.bound
 
 
 def _better(game: Game, one: BoolArray, other: BoolArray) -> BoolArray:

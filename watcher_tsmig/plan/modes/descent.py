@@ -1,28 +1,69 @@
 """Modes by local search: from any start to where no small move is better.
 
-A move flips one VM, or two that share a link. It is judged by the links
-that it touches alone: leximin of all loads falls if and only if leximin
-of the touched ones does, because the others are the same before and
-after. Loads are plain lists, as numpy is slow on two numbers at a time.
-Every VM here has a choice.
+A move flips one VM. It is judged by the links that it touches alone:
+leximin of all loads falls if and only if leximin of the touched ones does,
+because the others are the same before and after. Where that ends too soon,
+simulated annealing comes first. Loads are plain lists, as numpy is slow on
+two numbers at a time. Every VM here has a choice.
 """
 
+import dataclasses
 import itertools
+import math
+import random
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Iterable
 
 import numpy as np
 
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
-from watcher_tsmig.plan.modes.effort import Effort
 from watcher_tsmig.plan.modes.game import EQUAL
 from watcher_tsmig.plan.modes.game import Game
 from watcher_tsmig.plan.modes.game import loads
 from watcher_tsmig.plan.modes.relax import Shares
 
-# Efforts are asked for their clock once in so many moves.
-ASK = 2000
+# Annealing lowers the sum of exp((load - peak) / soft) over links, a smooth
+# stand-in for the largest load. How soft it is, as a share of what a VM adds
+# to a link in the mean, at the start and at the end (it falls with the root of
+# what is done); and by how much of the peak's own term a move may be worse, in
+# the mean. All by trial.
+SOFT = (1.0, 0.02)
+HEAT = 0.2
+# A load so many softnesses above the peak is refused unseen, before its
+# exponential overflows.
+FAR = 50.0
+
+
+def _nothing() -> float:
+    return 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long mode choice may search: counts, so that it is repeatable.
+
+    A caller that has a clock may end a search by it, and then gives up that
+    the same input always has the same output.
+
+    :ivar moves: flips that a search tries
+    :ivar seed: of all that is random
+    :ivar spent: the share of the caller's time that is over; at 1 what was
+        found so far is the result
+    """
+
+    moves: int = 300_000
+    seed: int = 0
+    spent: Callable[[], float] = _nothing
+
+    def part(self, start: float, end: float) -> 'Effort':
+        """This effort's time from one share of it to another."""
+
+        def spent() -> float:
+            return (self.spent() - start) / max(end - start, EQUAL)
+
+        return dataclasses.replace(self, spent=spent)
 
 
 class Descent:
@@ -32,114 +73,102 @@ class Descent:
     :ivar load: m loads, as shares of capacities
     """
 
-    def __init__(
-        self, game: Game, parts: Shares, start: BoolArray, effort: Effort
-    ) -> None:
+    def __init__(self, game: Game, parts: Shares, start: BoolArray) -> None:
         delta = parts.delta
         self.post: list[bool] = start.tolist()
         self.load: list[float] = (
             parts.base + delta @ start.astype(np.float64)
         ).tolist()
+        self._mean = float(np.abs(delta.data).mean()) if delta.nnz else 1.0
         ends = delta.indptr.tolist()
         pairs = list(
             zip(delta.indices.tolist(), delta.data.tolist(), strict=True)
         )
         self._steps: list[list[tuple[int, float]]] = [
-            pairs[a:b] for a, b in zip(ends, ends[1:], strict=False)
+            pairs[a:b] for a, b in itertools.pairwise(ends)
         ]
         rows = delta.tocsr()
-        row_ends = rows.indptr.tolist()
         near = rows.indices.tolist()
         self._near: list[list[int]] = [
-            near[a:b] for a, b in zip(row_ends, row_ends[1:], strict=False)
+            near[a:b] for a, b in itertools.pairwise(rows.indptr.tolist())
         ]
         self._risk: list[float] = game.risk.tolist()
         self._extra: list[float] = game.extra.tolist()
-        self._effort = effort
-        self._moves = 0
-        self._most = effort.moves
-        self._touched: set[int] = set()
 
-    def _over(self) -> bool:
-        """Whether the effort is spent; counts one move."""
-        self._moves += 1
-        if self._moves >= self._most:
-            return True
-        return self._moves % ASK == 0 and self._effort.spent() >= 1
-
-    def _change(self, *rows: int) -> dict[int, float]:
-        """What flipping these VMs adds, by link."""
-        out: dict[int, float] = {}
-        for row in rows:
-            turn = -1.0 if self.post[row] else 1.0
-            for link, step in self._steps[row]:
-                out[link] = out.get(link, 0.0) + turn * step
-        return out
-
-    def _try(self, *rows: int) -> bool:
-        """Flip these VMs where that is better."""
-        change = self._change(*rows)
-        load = self.load
-        before = sorted([load[link] for link in change], reverse=True)
-        after = sorted(
-            [load[link] + step for link, step in change.items()], reverse=True
-        )
-        for old, new in zip(before, after, strict=True):
-            if new < old - EQUAL:
+    def flips(self, effort: Effort) -> None:
+        """Flip VMs while that is better."""
+        queue = _Queue(range(len(self.post)))
+        for _ in range(effort.moves):
+            if not queue:
                 break
-            if new > old + EQUAL:
-                return False
-        else:
-            if self._costs(*rows) >= (0.0, 0.0):
-                return False
-        for link, step in change.items():
-            load[link] += step
-        self._touched.update(change)
-        for row in rows:
-            self.post[row] = not self.post[row]
-        return True
-
-    def _costs(self, *rows: int) -> tuple[float, float]:
-        """(risk, bytes) that flipping these VMs adds."""
-        turns = [-1.0 if self.post[row] else 1.0 for row in rows]
-        risk = sum(t * self._risk[r] for t, r in zip(turns, rows, strict=True))
-        extra = sum(
-            -t * self._extra[r] for t, r in zip(turns, rows, strict=True)
-        )
-        scale = EQUAL * sum(self._risk[row] for row in rows)
-        return (risk if abs(risk) > scale else 0.0), extra
-
-    def flips(self, rows: Iterable[int]) -> None:
-        """Flip single VMs while that is better, these first."""
-        queue = _Queue(rows)
-        while queue and not self._over():
             row = queue.pop()
-            if self._try(row):
+            if self._better(row):
+                self._flip(row)
                 for link, _ in self._steps[row]:
                     queue.add(self._near[link])
 
-    def pairs(self) -> None:
-        """Flip two VMs that share a link, the busiest links first."""
-        self._most = self._moves + self._effort.pairs
-        queue = _Queue(
-            sorted(range(len(self.load)), key=lambda i: -self.load[i])
-        )
-        while queue and self._moves < self._most:
-            self._touched.clear()
-            link = queue.pop()
-            if self._pair_on(link):
-                for near in sorted(self._touched):
-                    self.flips(self._near[near])
-                queue.add(sorted({link, *self._touched}))
+    def _flip(self, row: int) -> None:
+        turn = -1.0 if self.post[row] else 1.0
+        for link, step in self._steps[row]:
+            self.load[link] += turn * step
+        self.post[row] = not self.post[row]
 
-    def _pair_on(self, link: int) -> bool:
-        """Flip the first pair on the link that is better."""
-        for one, two in itertools.combinations(self._near[link], 2):
-            if self._over():
-                return False
-            if self._try(one, two):
-                return True
-        return False
+    def _better(self, row: int) -> bool:
+        """Whether flipping the VM is, by leximin, then risk, then bytes."""
+        turn = -1.0 if self.post[row] else 1.0
+        steps = self._steps[row]
+        before = sorted((self.load[link] for link, _ in steps), reverse=True)
+        after = sorted(
+            (self.load[link] + turn * step for link, step in steps),
+            reverse=True,
+        )
+        for old, new in zip(before, after, strict=True):
+            if abs(new - old) > EQUAL:
+                return new < old
+        risk, extra = turn * self._risk[row], -turn * self._extra[row]
+        return (risk, extra) < (0.0, 0.0)
+
+    def anneal(self, effort: Effort, aim: float) -> None:
+        """Flip VMs at random, ever less where that is worse.
+
+        It ends with the modes of the least largest load that was met.
+
+        :param aim: a largest load that is good enough
+        """
+        draw = random.Random(effort.seed)
+        best, least = list(self.post), max(self.load)
+        sweeps = max(effort.moves // len(best), 1)
+        for k in range(sweeps):
+            done = max(k / sweeps, effort.spent())
+            if done >= 1 or least <= aim:
+                break
+            harder = (SOFT[1] / SOFT[0]) ** math.sqrt(done)
+            soft = self._mean * SOFT[0] * harder
+            self._sweep(draw, soft)
+            if max(self.load) < least:
+                best, least = list(self.post), max(self.load)
+        for row, (now, then) in enumerate(zip(self.post, best, strict=True)):
+            if now != then:
+                self._flip(row)
+
+    def _sweep(self, draw: random.Random, soft: float) -> None:
+        """Try as many flips as there are VMs, at one softness."""
+        post, load, steps = self.post, self.load, self._steps
+        peak, n, exp = max(load), len(post), math.exp
+        term = [exp((x - peak) / soft) for x in load]
+        for _ in range(n):
+            row = int(draw.random() * n)
+            turn = -1.0 if post[row] else 1.0
+            change = 0.0
+            for link, step in steps[row]:
+                after = (load[link] + turn * step - peak) / soft
+                change += (exp(after) if after < FAR else math.inf) - term[
+                    link
+                ]
+            if change <= 0 or draw.random() < exp(-change / HEAT):
+                self._flip(row)
+                for link, _ in steps[row]:
+                    term[link] = exp((load[link] - peak) / soft)
 
 
 class _Queue:
@@ -167,18 +196,24 @@ class _Queue:
 
 
 def descend(
-    game: Game,
-    parts: Shares,
-    start: BoolArray,
-    effort: Effort,
-    *,
-    pairs: bool = True,
+    game: Game, parts: Shares, start: BoolArray, effort: Effort
 ) -> BoolArray:
-    """The start, bettered by flips, and by pairs if wanted; shape (n,)."""
-    search = Descent(game, parts, start, effort)
-    search.flips(list(range(len(start))))
-    if pairs:
-        search.pairs()
+    """The start, bettered by flips; shape (n,)."""
+    search = Descent(game, parts, start)
+    search.flips(effort)
+    return np.array(search.post, dtype=bool)
+
+
+def annealed(
+    game: Game, parts: Shares, start: BoolArray, effort: Effort, aim: float
+) -> BoolArray:
+    """The start, bettered by annealing, then by flips; shape (n,).
+
+    :param aim: a largest load that is good enough
+    """
+    search = Descent(game, parts, start)
+    search.anneal(effort, aim)
+    search.flips(effort)
     return np.array(search.post, dtype=bool)
 
 

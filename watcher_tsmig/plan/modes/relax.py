@@ -1,4 +1,4 @@
-"""Bounds on the largest load: linear relaxation, pruned, and MILP.
+"""A bound on the largest load: the linear relaxation, pruned.
 
 With x_j the share of VM j that is post-copied, minimise z subject to
 base + pre (1 - x) + post x <= z capacity on every link. Whatever has a
@@ -33,14 +33,11 @@ class Relaxed:
     :ivar bound: no modes have a smaller largest load
     :ivar x: shape (n,), share of each VM that is post-copied
     :ivar price: shape (m,), >= 0, sum 1: how each link holds the bound
-    :ivar cost: shape (n,), what the bound rises by, if the VM leaves the
-        mode that the relaxation gives it
     """
 
     bound: float
     x: FloatArray
     price: FloatArray
-    cost: FloatArray
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +129,6 @@ def solve(
         bound=_dual_bound(parts, price, may_pre, may_post),
         x=np.clip(found.x[:n], 0.0, 1.0),
         price=price,
-        cost=np.abs(price @ parts.delta),
     )
 
 
@@ -154,8 +150,9 @@ def bound(parts: Shares, most: float) -> Relaxed:
 
     At any guess z, the smaller of z and the relaxation pruned at z is a
     bound: either no modes reach z, or the pruning was right. The first
-    guess is what is reached already, which it often proves the best; the
-    second is the bound without pruning, which it often confirms.
+    guess is a hair less than what is reached already, which it often proves
+    the best; the second is the bound without pruning, which it often
+    confirms.
 
     :param most: a largest load that is known to be reachable
     """
@@ -163,7 +160,7 @@ def bound(parts: Shares, most: float) -> Relaxed:
     best = solve(parts, every, every)
     assert best is not None
     low, high = min(best.bound, most), most
-    guess = most
+    guess = most * (1 - TRUST / 2)
     for turn in range(GUESSES):
         pruned = solve(parts, *allowed(parts, guess))
         if pruned is None or pruned.bound > guess:
@@ -174,37 +171,3 @@ def bound(parts: Shares, most: float) -> Relaxed:
             break
         guess = (low + high) / 2 if turn else low * (1 + TRUST)
     return dataclasses.replace(best, bound=low)
-
-
-def milp(
-    parts: Shares, most: float, nodes: int, seconds: float
-) -> tuple[BoolArray | None, float]:
-    """Modes with the smallest largest load, by branch and bound.
-
-    :param most: a largest load that is known to be reachable
-    :param nodes: at most so many nodes, which is repeatable
-    :param seconds: at most so many, which is not; inf for no limit
-    :returns: (the best modes that were found, if any; a bound)
-    """
-    may_pre, may_post = allowed(parts, most)
-    objective, rows = _program(parts)
-    n = parts.delta.shape[1]
-    options: dict[str, float] = {'node_limit': nodes, 'mip_rel_gap': 0.0}
-    if np.isfinite(seconds):
-        options['time_limit'] = max(seconds, 0.1)
-    found = optimize.milp(
-        objective,
-        constraints=optimize.LinearConstraint(rows, ub=-parts.base),
-        integrality=np.append(np.ones(n), 0.0),
-        bounds=optimize.Bounds(
-            np.append(np.where(may_pre, 0.0, 1.0), 0.0),
-            np.append(np.where(may_post, 1.0, 0.0), np.inf),
-        ),
-        options=options,
-    )
-    proven = found.mip_dual_bound
-    proven = -np.inf if proven is None else float(proven) * (1 - TRUST)
-    if found.x is None:
-        return None, min(proven, most)
-    post: BoolArray = found.x[:n] > 0.5
-    return post, min(proven, most)

@@ -11,6 +11,7 @@ Wolfe 1960), as strong as all cover cuts of single links together; prices
 are found by subgradients with Polyak's steps (Held, Wolfe and Crowder
 1974). A link's best set is exact, by meeting in the middle (Horowitz and
 Sahni 1974), or where it has too many VMs that of shares, which is no less.
+It judges plan/modes, which does without it: a proof makes no plan better.
 Every VM here has a choice.
 """
 
@@ -21,17 +22,15 @@ import numpy as np
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
-from watcher_tsmig.plan.modes.effort import Effort
 from watcher_tsmig.plan.modes.game import EQUAL
 from watcher_tsmig.plan.modes.relax import Relaxed
 from watcher_tsmig.plan.modes.relax import Shares
 from watcher_tsmig.plan.modes.relax import allowed
 
 # The links with the fewest VMs are exact, as many as so many sets of their
-# halves allow: looking at all takes some milliseconds, and is to be done so
-# many times. None is with more VMs in a half than HALF.
+# halves allow: looking at all takes some milliseconds. None is with more VMs
+# in a half than HALF.
 SETS = 1_500_000
-TIMES = 200
 HALF = 16
 FILLED = -1
 # Guesses are no closer than this share of themselves.
@@ -77,11 +76,6 @@ class Halves:
         self._order = np.argsort(one, axis=1, kind='stable')
         self._sorted = np.take_along_axis(one, self._order, axis=1)
         self._order += self._start
-
-    @property
-    def sets(self) -> int:
-        """Sets that are looked at for each `best`."""
-        return 2 * self._other.size
 
     def fit(self, room: FloatArray) -> None:
         """From here on the links have so much room; shape (r,), >= 0."""
@@ -137,7 +131,6 @@ class Filled:
     ) -> None:
         """As `Halves`; shapes (r, k), (r, k), (r,)."""
         self.item, self.link = item, link
-        self.sets = item.size
         self._weight = weight
 
     def fit(self, room: FloatArray) -> None:
@@ -170,14 +163,10 @@ class Prices:
     below `most` are background; those that add nothing in one of their
     modes can be there for nothing, and have no entries.
 
-    :param sets: the most sets of halves to look at each time
     :ivar value: shape (e,), >= 0; the lesser sides of all VMs sum to 1
-    :ivar sets: sets of halves that were looked at
     """
 
-    def __init__(
-        self, parts: Shares, price: FloatArray, most: float, sets: float
-    ) -> None:
+    def __init__(self, parts: Shares, price: FloatArray, most: float) -> None:
         may_pre, may_post = allowed(parts, most)
         only_pre, only_post = may_pre & ~may_post, may_post & ~may_pre
         self._base = parts.base - parts.pre.sum(axis=1)
@@ -194,8 +183,7 @@ class Prices:
         link, weight = link[counts], weight[counts]
         self._vm, self._side = vm[counts], side[counts]
         self._many = many.sum(axis=0)
-        self.sets = 0
-        self._knapsacks = _knapsacks(link, weight, len(self._base), sets)
+        self._knapsacks = _knapsacks(link, weight, len(self._base))
         self.value = self._even(price[link] * weight)
         # what the VMs' lesser sides grow by, if both grow alike
         self._up = self._alike(np.full(len(link), 0.5))
@@ -238,7 +226,6 @@ class Prices:
             real = knapsacks.item < len(taken)
             taken[knapsacks.item[real]] = items[real]
             total += most
-            self.sets += knapsacks.sets
         return total, self._alike(taken) - self._up
 
     def excludes(self, guess: float, over: Callable[[], bool]) -> bool:
@@ -278,7 +265,7 @@ class Prices:
 
 
 def _knapsacks(
-    link: IntArray, weight: FloatArray, m: int, most: float
+    link: IntArray, weight: FloatArray, m: int
 ) -> list[Halves | Filled]:
     """The links' knapsacks; those with halves of one size together."""
     many = np.bincount(link, minlength=m)
@@ -286,7 +273,7 @@ def _knapsacks(
     # the largest links first have to do without
     order = np.argsort(half, kind='stable')
     sets = 2.0 ** np.minimum(half[order] + 1, 2 * HALF)
-    over = (half[order] > HALF) | (np.cumsum(sets) > most)
+    over = (half[order] > HALF) | (np.cumsum(sets) > SETS)
     half[order[over]] = FILLED
     rows: dict[int, list[IntArray]] = {}
     ends = np.cumsum(many)[:-1]
@@ -310,22 +297,20 @@ def _knapsacks(
 
 
 def bound(
-    parts: Shares, relaxed: Relaxed, low: float, most: float, effort: Effort
+    parts: Shares,
+    relaxed: Relaxed,
+    most: float,
+    over: Callable[[], bool],
 ) -> float:
     """A largest load that no modes go below.
 
-    :param low: one that is known
     :param most: a largest load that is known to be reachable
+    :param over: asked now and then; true: what is proven so far will do
     """
-    sets = min(SETS, effort.sets / TIMES)
-    prices = Prices(parts, relaxed.price, most, sets)
+    low, high = relaxed.bound, most
+    prices = Prices(parts, relaxed.price, most)
     if not prices.whole:
         return low
-
-    def over() -> bool:
-        return prices.sets >= effort.sets or effort.spent() >= 1
-
-    high = most
     while high - low > FINE * high and not over():
         guess = (low + high) / 2
         if prices.excludes(guess, over):

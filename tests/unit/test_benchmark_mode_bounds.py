@@ -7,15 +7,15 @@ import numpy as np
 import testtools
 from scipy import sparse
 
+from benchmarks import mode_bounds
 from benchmarks import modes
 from watcher_tsmig.plan.modes import contention
 from watcher_tsmig.plan.modes import game as game_module
-from watcher_tsmig.plan.modes import knapsacks
 from watcher_tsmig.plan.modes import relax
-from watcher_tsmig.plan.modes.effort import Effort
 from watcher_tsmig.plan.modes.game import Game
 
-LITTLE = 50_000
+# Steps of the prices that these small games need.
+LITTLE = 500
 
 
 def random_game(seed):
@@ -53,14 +53,14 @@ def least(game):
     return float((load / game.capacity).max(axis=1).min())
 
 
-def bound(game, most, **effort):
+def bound(game, most, steps=LITTLE):
     """(the relaxation's, the knapsacks')."""
     parts = relax.shares(game)
     relaxed = relax.bound(parts, most)
-    with mock.patch.object(knapsacks, 'TIMES', 50):
-        return relaxed.bound, knapsacks.bound(
-            parts, relaxed, relaxed.bound, most, Effort(**effort)
-        )
+    asked = itertools.count(1)
+    return relaxed.bound, mode_bounds.bound(
+        parts, relaxed, most, lambda: next(asked) > steps
+    )
 
 
 class TestOneKnapsack(testtools.TestCase):
@@ -102,12 +102,12 @@ class TestOneKnapsack(testtools.TestCase):
             yield total, sum(self.best(*row) for row in rows)
 
     def test_halves_find_the_best_set(self):
-        for found, best in self.both(knapsacks.Halves):
+        for found, best in self.both(mode_bounds.Halves):
             self.assertAlmostEqual(best, found)
 
     def test_shares_are_worth_no_less(self):
         more = 0
-        for found, best in self.both(knapsacks.Filled):
+        for found, best in self.both(mode_bounds.Filled):
             self.assertGreaterEqual(found, best - 1e-9)
             more += found > best + 1e-9
         self.assertGreater(more, 50)
@@ -120,7 +120,7 @@ class TestBound(testtools.TestCase):
             game = game_module.decided(random_game(seed))
             best = least(game)
             most = best * (1.0, 1.1)[seed % 4 > 1]
-            low, found = bound(game, most, sets=LITTLE)
+            low, found = bound(game, most)
             self.assertGreaterEqual(found, low)
             self.assertLessEqual(found, best * (1 + 1e-9), seed)
             raised += found > low * 1.001
@@ -130,8 +130,8 @@ class TestBound(testtools.TestCase):
         for seed in range(40):
             game = game_module.decided(random_game(seed))
             best = least(game)
-            with mock.patch.object(knapsacks, 'HALF', 1 + seed % 3):
-                low, found = bound(game, best * 1.1, sets=LITTLE)
+            with mock.patch.object(mode_bounds, 'HALF', 1 + seed % 3):
+                low, found = bound(game, best * 1.1)
             self.assertGreaterEqual(found, low)
             self.assertLessEqual(found, best * (1 + 1e-9), seed)
 
@@ -143,21 +143,7 @@ class TestBound(testtools.TestCase):
             self.assertLess(low, best * 0.98)
             self.assertGreater(found, best - 0.2 * (best - low))
 
-    def test_sets_that_may_not_be_looked_at_leave_what_is_known(self):
+    def test_who_may_not_look_knows_no_more(self):
         game = modes.game(60, 6, 'uniform', 1, 'one')
-        low, found = bound(game, 1e4, sets=10)
+        low, found = bound(game, 1e4, steps=0)
         self.assertEqual(low, found)
-
-    def test_a_clock_ends_it(self):
-        game = modes.game(60, 6, 'uniform', 1, 'one')
-        ticks = itertools.count()
-        low, found = bound(game, 1e4, spent=lambda: float(next(ticks) > 3))
-        self.assertEqual(low, found)
-        self.assertLess(next(ticks), 10)
-
-    def test_mode_choice_uses_it(self):
-        game = modes.game(300, 30, 'uniform', 1, 'both')
-        found = contention.modes(game, Effort(rounds=50, pairs=100))
-        low = relax.bound(relax.shares(game), found.value).bound
-        self.assertGreater(found.lower_bound, low * 1.03)
-        self.assertLessEqual(found.lower_bound, found.value)
