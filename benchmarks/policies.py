@@ -52,6 +52,11 @@ HARM = (
     'counts like one that stood for 10 s'
 )
 
+PRICES = {
+    name: f'{row.urgency:g} * (makespan_s + toll_s) + harm_vm_s'
+    for name, row in policies.POLICIES.items()
+}
+
 
 def price(policy: str, found: dict[str, float]) -> float:
     """What a replay cost by the policy's weights, in VM-seconds."""
@@ -101,7 +106,7 @@ def figures(found: Replayed) -> dict[str, float]:
     }
 
 
-def _played(cell: Cell, plan: Plan, moving: int) -> dict[str, float]:
+def played(cell: Cell, plan: Plan, moving: int) -> dict[str, float]:
     """The figures of a plan; who was left out did not get there."""
     rules = dataclasses.replace(
         NOVA, downtime_limit=plan.request.downtime_limit
@@ -193,19 +198,19 @@ def compare(cell: Cell) -> dict[str, object]:
         for m in plan.migrations
     }
     others = {
-        name: _played(cell, plan, moving)
+        name: played(cell, plan, moving)
         for name, plan in _others(cell, any_plan.request, destinations).items()
     }
     out: dict[str, object] = {'vms': moving, 'baselines': others}
     for name, plan in plans.items():
-        own = {OURS: _played(cell, plan, moving)}
+        own = {OURS: played(cell, plan, moving)}
         for mode in Mode:
             forced = make_plan(
                 cell.told,
                 dataclasses.replace(plan.request, only_mode=mode),
                 NOVA,
             )
-            own[f'all {mode}'] = _played(cell, forced, moving)
+            own[f'all {mode}'] = played(cell, forced, moving)
         every = tolled({**others, **own}, own[f'all {Mode.PRE_COPY}'])
         verdict = judge(name, every)
         verdict['shortest'] = _shortest(own[OURS], every)
@@ -293,10 +298,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         'hosts': args.hosts,
         'drain': args.drain,
         'seed': args.seed,
-        'price': {
-            name: f'{row.urgency:g} * (makespan_s + toll_s) + harm_vm_s'
-            for name, row in policies.POLICIES.items()
-        },
+        'price': PRICES,
         'harm_vm_s': HARM,
         'writing': policy_cells.WRITING,
         'wrong': dataclasses.asdict(policy_cells.NOISE),
