@@ -7,8 +7,12 @@ import bisect
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
+from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.problem import permits
 from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.problem.problem import room
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.tasks.moves import Moves
@@ -27,6 +31,7 @@ def binding(
     """A sentence for each booking."""
     ends = {b.task: b.end for b in bookings}
     leaving = _leaving(problem, moves, bookings)
+    rooms = _Rooms(problem, tasks, bookings)
     out = []
     for b, before in zip(bookings, after, strict=True):
         last = max(before, key=lambda task: ends[task], default=None)
@@ -48,9 +53,44 @@ def binding(
         elif b.rate >= task.ways[b.way].most * (1 - AT_ONCE):
             out.append('its bandwidth is the most that is permitted')
         else:
-            link = min(task.ways[b.way].links, key=lambda k: tasks.capacity[k])
+            links = task.ways[b.way].links
+            link = min(links, key=lambda k: rooms.left(k, b.start))
             out.append(f'{problem.network.names[link]} limits its bandwidth')
     return out
+
+
+class _Rooms:
+    """What links have left while a plan is carried out."""
+
+    def __init__(
+        self, problem: Problem, tasks: Tasks, bookings: Sequence[Booking]
+    ) -> None:
+        self._problem, self._tasks = problem, tasks
+        self._steps: dict[int, list[tuple[float, float, float]]] = {}
+        for b in bookings:
+            way = tasks.tasks[b.task].ways[b.way]
+            for link in way.links:
+                self._step(link, b.start, b.rate, 0.0)
+                self._step(link, b.end, -b.rate, 0.0)
+            moved = b.start if way.early else b.end
+            for link, rate in way.leaves:
+                self._step(link, moved, 0.0, -rate)
+            for link, rate in way.brings:
+                self._step(link, moved, 0.0, rate)
+        self._arrays: dict[int, FloatArray] = {}
+
+    def _step(self, link: int, at: float, used: float, app: float) -> None:
+        self._steps.setdefault(link, []).append((at, used, app))
+
+    def left(self, link: int, at: float) -> float:
+        """Beside applications and all migrations that run then, bytes/s."""
+        if link not in self._arrays:
+            self._arrays[link] = np.array(self._steps[link])
+        steps = self._arrays[link]
+        past = steps[steps[:, 0] <= at * (1 + AT_ONCE)].sum(axis=0)
+        app = self._tasks.app.copy()
+        app[link] += past[2]
+        return float(room(self._problem, app)[link] - past[1])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
