@@ -86,7 +86,14 @@ ARROWS = {
         'plan.tasks',
         'plan.schedule',
     ),
-    'plan.relief': ('forecast', 'model', VALUES, 'plan.relief'),
+    'plan.relief': (
+        'forecast',
+        'model',
+        VALUES,
+        ARRAYS,
+        'plan.relief',
+        'plan.problem',
+    ),
     # what judges shares nothing with what makes, but for the values
     'plan.check': ('model', VALUES, 'plan.check'),
     'plan.check.timetables': ('plan.schedule.tasks',),

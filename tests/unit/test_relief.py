@@ -10,6 +10,7 @@ from watcher_tsmig.model import Group
 from watcher_tsmig.model.history import Load
 from watcher_tsmig.model.history import Moved
 from watcher_tsmig.model.history import VmLoad
+from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
 from watcher_tsmig.plan.relief import loads
@@ -232,6 +233,39 @@ class TestWhereTo(Base):
                 group = Group(id='g', policy=policy, members=members)
                 bound = dataclasses.replace(cloud, groups=(group,))
                 self.assert_stays(Reason.NO_CANDIDATE, relief(bound))
+
+    def test_a_vm_of_a_zone_goes_where_the_planner_admits_it(self):
+        # b has less to do, but nobody knows in which zone it is
+        crowd = crowded(
+            builders.vm('other', 'c', tx=100),
+            c=builders.host('c', zone='az1'),
+        )
+        cloud = dataclasses.replace(
+            crowd,
+            vms=tuple(dataclasses.replace(v, zone='az1') for v in crowd.vms),
+        )
+        found = relief(cloud)
+        self.assertEqual({'c'}, {host for _, host in found.choices})
+        plan = make_plan(
+            cloud,
+            policies.request('balanced', vms=found.vms, choices=found.choices),
+        )
+        self.assertEqual(
+            set(found.choices),
+            {(m.vm, m.destination) for m in plan.migrations},
+        )
+
+    def test_not_where_one_that_is_on_its_way_takes_the_room(self):
+        comes = builders.vm('comes', 'c', memory=62e9)
+        cloud = crowded(
+            comes,
+            hosts='a b c',
+            c=builders.host('c', enabled=False),
+            passages=(
+                Passage(vm='id-comes', source='c', destination='b', left=1e9),
+            ),
+        )
+        self.assert_stays(Reason.NO_CANDIDATE, relief(cloud))
 
     def test_if_the_cheapest_set_finds_no_room_another_is_taken(self):
         # room for one VM of 4 GB: of two small ones only one would fit

@@ -19,6 +19,7 @@ from watcher_tsmig.plan.problem import eligibility
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import NOWHERE
 from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.problem.vacancy import Vacancy
 from watcher_tsmig.plan.values import LeftOut
 from watcher_tsmig.plan.values import Placement
 from watcher_tsmig.reasons import Reason
@@ -75,7 +76,9 @@ class State:
     def __init__(self, problem: Problem, kept: float = 1.0) -> None:
         self.problem, self.kept = problem, kept
         links = problem.network
-        self.free = problem.free_after()
+        self.vacancy = Vacancy(
+            problem.free_after(), problem.size, problem.groups
+        )
         self.app = problem.app.copy()
         self.volume = np.zeros(len(links.capacity))
         self.room = np.maximum(
@@ -89,19 +92,12 @@ class State:
         open_rate = self.into[problem.receives].sum()
         self.fair = problem.curves.resident.sum() / max(open_rate, EQUAL)
         self.partners: dict[int, set[int]] = {}
-        self.members = [group.there.copy() for group in problem.groups]
         self.behind = _behind(problem)
         self.at: dict[int, int] = {}
 
     def fits(self, row: int) -> BoolArray:
         """Hosts that admit the VM and have room for it, shape (h,)."""
-        problem = self.problem
-        out: BoolArray = problem.admitted[row] & (
-            self.free >= problem.size[row]
-        ).all(axis=1)
-        for group, there in zip(problem.groups, self.members, strict=True):
-            if row in group.rows:
-                out &= there < group.most
+        out: BoolArray = self.problem.admitted[row] & self.vacancy.fits(row)
         return out
 
     def prefer(self, row: int, fits: BoolArray) -> int:
@@ -121,11 +117,14 @@ class State:
         self.partners.setdefault(int(self.problem.source[row]), set()).add(
             host
         )
+        self.vacancy.put(row, host)
         self._count(row, host, 1.0)
 
     def take(self, row: int) -> None:
         """The VM does not go where it was to go."""
-        self._count(row, self.at.pop(row), -1.0)
+        host = self.at.pop(row)
+        self.vacancy.take(row, host)
+        self._count(row, host, -1.0)
 
     def times(self) -> FloatArray:
         """How long each link would be busy at its room, s, shape (m,)."""
@@ -134,13 +133,9 @@ class State:
 
     def _count(self, row: int, host: int, sign: float) -> None:
         problem = self.problem
-        self.free[host] -= sign * problem.size[row]
         path = problem.network.path(int(problem.source[row]), host)
         self.volume[list(path)] += sign * problem.curves.resident[row]
         self._brings(row, host, sign)
-        for group, there in zip(problem.groups, self.members, strict=True):
-            if row in group.rows:
-                there[host] += sign
 
     def _brings(self, row: int, host: int, sign: float) -> None:
         """The VM's traffic leaves less of its host's NIC to the next."""
@@ -153,13 +148,7 @@ class State:
 
     def _keys(self, row: int, rows: IntArray) -> list[_Key]:
         keys: list[_Key] = []
-        mine = [
-            (group, there)
-            for group, there in zip(
-                self.problem.groups, self.members, strict=True
-            )
-            if row in group.rows and np.isinf(group.most)
-        ]
+        mine = self.vacancy.softly(row)
         if mine:
             keys.append(
                 lambda at: np.sum(
@@ -170,8 +159,9 @@ class State:
                     axis=0,
                 )
             )
+        free = self.vacancy.free[:, 0]
         if self.problem.request.placement is Placement.PACK:
-            return [*keys, lambda at: self.free[at, 0]]
+            return [*keys, lambda at: free[at]]
         busy = self.busy(row)
         partner = self._partner(row, busy)
         h = self.problem.network.hosts
@@ -183,7 +173,7 @@ class State:
             lambda at: 1.0 - partner[at],
             lambda at: busy[at],
             lambda at: (self.app[h + at] + rx[at]) / capacity[at],
-            lambda at: -self.free[at, 0],
+            lambda at: -free[at],
         ]
 
     def busy(self, row: int, early: bool = False) -> FloatArray:
@@ -248,35 +238,20 @@ def alternatives(
     """
     free = problem.free.copy()
     np.add.at(free, source, problem.size[rows])
-    np.subtract.at(free, destination, problem.size[rows])
+    after = Vacancy(free, problem.size, problem.groups)
+    for row, there in zip(rows, destination, strict=True):
+        after.put(int(row), int(there))
     moved = np.bincount(rows, minlength=len(problem.vms))
-    closed = _closed(problem, rows, destination)
     out = []
     for row, here, there in zip(rows, source, destination, strict=True):
-        fits = problem.admitted[row] & (free >= problem.size[row]).all(axis=1)
+        fits = problem.admitted[row] & after.fits(int(row))
         fits[[here, there]] = False
-        if int(row) in closed:
-            fits &= ~closed[int(row)]
         if moved[row] > 1 or problem.chosen[row] != NOWHERE:
             fits[:] = False
         found = np.flatnonzero(fits)
-        best = found[np.argsort(-free[found, 0], kind='stable')]
+        best = found[np.argsort(-after.free[found, 0], kind='stable')]
         out.append(tuple(problem.names[i] for i in best[:ALTERNATIVES]))
     return out
-
-
-def _closed(
-    problem: Problem, rows: IntArray, destination: IntArray
-) -> dict[int, BoolArray]:
-    """By VM in a server group: hosts that the group then closes, (h,)."""
-    closed: dict[int, BoolArray] = {}
-    for group in problem.groups:
-        mine = np.isin(rows, list(group.rows))
-        comes = np.bincount(destination[mine], minlength=len(problem.names))
-        full = group.there + comes >= group.most
-        for row in group.rows:
-            closed[row] = closed.get(row, False) | full
-    return closed
 
 
 def _alone(problem: Problem, row: int) -> BoolArray:

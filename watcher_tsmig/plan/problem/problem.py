@@ -5,7 +5,6 @@ permits.py and eligibility.py.
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from watcher_tsmig.plan.problem import ladder
 from watcher_tsmig.plan.problem import network
 from watcher_tsmig.plan.problem import passing
 from watcher_tsmig.plan.problem import permits
+from watcher_tsmig.plan.problem import vacancy
 from watcher_tsmig.plan.problem.eligibility import Apart
 from watcher_tsmig.plan.problem.ladder import Needs
 from watcher_tsmig.plan.problem.ladder import Rungs
@@ -150,26 +150,11 @@ class Problem:
         return out
 
 
-def _size(vm: Vm) -> tuple[float, float, float]:
-    return vm.memory, vm.vcpus, vm.disk
-
-
-def _used(
-    cloud: Cloud,
-    hosts: list[Host],
-    index: dict[str, int],
-    links: Network,
-    request: Request,
-) -> tuple[FloatArray, FloatArray]:
-    """(applications on each link, free on each host) before the plan."""
+def _app(
+    cloud: Cloud, index: dict[str, int], links: Network, request: Request
+) -> FloatArray:
+    """What applications use of each link before the plan, shape (m,)."""
     app = np.zeros(len(links.capacity))
-    free = np.array(
-        [
-            (h.memory, h.vcpus, math.inf if h.disk is None else h.disk)
-            for h in hosts
-        ],
-        dtype=np.float64,
-    ).reshape(len(hosts), len(STORES))
     arriving = cloud.arriving
     for vm in cloud.vms:
         tx, rx = known.rates(vm, request)
@@ -177,8 +162,8 @@ def _used(
         at = {index[name] for name in (vm.host, arriving.get(vm.id, vm.host))}
         app[list({k for i in at for k in links.sends[i]})] += tx
         app[list({k for i in at for k in links.receives[i]})] += rx
-        free[list(at)] -= _size(vm)
-    return links.background + app * links.tenants, free
+    out: FloatArray = links.background + app * links.tenants
+    return out
 
 
 def _rates(moving: list[Vm], request: Request) -> dict[str, FloatArray]:
@@ -232,7 +217,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     hosts = sorted(cloud.hosts, key=lambda h: h.name)
     index = {host.name: i for i, host in enumerate(hosts)}
     links = network.network(hosts, cloud.links, request.assume_nic)
-    app, free = _used(cloud, hosts, index, links, request)
+    app = _app(cloud, index, links, request)
     moving, left = eligibility.movers(cloud, request)
     who = cloud, hosts, moving
     theirs = tuple(rules.under(host.nova) for host in hosts)
@@ -247,7 +232,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         names=tuple(h.name for h in hosts),
         network=links,
         app=app,
-        free=free,
+        free=vacancy.free(cloud, hosts),
         release=_releases(hosts, request),
         novas=permits.novas(hosts, request),
         outgoing=permits.outgoing(hosts, request),
@@ -259,7 +244,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
         admitted=eligibility.admitted(*who, request),
         stopover=eligibility.admitted(*who, _unchosen(request)),
         groups=eligibility.groups(cloud, moving, index),
-        size=np.array([_size(v) for v in moving]).reshape(-1, len(STORES)),
+        size=vacancy.sizes(moving),
         **_rates(moving, request),
         curves=found[0],
         terms=terms,

@@ -1,21 +1,22 @@
 """Hosts and what is on them while VMs are shifted around on paper.
 
-It answers how busy a host would be and who may go where; what is worth
-moving is decided elsewhere. Loads are arrays of shape (3,): tx, rx, CPU.
+It answers how busy a host would be; who may go where at all the planner's
+judges say (eligibility, vacancy), and what is worth moving is decided
+elsewhere. Loads are arrays of shape (3,): tx, rx, CPU.
 """
 
 from collections import Counter
-from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
 
 from watcher_tsmig.forecast.curves import FloatArray
-from watcher_tsmig.model import Affinity
 from watcher_tsmig.model import Cloud
-from watcher_tsmig.model import Group
 from watcher_tsmig.model import Host
-from watcher_tsmig.model import Vm
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.problem import eligibility
+from watcher_tsmig.plan.problem import vacancy
+from watcher_tsmig.plan.problem.vacancy import Vacancy
 from watcher_tsmig.plan.relief.busy import Limits
 from watcher_tsmig.plan.relief.loads import Usage
 from watcher_tsmig.plan.relief.loads import background
@@ -40,10 +41,15 @@ class Floor:
         self._row = {host.name: i for i, host in enumerate(self._hosts)}
         self._vms = {vm.id: vm for vm in cloud.vms}
         self._at = {vm.id: vm.host for vm in cloud.vms}
-        self._groups: dict[str, list[Group]] = defaultdict(list)
-        for group in cloud.groups:
-            for member in group.members:
-                self._groups[member].append(group)
+        self._cloud, self._request = cloud, request
+        self._number = {vm.id: i for i, vm in enumerate(cloud.vms)}
+        every = list(cloud.vms)
+        self._vacancy = Vacancy(
+            vacancy.free(cloud, self._hosts),
+            vacancy.sizes(every),
+            eligibility.groups(cloud, every, self._row),
+        )
+        self._admitted: dict[str, BoolArray] = {}
         self.unmeasured = dict(
             Counter(vm.host for vm in cloud.vms if vm.traffic is None)
         )
@@ -54,17 +60,13 @@ class Floor:
         self._load = _rows(background(host) for host in self._hosts)
         # as a destination is judged: what nobody measured is assumed
         self._careful = self._load.copy()
-        self._free = _rows(_room(host) for host in self._hosts)
         for vm in cloud.vms:
-            self._put(vm, vm.host, 1.0)
-        allowed = set(request.destinations or self._row)
-        self._open = np.array(
-            [h.enabled and h.up and h.name in allowed for h in self._hosts],
-            dtype=bool,
-        )
+            self._bear(vm.id, self._row[vm.host], 1.0)
+        self._closed = np.zeros(len(self._hosts), dtype=bool)
+        opened = eligibility.opened(self._hosts, [], request)
         self.post_capable = any(
             host.post_copy is True and is_open
-            for host, is_open in zip(self._hosts, self._open, strict=True)
+            for host, is_open in zip(self._hosts, opened, strict=True)
         )
 
     def _use(self, usage: Usage, request: Request) -> None:
@@ -81,21 +83,22 @@ class Floor:
             self._leaving[vm] = np.nan_to_num(use)
             self._landing[vm] = np.where(np.isnan(use), assumed, use)
 
-    def _put(self, vm: Vm, host: str, sign: float) -> None:
-        row = self._row[host]
-        self._load[row] += sign * self._leaving[vm.id]
-        self._careful[row] += sign * self._landing[vm.id]
-        self._free[row] -= sign * _needs(vm)
+    def _bear(self, vm: str, row: int, sign: float) -> None:
+        self._load[row] += sign * self._leaving[vm]
+        self._careful[row] += sign * self._landing[vm]
 
     def move(self, vm: str, host: str) -> None:
         """The VM is on that host from here on."""
-        self._put(self._vms[vm], self._at[vm], -1.0)
-        self._put(self._vms[vm], host, 1.0)
+        old, new = self._row[self._at[vm]], self._row[host]
+        self._bear(vm, old, -1.0)
+        self._bear(vm, new, 1.0)
+        self._vacancy.take(self._number[vm], old)
+        self._vacancy.put(self._number[vm], new)
         self._at[vm] = host
 
     def close(self, hosts: Iterable[str]) -> None:
         """These are no destinations."""
-        self._open[[self._row[name] for name in hosts]] = False
+        self._closed[[self._row[name] for name in hosts]] = True
 
     # -- how busy
 
@@ -134,51 +137,27 @@ class Floor:
         # clearly less busy than the source is now, or nothing is gained
         before = np.max(self.share(self._at[vm]) / highs)
         good = (
-            self._open
+            self._may(vm)
+            & self._vacancy.fits(self._number[vm])
+            & ~self._closed
             & np.all(after <= lows + EQUAL, axis=1)
             & np.all(after + self._limits.margin <= before * highs, axis=1)
-            & np.all(self._free >= _needs(self._vms[vm]), axis=1)
         )
         good[self._row[self._at[vm]]] = False
-        busy = np.max(after / lows, axis=1)
-        order = np.lexsort((busy, ~good))[: np.count_nonzero(good)]
-        for row in map(int, order):
-            if self._fits(self._vms[vm], self._hosts[row]):
-                return self._hosts[row].name
-        return None
+        if not good.any():
+            return None
+        busy = np.where(good, np.max(after / lows, axis=1), np.inf)
+        return self._hosts[int(busy.argmin())].name
 
-    def _fits(self, vm: Vm, host: Host) -> bool:
-        if vm.zone is not None and host.zone not in (None, vm.zone):
-            return False
-        if vm.allowed is not None and host.name not in vm.allowed:
-            return False
-        groups = self._groups.get(vm.id, ())
-        return all(self._agrees(vm, host.name, group) for group in groups)
-
-    def _agrees(self, vm: Vm, host: str, group: Group) -> bool:
-        others = [
-            self._at[member]
-            for member in group.members
-            if member != vm.id and member in self._at
-        ]
-        if group.policy == Affinity.TOGETHER:
-            return all(at == host for at in others)
-        if group.policy == Affinity.APART:
-            return others.count(host) < group.max_per_host
-        return True
+    def _may(self, vm: str) -> BoolArray:
+        """Hosts that admit the VM, shape (h,)."""
+        if vm not in self._admitted:
+            self._admitted[vm] = eligibility.admitted(
+                self._cloud, self._hosts, [self._vms[vm]], self._request
+            )[0]
+        return self._admitted[vm]
 
 
 def _rows(arrays: Iterable[FloatArray]) -> FloatArray:
     rows = [*arrays]
     return np.array(rows) if rows else np.zeros((0, 3))
-
-
-def _room(host: Host) -> FloatArray:
-    """Memory, vCPUs, local disk."""
-    disk = np.inf if host.disk is None else host.disk
-    return np.array([host.memory, host.vcpus, disk])
-
-
-def _needs(vm: Vm) -> FloatArray:
-    """Memory, vCPUs, local disk."""
-    return np.array([vm.memory, vm.vcpus, vm.disk])
