@@ -190,6 +190,27 @@ class TestWhoLeaves(Base):
 def few(count):
     return Limits(max_vms=count)
 
+    def test_who_could_not_move_for_the_planner_is_not_chosen_here(self):
+        for given, reason in (
+            ({'state': 'busy'}, Reason.BUSY),
+            ({'locked': True}, Reason.LOCKED),
+            ({'refused': 'it has a vTPM'}, Reason.REFUSED),
+        ):
+            with self.subTest(given):
+                cloud = crowded()
+                vms = tuple(
+                    dataclasses.replace(vm, **given)
+                    if vm.name == 'mid'
+                    else vm
+                    for vm in cloud.vms
+                )
+                found = relief(dataclasses.replace(cloud, vms=vms))
+                self.assertNotIn('id-mid', found.vms)
+                self.assertEqual(
+                    {'id-mid': reason},
+                    {out.vm: out.reason for out in found.left_out},
+                )
+
 
 class TestWhereTo(Base):
     def test_to_the_least_busy_host(self):

@@ -60,7 +60,8 @@ _STAYS = (
 )
 
 
-def _stays(vm: Vm, host_up: bool) -> LeftOut | None:
+def stays(vm: Vm, host_up: bool) -> LeftOut | None:
+    """Why it does not move live, whatever is planned; None: it may."""
     for reason, because, test in _STAYS:
         if test(vm):
             return left_out(vm, reason, because)
@@ -138,15 +139,15 @@ def movers(
         elsewhere = choice.get(vm.id, vm.host) != vm.host
         if not (vm.host in emptied or vm.id in asked or elsewhere):
             continue
-        stays = (
+        why = (
             _passes(vm, goes[vm.id])
             if vm.id in goes
-            else _stays(vm, up[vm.host])
+            else stays(vm, up[vm.host])
         )
-        if stays is None:
+        if why is None:
             moving.append(vm)
         else:
-            staying.append(stays)
+            staying.append(why)
     return moving, tuple(staying)
 
 

@@ -7,7 +7,6 @@ MigVisor, "VM Migration Candidate Selection" and "Cost Saving", eq. 11.
 """
 
 import dataclasses
-import enum
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from scipy import sparse
 
 from watcher_tsmig import errors
 from watcher_tsmig.forecast.migrations import CostWeights
+from watcher_tsmig.reasons import Reason
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,16 +51,6 @@ MOST_NODES = 100_000
 # HiGHS in SciPy 1.17 prints a debugging line to standard output when a
 # solution does not survive the way back through a presolve.
 PRESOLVE = False
-
-
-class Refusal(enum.StrEnum):
-    """Why a VM is no candidate. Do not change the string values."""
-
-    NOT_ACTIVE = 'not-active'
-    LOCKED = 'locked'
-    EXCLUDED = 'excluded'
-    NOT_MEASURED = 'not-measured'
-    DOES_NOT_CONVERGE = 'does-not-converge'
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +89,7 @@ class Candidate:
     relief: Amounts
     cost: float
     mode: str = ''
-    refusal: Refusal | None = None
+    refusal: Reason | None = None
     because: str = ''
 
     def __post_init__(self) -> None:
@@ -123,7 +113,6 @@ class Selection:
     """What `select` found.
 
     :ivar best: the cheapest set that relieves enough; None if none does
-    :ivar runner_up: the cheapest one that does not contain `best`
     :ivar bound: no set that relieves enough costs less; `best.cost` minus
         it is the gap, 0 but for rounding
     :ivar refused: the VMs that cannot migrate, each with its refusal
@@ -131,7 +120,6 @@ class Selection:
     """
 
     best: Choice | None
-    runner_up: Choice | None
     bound: float
     refused: tuple[Candidate, ...]
     missing: Amounts
@@ -169,7 +157,6 @@ def select(candidates: Sequence[Candidate], wanted: Amounts) -> Selection:
     if any(v > EQUAL * getattr(wanted, k) for k, v in missing.items()):
         return Selection(
             best=None,
-            runner_up=None,
             bound=math.inf,
             refused=refused,
             missing=missing,
@@ -177,7 +164,6 @@ def select(candidates: Sequence[Candidate], wanted: Amounts) -> Selection:
     if not needs:
         return Selection(
             best=_choice([], able),
-            runner_up=None,
             bound=0.0,
             refused=refused,
             missing=Amounts(),
@@ -188,13 +174,11 @@ def select(candidates: Sequence[Candidate], wanted: Amounts) -> Selection:
         np.array([[getattr(c.relief, k) / r for c in able] for k, r in needs]),
     )
     solve = _enumerate if len(able) <= ENUMERATED else _search
-    best, bound = solve(problem, ())
+    best, bound = solve(problem)
     if best is None:
         raise errors.InternalError('a set that exists was not found')
-    second, _ = solve(problem, tuple(best))
     return Selection(
         best=_choice(best, able),
-        runner_up=None if second is None else _choice(second, able),
         bound=min(bound * scale, _choice(best, able).cost),
         refused=refused,
         missing=Amounts(),
@@ -225,16 +209,14 @@ def _choice(chosen: Sequence[int], able: Sequence[Candidate]) -> Choice:
 Found = tuple[list[int] | None, float]
 
 
-def _enumerate(problem: _Problem, apart: tuple[int, ...]) -> Found:
-    """All subsets; those that contain `apart` (if any) do not count."""
+def _enumerate(problem: _Problem) -> Found:
+    """All subsets."""
     n = len(problem.cost)
     codes = np.arange(2**n)
     # Bit n-1-i is VM i, so that of two codes of as many VMs the larger
     # one is that whose ids come first.
     bits = ((codes[:, None] >> np.arange(n)[::-1]) & 1).astype(np.float64)
     good = np.all(bits @ problem.relief.T >= 1 - EQUAL, axis=1)
-    if apart:
-        good &= ~np.all(bits[:, list(apart)] == 1, axis=1)
     if not good.any():
         return None, math.inf
     cost = np.where(good, bits @ problem.cost, np.inf)
@@ -245,15 +227,15 @@ def _enumerate(problem: _Problem, apart: tuple[int, ...]) -> Found:
     return [i for i in range(n) if bits[code, i]], least
 
 
-def _search(problem: _Problem, apart: tuple[int, ...]) -> Found:
+def _search(problem: _Problem) -> Found:
     """The same by branch and bound, and ties one decision at a time."""
     n = len(problem.cost)
     fixed = np.zeros(n)
-    x, bound = _milp(problem, problem.cost, apart, fixed, ())
+    x, bound = _milp(problem, problem.cost, fixed, ())
     if x is None:
         return None, math.inf
     most = (problem.cost, float(problem.cost @ x))
-    fewest, _ = _milp(problem, np.ones(n), apart, fixed, (most,))
+    fewest, _ = _milp(problem, np.ones(n), fixed, (most,))
     # Rounding may hide the very set that was found first.
     x = x if fewest is None else fewest
     count = (np.ones(n), float(x.sum()))
@@ -262,9 +244,7 @@ def _search(problem: _Problem, apart: tuple[int, ...]) -> Found:
             break
         if not x[i]:
             fixed[i] = 1.0
-            other, _ = _milp(
-                problem, problem.cost, apart, fixed, (most, count)
-            )
+            other, _ = _milp(problem, problem.cost, fixed, (most, count))
             if other is None:
                 fixed[i] = 0.0
                 continue
@@ -276,7 +256,6 @@ def _search(problem: _Problem, apart: tuple[int, ...]) -> Found:
 def _milp(
     problem: _Problem,
     objective: FloatArray,
-    apart: tuple[int, ...],
     fixed: FloatArray,
     caps: tuple[tuple[FloatArray, float], ...],
 ) -> tuple[FloatArray | None, float]:
@@ -289,12 +268,6 @@ def _milp(
         rows.append(vector[None, :])
         low.append(-math.inf)
         high.append(limit * (1 + EQUAL) + EQUAL)
-    if apart:
-        row = np.zeros((1, n))
-        row[0, list(apart)] = 1.0
-        rows.append(row)
-        low.append(-math.inf)
-        high.append(len(apart) - 1.0)
     for _ in range(MOST_CUTS):
         found = optimize.milp(
             objective,

@@ -31,9 +31,7 @@ from watcher_tsmig.plan.relief.candidates import DEFAULT
 from watcher_tsmig.plan.relief.candidates import WEIGHTS
 from watcher_tsmig.plan.relief.candidates import Amounts
 from watcher_tsmig.plan.relief.candidates import Candidate
-from watcher_tsmig.plan.relief.candidates import Refusal
-from watcher_tsmig.plan.relief.candidates import Selection
-from watcher_tsmig.plan.relief.candidates import select
+from watcher_tsmig.reasons import Reason
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +75,6 @@ def _relief(vm: Vm) -> Amounts:
         tx=vm.traffic.tx if vm.traffic else 0.0,
         rx=vm.traffic.rx if vm.traffic else 0.0,
     )
-
-
-#: Looked at in this order; the first that holds refuses the VM.
-REFUSALS = (
-    (lambda vm: not vm.active, Refusal.NOT_ACTIVE, 'is not active'),
-    (lambda vm: vm.locked, Refusal.LOCKED, 'is locked'),
-    (lambda vm: vm.excluded, Refusal.EXCLUDED, 'is excluded'),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +124,7 @@ def _offer(
     host: bool,
 ) -> Candidate:
     def answer(
-        mode: str, price: float, why: str, refusal: Refusal | None = None
+        mode: str, price: float, why: str, refusal: Reason | None = None
     ) -> Candidate:
         return Candidate(
             id=vm.id,
@@ -146,9 +136,6 @@ def _offer(
             refusal=refusal,
         )
 
-    for holds, refusal, text in REFUSALS:
-        if holds(vm):
-            return answer('', math.inf, text, refusal)
     by = ' by the dry run' if vm.contents else ''
     needs = (
         f'needs{by} {units.human_rate(float(found.lcb[i]))}, '
@@ -166,7 +153,7 @@ def _offer(
         if permitted
         else '; post-copy is not permitted'
     )
-    refusal = Refusal.DOES_NOT_CONVERGE if known else Refusal.NOT_MEASURED
+    refusal = Reason.DOES_NOT_CONVERGE if known else Reason.NOT_MEASURED
     return answer('', math.inf, needs, refusal)
 
 
@@ -194,13 +181,3 @@ def offers(
         )
         for i, (vm, working_set) in enumerate(zip(vms, sets, strict=True))
     )
-
-
-def relieve(
-    cloud: Cloud, host: str, wanted: Amounts, conditions: Conditions
-) -> Selection:
-    """The cheapest VMs whose leaving relieves the host as wanted.
-
-    :raises KeyError: there is no such host (the caller's fault)
-    """
-    return select(offers(cloud, host, conditions), wanted)

@@ -20,6 +20,7 @@ from watcher_tsmig.model import Vm
 from watcher_tsmig.model.history import Load
 from watcher_tsmig.model.history import Moved
 from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.problem import eligibility
 from watcher_tsmig.plan.relief import candidates
 from watcher_tsmig.plan.relief.busy import Busy
 from watcher_tsmig.plan.relief.busy import Limits
@@ -31,7 +32,6 @@ from watcher_tsmig.plan.relief.floor import Floor
 from watcher_tsmig.plan.relief.hotspots import Watch
 from watcher_tsmig.plan.relief.loads import LOADS
 from watcher_tsmig.plan.relief.loads import Usage
-from watcher_tsmig.plan.relief.offers import REFUSALS
 from watcher_tsmig.plan.relief.offers import Conditions
 from watcher_tsmig.plan.relief.offers import offers
 from watcher_tsmig.plan.values import LeftOut
@@ -171,14 +171,14 @@ class _Relieving:
                 use = self._of(offer.id)
                 able.append(dataclasses.replace(offer, relief=use))
             else:
-                reason = Reason(offer.refusal.value)
-                self._leave_out(part.vm(offer.id), reason, offer.because)
+                vm = part.vm(offer.id)
+                self._leave_out(vm, offer.refusal, offer.because)
         return able
 
     def _why_not(self, vm: Vm) -> tuple[Reason, str] | None:
-        for holds, refusal, text in REFUSALS:
-            if holds(vm):
-                return Reason(refusal.value), text
+        stays = eligibility.stays(vm, host_up=True)
+        if stays is not None:
+            return stays.reason, stays.because
         if vm.id not in self.may_move:
             return Reason.EXCLUDED, 'is not among those that may move'
         if vm.id in self.moved:
