@@ -22,15 +22,18 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
 from benchmarks import mode_bounds
 from watcher_tsmig import errors
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.modes import contention
 from watcher_tsmig.plan.modes import relax
 from watcher_tsmig.plan.modes.descent import Effort
 from watcher_tsmig.plan.modes.game import Game
 from watcher_tsmig.plan.modes.game import loads
-from watcher_tsmig.plan.modes.game import of_pairs
 
 FAMILIES = ('heavy', 'uniform')
 SIDES = ('both', 'one')
@@ -40,6 +43,49 @@ CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 ENDLESS = 3_000_000
 # The share of the time at which the search ends; the proof has the rest.
 SEARCH = 0.5
+
+
+def of_pairs(
+    *,
+    source: IntArray,
+    destination: IntArray,
+    tx: FloatArray,
+    rx: FloatArray,
+    capacity: FloatArray,
+    base_tx: FloatArray,
+    base_rx: FloatArray,
+    may_pre: BoolArray,
+    may_post: BoolArray,
+    extra: FloatArray,
+    risk: FloatArray | None = None,
+    grain: float = 0.0,
+) -> Game:
+    """The game on h hosts' NICs: links 0..h-1 send, h..2h-1 receive.
+
+    load_tx = base_tx + tx of VMs pre-copied from the host,
+    load_rx = base_rx + rx of VMs post-copied to the host.
+
+    :param source: shape (n,), a host's index; so is `destination`
+    :param capacity: shape (h,), of each direction, bytes/s
+    :param risk: shape (n,); None weighs all post-copies alike
+    """
+    n, h = len(source), len(capacity)
+    columns = np.arange(n)
+
+    def matrix(values: FloatArray, rows: IntArray) -> sparse.csc_array:
+        return sparse.csc_array((values, (rows, columns)), shape=(2 * h, n))
+
+    return Game(
+        capacity=np.tile(capacity, 2),
+        base=np.concatenate((base_tx, base_rx)),
+        pre=matrix(tx, source),
+        post=matrix(rx, h + destination),
+        may_pre=may_pre,
+        may_post=may_post,
+        risk=np.ones(n) if risk is None else risk,
+        extra=extra,
+        grain=grain,
+    )
 
 
 def game(vms: int, nics: int, family: str, seed: int, sides: str) -> Game:

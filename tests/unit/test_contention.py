@@ -6,6 +6,7 @@ import numpy as np
 import testtools
 from scipy import sparse
 
+from benchmarks.modes import of_pairs
 from watcher_tsmig.plan.modes import contention
 from watcher_tsmig.plan.modes import descent
 from watcher_tsmig.plan.modes import exact
@@ -31,7 +32,7 @@ def game(tx, rx, source=None, destination=None, **values):
         'may_post': np.ones(n, dtype=bool),
         'extra': np.ones(n),
     }
-    return game_module.of_pairs(
+    return of_pairs(
         source=source,
         destination=destination,
         tx=np.array(tx, dtype=float),

@@ -15,8 +15,6 @@ from watcher_tsmig.forecast.learned.learning import Manner
 from watcher_tsmig.forecast.learned.learning import learn
 from watcher_tsmig.forecast.learned.pattern import Pattern
 from watcher_tsmig.forecast.learned.pattern import band
-from watcher_tsmig.forecast.learned.pattern import hot_set
-from watcher_tsmig.forecast.learned.pattern import writable_working_set
 from watcher_tsmig.forecast.learned.regression import concave
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Kind
@@ -117,7 +115,6 @@ class TestLearn(testtools.TestCase):
         pattern = learn([], MEMORY)
         self.assertEqual(Pattern(resident=MEMORY), pattern)
         self.assertEqual((), pattern.working_set().samples)
-        self.assertEqual(0.0, pattern.identifiable_until)
 
     def test_noise_averages_out(self):
         rng = np.random.default_rng(1)
@@ -150,7 +147,6 @@ class TestLearn(testtools.TestCase):
 
     def test_far_beyond_the_last_sample_it_does_not_pretend(self):
         pattern = learn(seen(0.0, 1.0, 2.0, 4.0), MEMORY)
-        self.assertEqual(12.0, pattern.identifiable_until)
 
         def width(t):
             low, high = (
@@ -255,30 +251,6 @@ class TestChange(testtools.TestCase):
     def test_the_order_of_the_list_says_nothing(self):
         samples = self.calm()
         self.assertEqual(learn(samples, MEMORY), learn(samples[::-1], MEMORY))
-
-
-class TestSets(testtools.TestCase):
-    curves = fit(
-        [
-            WorkingSet(
-                resident=1e9,
-                samples=((0.1, 1e7), (1.0, 2e7), (10.0, 2.9e7)),
-            )
-        ]
-    )
-
-    def test_the_hot_set_is_what_is_dirty_at_every_look(self):
-        self.assertAlmostEqual(1e7, float(hot_set(self.curves)[0]))
-
-    def test_the_writable_working_set_is_dirtied_as_fast_as_sent(self):
-        for rate in (5e6, 2e7, 9e7, 2e8):
-            found = float(writable_working_set(self.curves, rate)[0])
-            t = float(self.curves.fixed_point(rate)[0])
-            self.assertAlmostEqual(rate * t, found, delta=1.0)
-
-    def test_it_is_nothing_to_a_link_that_outruns_every_write(self):
-        found = writable_working_set(self.curves, 1.01e8)
-        self.assertEqual(0.0, float(found[0]))
 
 
 class TestTowardsZero(testtools.TestCase):

@@ -121,7 +121,8 @@ class TestLimits(testtools.TestCase):
             for i in range(4)
         ]
         request = policies.request('fast', hosts=('a',))
-        problem = types.SimpleNamespace(request=request)
+        links = types.SimpleNamespace(capacity=tasks.capacity)
+        problem = types.SimpleNamespace(request=request, network=links)
         return spare.limits(problem, tasks, bookings)
 
     def test_a_pre_copy_that_gets_what_it_needs_as_one_of_all_lets_all(self):

@@ -86,24 +86,6 @@ class Curves:
             most=last if bracket is Bracket.LOWER and last >= 0 else math.inf,
         )
 
-    def fixed_point(self, rate: FloatArray | float) -> FloatArray:
-        """The longest time t with W(t) = rate x t, s, in closed form.
-
-        Rounds at this rate end there: each one is as long as the last. A
-        line `a + b t` with b below the rate crosses `rate x t` once, at
-        a / (rate - b); a minimum of lines crosses it where the first does.
-
-        :param rate: shape (n,) or one for all, bytes/s, > 0
-        :returns: shape (n,), s; 0 where the rounds vanish
-        """
-        rates = np.broadcast_to(np.asarray(rate, np.float64), (len(self),))
-        spare = rates[:, None] - self.slope
-        with np.errstate(divide='ignore', invalid='ignore'):
-            meets = np.where(spare > 0, self.intercept / spare, np.inf)
-        first = meets.min(axis=1, initial=np.inf)
-        out: FloatArray = np.minimum(first, self.resident / rates)
-        return out
-
     def at(
         self, seconds: FloatArray, bracket: Bracket = Bracket.EXPECTED
     ) -> FloatArray:

@@ -10,8 +10,6 @@ import itertools
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
@@ -20,17 +18,12 @@ from watcher_tsmig.forecast.curves import hull
 from watcher_tsmig.forecast.curves import towards_zero
 from watcher_tsmig.model import WorkingSet
 
-# Beyond so many times the last sample no family of curves told the tail of
-# real workloads: fits were off by 50 to 280 %.
-IDENTIFIABLE = 3.0
 # Who told a working set, where nobody says who measured it.
 SOURCE = 'pattern'
 # The tail is drawn for so many doublings of the last sample.
 TAIL = 10
 # What a bound keeps off the expected curve: two-sided 90 % of a normal.
 QUANTILE = 1.6449
-# s of its own work whose writes are the hot set (see `Rules`).
-GRAIN = 0.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +46,6 @@ class Pattern:
     measured_at: float | None = None
     since: float | None = None
     changes: int = 0
-
-    @property
-    def identifiable_until(self) -> float:
-        """s beyond which the curve is no more than its bounds; 0: unknown."""
-        return IDENTIFIABLE * self.seconds[-1] if self.seconds else 0.0
 
     def working_set(self, source: str = SOURCE) -> WorkingSet:
         """The expected curve with its tail.
@@ -170,29 +158,6 @@ def band(patterns: Sequence[Pattern]) -> Band:
         fit([p.working_set() for p in patterns]),
         fit([p.high() for p in patterns]),
     )
-
-
-def hot_set(curves: Curves, seconds: float = GRAIN) -> FloatArray:
-    """Bytes that each VM writes again and again, shape (n,).
-
-    Clark et al.: the pages that are dirty again each time one looks; here
-    at looks this far apart.
-    """
-    return curves.at(np.full(len(curves), seconds))
-
-
-def writable_working_set(
-    curves: Curves, rate: FloatArray | float
-) -> FloatArray:
-    """Bytes that pre-copy cannot catch up with at this rate, shape (n,).
-
-    Clark et al.: the pages written so often that to send them before the
-    VM stops is lost labour. On the curve: its fixed point W(T) = rate x T,
-    where as much is dirtied as is sent.
-
-    :param rate: bytes/s of the stream, shape (n,) or one for all
-    """
-    return curves.at(curves.fixed_point(rate))
 
 
 def _value(working_set: WorkingSet, seconds: float) -> float:

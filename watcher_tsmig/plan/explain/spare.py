@@ -14,6 +14,7 @@ import numpy as np
 
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.problem.problem import Problem
+from watcher_tsmig.plan.problem.problem import room
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way
@@ -42,7 +43,7 @@ def limits(
     if not request.hurried or request.nic_share < 1:
         return [None] * len(bookings)
     capacity = tasks.capacity
-    held = _held(tasks, bookings)
+    held = _held(tasks, bookings, room(problem, tasks.app))
     out: list[float | None] = []
     for b in bookings:
         way = tasks.tasks[b.task].ways[b.way]
@@ -79,7 +80,7 @@ def rooms(
             crossing.setdefault(link, []).append(i)
     out = []
     for i, (b, way) in enumerate(zip(bookings, ways, strict=True)):
-        room = way.most
+        most = way.most
         for link in way.links:
             used = sum(
                 bookings[j].rate
@@ -88,8 +89,8 @@ def rooms(
                 and bookings[j].end > b.start
                 and not before[j] >> i & 1
             )
-            room = min(room, float(free[link]) - used)
-        out.append(max(room, b.rate))
+            most = min(most, float(free[link]) - used)
+        out.append(max(most, b.rate))
     return out
 
 
@@ -118,8 +119,11 @@ def _before(
     return out
 
 
-def _held(tasks: Tasks, bookings: list[Booking]) -> set[int]:
-    """Links on which some pre-copy needs more than an equal share."""
+def _held(tasks: Tasks, bookings: list[Booking], left: FloatArray) -> set[int]:
+    """Links on which some pre-copy needs more than an equal share.
+
+    :param left: shape (m,), what migrations may use of each link
+    """
     crossing: dict[int, list[Booking]] = {}
     for b in bookings:
         for link in tasks.tasks[b.task].ways[b.way].links:
@@ -129,18 +133,13 @@ def _held(tasks: Tasks, bookings: list[Booking]) -> set[int]:
         needs = [tasks.tasks[b.task].ways[b.way].least for b in on]
         if not any(needs):
             continue
-        capacity = float(tasks.capacity[link])
-        room = max(
-            tasks.share * (capacity - float(tasks.app[link])),
-            tasks.floor * capacity,
-        )
         start = np.array([b.start for b in on])
         end = np.array([b.end for b in on])
         for b, need in zip(on, needs, strict=True):
             if need <= 0:
                 continue
             with_it = int(((start < b.end) & (end > b.start)).sum())
-            if need > room / with_it:
+            if need > left[link] / with_it:
                 out.add(link)
                 break
     return out

@@ -82,49 +82,6 @@ class Choice:
         return self.value / self.lower_bound - 1
 
 
-def of_pairs(
-    *,
-    source: IntArray,
-    destination: IntArray,
-    tx: FloatArray,
-    rx: FloatArray,
-    capacity: FloatArray,
-    base_tx: FloatArray,
-    base_rx: FloatArray,
-    may_pre: BoolArray,
-    may_post: BoolArray,
-    extra: FloatArray,
-    risk: FloatArray | None = None,
-    grain: float = 0.0,
-) -> Game:
-    """The game on h hosts' NICs: links 0..h-1 send, h..2h-1 receive.
-
-    load_tx = base_tx + tx of VMs pre-copied from the host,
-    load_rx = base_rx + rx of VMs post-copied to the host.
-
-    :param source: shape (n,), a host's index; so is `destination`
-    :param capacity: shape (h,), of each direction, bytes/s
-    :param risk: shape (n,); None weighs all post-copies alike
-    """
-    n, h = len(source), len(capacity)
-    columns = np.arange(n)
-
-    def matrix(values: FloatArray, rows: IntArray) -> sparse.csc_array:
-        return sparse.csc_array((values, (rows, columns)), shape=(2 * h, n))
-
-    return Game(
-        capacity=np.tile(capacity, 2),
-        base=np.concatenate((base_tx, base_rx)),
-        pre=matrix(tx, source),
-        post=matrix(rx, h + destination),
-        may_pre=may_pre,
-        may_post=may_post,
-        risk=np.ones(n) if risk is None else risk,
-        extra=extra,
-        grain=grain,
-    )
-
-
 def loads(game: Game, post: BoolArray) -> FloatArray:
     """The contention on each link, as shares of its capacity.
 

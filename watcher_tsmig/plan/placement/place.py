@@ -81,14 +81,9 @@ class State:
         )
         self.app = problem.app.copy()
         self.volume = np.zeros(len(links.capacity))
-        self.room = np.maximum(
-            problem_module.room(problem, problem.app), EQUAL
-        )
+        self.room = self._rooms(self.app)
         h = links.hosts
         self.into = self.room[h : 2 * h]
-        self._share = problem.request.nic_share
-        floor = problem.request.nic_floor * links.capacity[h : 2 * h]
-        self._least = np.maximum(floor, EQUAL)
         open_rate = self.into[problem.receives].sum()
         self.fair = problem.curves.resident.sum() / max(open_rate, EQUAL)
         self.partners: dict[int, set[int]] = {}
@@ -139,12 +134,14 @@ class State:
 
     def _brings(self, row: int, host: int, sign: float) -> None:
         """The VM's traffic leaves less of its host's NIC to the next."""
-        request, links = self.problem.request, self.problem.network
+        links = self.problem.network
         link = links.hosts + host
         self.app[link] += sign * self.problem.rx[row] * links.tenants[link]
-        capacity = links.capacity[link]
-        left = request.nic_share * (capacity - self.app[link])
-        self.room[link] = max(left, request.nic_floor * capacity, EQUAL)
+        self.room[link] = self._rooms(self.app)[link]
+
+    def _rooms(self, app: FloatArray) -> FloatArray:
+        """What migrations may use of each link, > 0, shape (m,)."""
+        return np.maximum(problem_module.room(self.problem, app), EQUAL)
 
     def _keys(self, row: int, rows: IntArray) -> list[_Key]:
         keys: list[_Key] = []
@@ -185,10 +182,8 @@ class State:
         volume = float(self.problem.curves.resident[row])
         into = self.into
         if early:
-            tenants = self.problem.network.tenants[h : 2 * h]
-            comes = self.problem.rx[row] * tenants
-            left = self.into - self._share * comes
-            into = np.maximum(left, self._least)
+            comes = self.problem.rx[row] * self.problem.network.tenants
+            into = self._rooms(self.app + comes)[h : 2 * h]
         busy: FloatArray = (self.volume[h : 2 * h] + volume) / into
         if len(self.behind):
             shared = (self.volume[2 * h :] + volume) / self.room[2 * h :]
