@@ -105,16 +105,12 @@ def _links(
     alone = moved & (problem.admitted.sum(axis=1) == 1)
     only = problem.admitted.argmax(axis=1)
     volume[h : 2 * h] = np.bincount(only[alone], wire[alone], h)
-    behind = np.zeros((len(rooms) - 2 * h, h), dtype=bool)
-    for host, crossed in enumerate(problem.network.sends):
-        behind[[link - 2 * h for link in crossed[1:]], host] = True
-    for k in range(0, len(behind), 2):
-        inside = behind[k]
+    for k, inside in enumerate(problem.network.behind):
         here = inside[problem.source]
         goes_in = problem.admitted[:, inside].any(axis=1)
         goes_out = problem.admitted[:, ~inside].any(axis=1)
-        volume[2 * h + k] = wire[here & ~goes_in].sum()
-        volume[2 * h + k + 1] = wire[~here & ~goes_out].sum()
+        volume[2 * h + 2 * k] = wire[here & ~goes_in].sum()
+        volume[2 * h + 2 * k + 1] = wire[~here & ~goes_out].sum()
     seconds = np.where(volume > 0, volume / np.maximum(rooms, 1e-9), 0.0)
     link = int(seconds.argmax())
     yield Bound(

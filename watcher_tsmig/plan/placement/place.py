@@ -87,7 +87,7 @@ class State:
         open_rate = self.into[problem.receives].sum()
         self.fair = problem.curves.resident.sum() / max(open_rate, EQUAL)
         self.partners: dict[int, set[int]] = {}
-        self.behind = _behind(problem)
+        self.behind = links.behind
         self.at: dict[int, int] = {}
 
     def fits(self, row: int) -> BoolArray:
@@ -200,16 +200,6 @@ class State:
         partner[list(self.partners.get(source, ()))] = True
         partner &= busy <= self.fair * self.kept * (1 + problem_module.SLACK)
         return partner
-
-
-def _behind(problem: Problem) -> BoolArray:
-    """Which host is behind which shared link, shape (k, h)."""
-    links = problem.network
-    out = np.zeros((len(links.rtt), links.hosts), dtype=bool)
-    for host, crossed in enumerate(links.sends):
-        for link in crossed[1:]:
-            out[(link - 2 * links.hosts) // 2, host] = True
-    return out
 
 
 def _no_destination(problem: Problem, row: int) -> LeftOut:

@@ -10,10 +10,11 @@ import dataclasses
 
 import numpy as np
 
-from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.model import Host
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
+from watcher_tsmig.plan.arrays import BoolArray
+from watcher_tsmig.plan.arrays import FloatArray
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +66,15 @@ class Network:
             *(i for i in out[1:] if (i - h) // 2 not in behind_other),
             *(i for i in into[1:] if (i - h) // 2 not in behind_one),
         )
+
+    @property
+    def behind(self) -> BoolArray:
+        """Which host is behind which shared link, shape (k, h)."""
+        out = np.zeros((len(self.shared), self.hosts), dtype=bool)
+        for host, crossed in enumerate(self.sends):
+            for link in crossed[1:]:
+                out[(link - 2 * self.hosts) // 2, host] = True
+        return out
 
     def crosses(self, path: tuple[int, ...]) -> tuple[str, ...]:
         """Names of the shared links on a path."""
