@@ -56,7 +56,8 @@ def objective(cell: Cell, policy: str) -> Score:
     plan = make_plan(cell.told, request, NOVA)
     moving = len(plan.migrations) + len(plan.left_out)
     found = policies.played(cell, plan, moving)
-    return int(found['unfinished']), policies.price(policy, {**found, 'toll_s': 0.0})
+    price = policies.price(policy, {**found, 'toll_s': 0.0})
+    return int(found['unfinished']), price
 
 
 def _cell(built: Cloud, hosts: int) -> Cell:
