@@ -16,7 +16,11 @@ from watcher_tsmig.plan.values import Plan
 from watcher_tsmig.plan.values import Request
 from watcher_tsmig.reasons import Reason
 
+RULES = Rules()
 GIGABIT = units.from_mbit_s(1000)
+# Of a VM of 4 GB, 1 GB resident: pages of zeros, and bytes sent once.
+ZEROS = 3e9 / RULES.page
+SENT = 1e9 + ZEROS * RULES.zero_page
 
 
 def host(name: str, **values: Any) -> Host:
@@ -76,7 +80,9 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
     source, destination = way.split('>')
     post = values.get('mode') is Mode.POST_COPY
     cap = values.get('cap', 50e6)
-    takes = values.get('takes', lasts(cap, 2 * disk))
+    stands = RULES.post_copy_outage if post else 0.0
+    stands = values.get('downtime', stands)
+    takes = values.get('takes', lasts(cap, 2 * disk, post=post))
     given: dict[str, Any] = {
         'mode': Mode.PRE_COPY,
         'cap': cap,
@@ -85,8 +91,9 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
         'takes': takes,
         'takes_low': takes,
         'takes_high': takes,
-        'downtime': Rules().post_copy_outage if post else 0.0,
-        'data': 1e9 + disk,
+        'downtime': stands,
+        'slow': stands - RULES.switchover if post else 0.0,
+        'data': SENT + disk,
     }
     return Migration(
         vm=f'id-{name}',
@@ -101,10 +108,10 @@ def step(name: str, way: str, start: float = 0.0, **values: Any) -> Migration:
     )
 
 
-def lasts(cap: float, disk: float = 0.0) -> float:
+def lasts(cap: float, disk: float = 0.0, *, post: bool = False) -> float:
     """How long a `step` at that cap takes, s."""
-    rules = Rules()
-    return rules.overhead + (1e9 + disk) / rules.rate(cap)
+    each = RULES.zero_post_copy if post else RULES.zero_pre_copy
+    return RULES.overhead + (SENT + disk) / RULES.rate(cap) + ZEROS * each
 
 
 def plan(*steps: Migration, **asked: Any) -> Plan:

@@ -156,7 +156,7 @@ class TestSearch(testtools.TestCase):
 
 
 def host(**values):
-    calm = builders.vm('calm', 'a', working_set=writes(10e6))
+    calm = builders.vm('calm', 'a', memory=1e9, working_set=writes(10e6))
     return builders.cloud(
         'a b',
         calm,

@@ -75,7 +75,7 @@ class TestModes(PlanCase):
         self.assertEqual(0.0, migration.lcb)
 
     def test_a_vm_for_which_no_turn_leaves_enough_falls_back(self):
-        # It needs 822 Mbit/s; contention prefers pre-copy, for which
+        # It needs 823 Mbit/s; contention prefers pre-copy, for which
         # its own 300 Mbit/s leave 700.
         plan = self.plan(
             cloud('a b', vm('v', 'a', 300, 400, working_set=writes(9.3e7))),
@@ -84,7 +84,7 @@ class TestModes(PlanCase):
         migration = self.only(plan)
         self.assertIs(Mode.POST_COPY, migration.mode)
         self.assertIs(Reason.WRITES_TOO_FAST, migration.reason)
-        self.assertIn('822 Mbit/s', migration.because)
+        self.assertIn('823 Mbit/s', migration.because)
         self.assertIn('the link leaves 700 Mbit/s', migration.because)
 
     def test_it_stays_where_its_owner_forbids_post_copy(self):

@@ -98,7 +98,7 @@ class TestWorld(testtools.TestCase):
         return world.done[a_vm.id]
 
     def test_alone_on_its_link_it_does_what_was_forecast(self):
-        rules = Rules()
+        rules, zeros = Rules(), forecast.Terms(zero=3e9)
         for rate in (1e6, 2e7, 5e7):
             a_vm = vm('v', 'a', working_set=writes(rate))
             curves = forecast.fit([a_vm.working_set])
@@ -106,7 +106,7 @@ class TestWorld(testtools.TestCase):
                 (False, forecast.pre_copy),
                 (True, forecast.post_copy),
             ):
-                said = model(curves, 1e8, rules)
+                said = model(curves, 1e8, rules, terms=zeros)
                 done = self.run_alone(a_vm, 1e8, post)
                 self.assertAlmostEqual(
                     float(said.t_sum[0]), done.ended, places=6
@@ -120,7 +120,7 @@ class TestWorld(testtools.TestCase):
                     )
 
     def test_a_cap_that_changes_under_way_holds_from_then_on(self):
-        a_vm = vm('v', 'a', working_set=writes(0.0))
+        a_vm = vm('v', 'a', memory=1e9, working_set=writes(0.0))
         world = self.world(a_vm)
         world.start(a_vm.id, 'b', cap=1e7)
         world.advance(1.0)
@@ -183,7 +183,7 @@ class TestWorld(testtools.TestCase):
                 forecast.fit([a_vm.working_set]),
                 1e8,
                 rules,
-                terms=forecast.Terms(memory=a_vm.memory),
+                terms=forecast.Terms(memory=a_vm.memory, zero=3e9),
             )
             world = self.world(a_vm, rules=rules)
             world.start('id-v', 'b', cap=1e8)
@@ -361,7 +361,10 @@ class TestReplay(testtools.TestCase):
         plan = make_plan(
             swap,
             policies.request(
-                'balanced', choices=(('id-one', 'b'), ('id-two', 'a'))
+                'balanced',
+                choices=(('id-one', 'b'), ('id-two', 'a')),
+                # what was switched could not fail any more
+                only_mode=Mode.PRE_COPY,
             ),
         )
         return plan, simulate.replay(swap, plan, **values)

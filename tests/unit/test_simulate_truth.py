@@ -28,7 +28,11 @@ def mbit(rate):
 class TestLinks(testtools.TestCase):
     def takes(self, destination, *vms, hosts=('a', 'b'), capacity=100):
         built = dataclasses.replace(
-            cloud('a b c d', vm('v', 'a', working_set=writes(0)), *vms),
+            cloud(
+                'a b c d',
+                vm('v', 'a', memory=1e9, working_set=writes(0)),
+                *vms,
+            ),
             links=(Link(name='rack', hosts=hosts, capacity=mbit(capacity)),),
         )
         world = simulate.World(built)
@@ -60,7 +64,7 @@ class TestLinks(testtools.TestCase):
 
 class TestTraffic(testtools.TestCase):
     def test_a_migration_slows_down_when_traffic_rises(self):
-        built = cloud('a b', vm('v', 'a', working_set=writes(0)))
+        built = cloud('a b', vm('v', 'a', memory=1e9, working_set=writes(0)))
         rising = {'id-v': ((0.0, 0.0, 0.0), (4.0, GIGABIT, 0.0))}
         world = simulate.World(built, traffic=rising)
         world.start('id-v', 'b')
@@ -84,7 +88,7 @@ class TestLosses(testtools.TestCase):
         """On the only full NIC what was got and sent is its capacity."""
         built = cloud(
             'a b',
-            vm('v', 'a', working_set=writes(0)),
+            vm('v', 'a', memory=1e9, working_set=writes(0)),
             *(vm(f'x{i}', 'a', tx=300) for i in range(4)),
         )
         world = simulate.World(built)

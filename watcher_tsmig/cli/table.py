@@ -12,6 +12,7 @@ import numpy as np
 
 from watcher_tsmig import units
 from watcher_tsmig.cli import columns
+from watcher_tsmig.forecast.contents import untouched
 from watcher_tsmig.forecast.contents import weighed
 from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
@@ -302,9 +303,11 @@ def table(question: Question) -> Iterator[Row]:
             for s in subjects
         ]
     )
+    memory = np.array([s.memory for s in subjects])
     terms = Terms(
         link=question.link,
-        memory=np.array([s.memory for s in subjects]),
+        memory=memory,
+        zero=untouched(memory, curves.resident),
         **settings([question.rules.under(s.nova) for s in subjects]),
     )
     scene = _scene(question, curves, terms)
@@ -314,7 +317,7 @@ def table(question: Question) -> Iterator[Row]:
         weighed(
             terms,
             [s.contents for s in subjects],
-            np.array([s.memory for s in subjects]),
+            memory,
             curves.resident,
         ),
     )

@@ -18,6 +18,16 @@ from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.model import Contents
 
 
+def untouched(memory: FloatArray, resident: FloatArray) -> FloatArray:
+    """Bytes of memory that hold zeros because nobody ever wrote them.
+
+    QEMU looks at every page of the guest's memory, and not only at those
+    that its process holds; shapes (n,).
+    """
+    out: FloatArray = np.maximum(memory - resident, 0.0)
+    return out
+
+
 def weighed(
     terms: Terms,
     contents: Sequence[Contents | None],

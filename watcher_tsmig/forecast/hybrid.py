@@ -1,8 +1,8 @@
 """Post-copy that begins late: after the first pass, at a time, at a stall.
 
 Only arithmetic on values lives here. What is left at the switch follows
-from the rounds until then; the outage is not QEMU's downtime but the time
-that the VM needs to fetch what it works with. Sources: QEMU,
+from the rounds until then; the slow phase is no pause of the VM's but the
+time in which it fetches what it works with. Sources: QEMU,
 docs/devel/migration/postcopy.rst; Hines and Gopalan, "Post-copy based live
 virtual machine migration using adaptive pre-paging and dynamic
 self-ballooning" (VEE 2009), for what a fault costs.
@@ -45,7 +45,7 @@ class Hybrids:
     """The information sets of n switched migrations; arrays of shape (n,).
 
     :ivar forecasts: as of a pre-copy where none switches; where one does,
-        t_converge is the switch and t_downtime the outage
+        t_converge is the switch
     :ivar switched: False where pre-copy ended before the switch was due
     :ivar left: bytes in the stream that post-copy still brings
     :ivar faults: pages that the VM waits for, one after another
@@ -87,23 +87,24 @@ def hybrid(
     later = _later(rates, post_bandwidth)
     how = course(curves, rates, rules, terms)
     due = _due(switch, how)
-    done: BoolArray = pre.converges & (pre.t_converge <= due)
+    done = _before(switch, pre, due)
     at, left, sent, unsent = _until(curves, how, due, ~done, bracket)
-    after = course(curves, later, rules, terms)
+    after = course(curves, later, rules, terms, switched=True)
     pages = _missing(curves, rules, left, unsent)
     # on a connection of their own, requested pages wait behind what the
     # link has queued, whatever the cap
     asked = after.last_rate if rules.preempt else after.rate
-    outage = _outage(rules, asked, pages, left)
+    slow = _slow(rules, asked, pages, left)
     seconds = _brings(curves, rules, after, left, unsent)
     rounds = np.column_stack([sent, left])
     switched = Forecasts(
         t_converge=at,
-        t_downtime=outage,
+        t_downtime=rules.switchover + slow,
         t_sum=at + rules.switchover + seconds,
         data=sent + left + terms.disk,
         rounds=rounds,
         ending=np.full(n, int(Ending.CONVERGES)),
+        slow=slow,
     )
     return Hybrids(
         _either(done, pre, switched),
@@ -127,7 +128,7 @@ def _due(switch: Switch | FloatArray | float, how: Course) -> FloatArray:
     """The moment of the switch, s; inf: at a stall."""
     table: dict[Switch, FloatArray | float] = {
         Switch.AT_ONCE: how.begin,
-        Switch.FIRST_PASS: how.begin + how.first / how.rate,
+        Switch.FIRST_PASS: how.begin + how.first / how.first_rate,
         Switch.STALL: np.inf,
     }
     given = table[switch] if isinstance(switch, Switch) else switch
@@ -135,6 +136,21 @@ def _due(switch: Switch | FloatArray | float, how: Course) -> FloatArray:
     if not bool(np.all(np.asarray(given) >= 0)):
         raise ValueError('a switch cannot be before the start')
     return due
+
+
+def _before(
+    switch: Switch | FloatArray | float, pre: Forecasts, due: FloatArray
+) -> BoolArray:
+    """Where pre-copy stops the VM before the switch is due, shape (n,).
+
+    An order in hand is obeyed, however little is left. Who waits for the end
+    of a pass comes later than QEMU itself, which looks then whether the rest
+    fits the downtime limit. Source: QEMU, migration_iteration_run.
+    """
+    waits = switch in (Switch.FIRST_PASS, Switch.STALL)
+    first = pre.t_converge <= due if waits else pre.t_converge < due
+    out: BoolArray = pre.converges & first
+    return out
 
 
 def _until(
@@ -147,7 +163,7 @@ def _until(
     """At the switch: s, bytes left, bytes sent, share never sent; (n,)."""
     n = len(curves)
     send, sent, begun = how.first.copy(), np.zeros(n), how.begin.copy()
-    seconds, before = send / how.rate, np.full(n, np.inf)
+    seconds, before = send / how.first_rate, np.full(n, np.inf)
     stall = np.isinf(due)
     for k in range(how.max_rounds + 2):
         flat = (seconds >= before) | (k >= how.max_rounds)
@@ -164,7 +180,7 @@ def _until(
         following = how.factor * curves.at(seconds, bracket)
         before = np.where(active, seconds, before)
         send = np.where(active & ~flat, following, send)
-        seconds = send / how.rate
+        seconds = np.where(active & ~flat, send / how.rate, seconds)
     inside = np.where(stall, 0.0, np.clip(due - begun, 0.0, seconds))
     share = np.divide(inside, seconds, out=np.zeros(n), where=seconds > 0)
     again = how.factor * curves.at(inside, bracket) * share
@@ -190,17 +206,20 @@ def _brings(
     W'(t) (1 - t / T), which is the mean of W over [0, T]; and what it reads
     of pages that were never sent.
 
+    Pages of zeros among what was never sent take their time, too.
+
     :param left: shape (n,), bytes in the stream at the switch
     :param unsent: shape (n,), share of the pages that were never sent
     :returns: shape (n,)
     """
+    zeros = unsent * how.idle
     # the last that fits the downtime limit goes as what goes last always
     # does, past the cap (migration_completion)
     last = np.minimum(left, how.rate * how.limit)
     end = last / how.last_rate
     seconds = (left - last) / how.rate + end
     if not rules.preempt or bool((how.last_rate <= how.rate).all()):
-        return seconds
+        return seconds + zeros
     size = rules.page + rules.page_header
     for _ in range(SETTLES):
         mean = sum(
@@ -211,7 +230,7 @@ def _brings(
         wanted = wanted + unsent * rules.post_copy_reads
         capped = np.maximum(left - last - wanted, 0.0) / how.rate + end
         seconds = (seconds + np.maximum(capped, left / how.last_rate)) / 2
-    return seconds
+    return seconds + zeros
 
 
 def _missing(
@@ -229,27 +248,28 @@ def _missing(
     return out
 
 
-def _outage(
+def _slow(
     rules: Rules, rate: FloatArray, pages: FloatArray, left: FloatArray
 ) -> FloatArray:
-    """Devices, then faults one after another, behind what is queued.
+    """Faults one after another, behind what is queued, s.
 
     A guest's thread stands at its first missing page, so its faults come
     one by one, and each waits for the bytes that already lie in the send
     buffers: (queue + page) / rate. It cannot last longer than the transfer
     of all that is left.
 
-    Against the measurement that the rules cite (128 MiB guests, 200 Mbit/s
-    full duplex, 195 faults at a switch at once, 40 after a first pass, so
-    that only the cost of a fault is put to the test): a VM alone 1.15 s,
-    measured 1.53 (25 % less); beside a pre-copy, which left 102 Mbit/s,
-    2.2 s, measured 2.4, 2.7, 3.8; beside another post-copy, 67 Mbit/s,
-    3.4 s, measured 2.4, 2.4, 3.2; after a first pass 0.27 to 0.72 s at
-    200 to 67 Mbit/s, measured 0.26 to 0.60. So: right within a factor of
-    1.7, which no flat figure is on another link.
+    With the pause before it, against the measurement that the rules cite
+    (128 MiB guests, 200 Mbit/s full duplex, 195 faults at a switch at once,
+    40 after a first pass, so that only the cost of a fault is put to the
+    test): a VM alone 1.15 s, measured 1.53 (25 % less); beside a pre-copy,
+    which left 102 Mbit/s, 2.2 s, measured 2.4, 2.7, 3.8; beside another
+    post-copy, 67 Mbit/s, 3.4 s, measured 2.4, 2.4, 3.2; after a first pass
+    0.27 to 0.72 s at 200 to 67 Mbit/s, measured 0.26 to 0.60. So: right
+    within a factor of 1.7, which no flat figure is on another link.
     """
     each = (rules.post_copy_queue + rules.page) / rate
-    return rules.switchover + np.minimum(pages * each, left / rate)
+    out: FloatArray = np.minimum(pages * each, left / rate)
+    return out
 
 
 def _either(first: BoolArray, one: Forecasts, other: Forecasts) -> Forecasts:
@@ -271,6 +291,7 @@ def _either(first: BoolArray, one: Forecasts, other: Forecasts) -> Forecasts:
     return Forecasts(
         t_converge=np.where(first, one.t_converge, other.t_converge),
         t_downtime=np.where(first, one.t_downtime, other.t_downtime),
+        slow=np.where(first, 0.0, other.t_slow),
         t_sum=np.where(first, one.t_sum, other.t_sum),
         data=np.where(first, one.data, other.data),
         rounds=np.where(first[:, None], padded[0], padded[1]),

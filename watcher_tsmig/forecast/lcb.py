@@ -15,6 +15,7 @@ from watcher_tsmig.forecast.curves import Bracket
 from watcher_tsmig.forecast.curves import Curves
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.rounds import CONVERGES
+from watcher_tsmig.forecast.rounds import standing
 from watcher_tsmig.forecast.sweep import walked_by
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Course
@@ -34,6 +35,9 @@ LCB_TOLERANCE = 1e-9
 EARLY = 0.5
 # Halvings that no width of floats outlasts.
 MOST_HALVINGS = 200
+# Bytes/s beyond any link: what does not end there ends nowhere, as pages of
+# zeros take their time at any bandwidth.
+BEYOND = 1e15
 
 
 def closed_form_lcb(
@@ -148,7 +152,7 @@ class _Search:
             steps=self.unit.steps[rows],
         )
         walked = walked_by(self.rules, curves, how, self.bracket)
-        total = walked.elapsed + walked.rest / how.last_rate
+        total = walked.elapsed + standing(walked, how)
         good: BoolArray = walked.ending == CONVERGES
         return good & (total <= self.last[rows])
 
@@ -178,7 +182,7 @@ def _at_once(unit: Course, last: FloatArray, share: FloatArray) -> FloatArray:
             (first + unit.begin) / np.maximum(last, 0.0),
         )
     # a hair above, or rounding would leave it infeasible
-    return high * (1 + LCB_TOLERANCE)
+    return np.where(unit.idle > 0, BEYOND, high * (1 + LCB_TOLERANCE))
 
 
 def _bisect(

@@ -23,6 +23,7 @@ from watcher_tsmig.forecast.rounds import CONVERGES
 from watcher_tsmig.forecast.rounds import STALLS
 from watcher_tsmig.forecast.rounds import TOO_MANY_ROUNDS
 from watcher_tsmig.forecast.rounds import Walked
+from watcher_tsmig.forecast.rounds import standing
 from watcher_tsmig.forecast.sweep import walked_by
 from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Course
@@ -68,8 +69,9 @@ class Forecasts:
     Times in s, data in bytes; inf where the migration does not converge.
 
     :ivar t_converge: sum of the rounds before stop-and-copy
-    :ivar t_downtime: the stop-and-copy round (post-copy: the outage); sent
-        at the link's rate, where that is known, and not at the cap's
+    :ivar t_downtime: in which the VM does not serve, or hardly: `pause` and
+        `slow`. Of a pre-copy it is the stop-and-copy round, sent at the
+        link's rate, where that is known, and not at the cap's
     :ivar t_sum: total migration time
     :ivar data: P, bytes sent in all, disks included
     :ivar rounds: bytes of each round, shape (n, r), NaN-padded; kept also
@@ -80,6 +82,8 @@ class Forecasts:
     :ivar slowed: s of its CPUs that each VM loses to auto-converge; None:
         nobody slows it down
     :ivar taken: share of them that is taken in the end, likewise
+    :ivar slow: s after the switch to post-copy in which a VM that runs waits
+        for pages; None: none switches
     """
 
     t_converge: FloatArray
@@ -91,6 +95,18 @@ class Forecasts:
     repeats: FloatArray | None = None
     slowed: FloatArray | None = None
     taken: FloatArray | None = None
+    slow: FloatArray | None = None
+
+    @property
+    def t_slow(self) -> FloatArray:
+        """The slow phase after a switch, 0 where there is none; (n,)."""
+        return np.zeros(len(self.t_sum)) if self.slow is None else self.slow
+
+    @property
+    def t_pause(self) -> FloatArray:
+        """How long the VM stands, QEMU's own downtime; shape (n,)."""
+        out: FloatArray = self.t_downtime - self.t_slow
+        return out
 
     @property
     def lingers(self) -> BoolArray:
@@ -155,7 +171,7 @@ def pre_copy(
 
 def _information_set(walked: Walked, how: Course, terms: Terms) -> Forecasts:
     converge = walked.elapsed
-    downtime = walked.rest / how.last_rate
+    downtime = standing(walked, how)
     total = converge + downtime
     data = walked.sent + walked.rest + terms.disk
     found = Forecasts(
@@ -197,17 +213,20 @@ def post_copy(
 ) -> Forecasts:
     """Forecast a post-copy that switches at once: every page goes once.
 
-    Its outage is the flat `Rules.post_copy_outage`; `hybrid` models it.
+    Pause and slow phase together are the flat `Rules.post_copy_outage`;
+    `hybrid` models them.
 
     :param bandwidth: shape (n,) or one for all, bytes/s on the wire, > 0
     :raises ValueError: a bandwidth is not positive (the caller's fault)
     """
-    how = course(curves, _bandwidths(curves, bandwidth), rules, terms)
+    rates = _bandwidths(curves, bandwidth)
+    how = course(curves, rates, rules, terms, switched=True)
     n = len(curves)
-    total = how.begin + how.first / how.rate
+    total = how.begin + how.first / how.first_rate
     return Forecasts(
         t_converge=total,
         t_downtime=np.full(n, rules.post_copy_outage),
+        slow=np.full(n, max(rules.post_copy_outage - rules.switchover, 0.0)),
         t_sum=total,
         data=how.first + terms.disk,
         rounds=how.first[:, None].copy(),

@@ -82,7 +82,7 @@ def walk(curves: Curves, how: Course, bracket: Bracket) -> Walked:
 
 def _walk_one(line: Line, how: Course) -> Walked:
     send, factor = float(how.first[0]), float(how.factor[0])
-    rate, limit = float(how.rate[0]), float(how.limit[0])
+    rate, limit = float(how.first_rate[0]), float(how.limit[0])
     elapsed, sent, full = float(how.begin[0]), 0.0, float(how.full[0])
     seconds, ending = math.inf, TOO_MANY_ROUNDS
     rounds: list[float] = []
@@ -97,7 +97,7 @@ def _walk_one(line: Line, how: Course) -> Walked:
             break
         elapsed += seconds
         sent += send
-        send = factor * line.at(seconds)
+        send, rate = factor * line.at(seconds), float(how.rate[0])
     times = 1.0
     if ending == CONVERGES and how.steps[0]:
         elapsed, sent, send, times = _wait_one(
@@ -125,7 +125,8 @@ def _wait_one(
 ) -> tuple[float, float, float, float]:
     """(s, bytes, last round, times it went) once the limit admits it."""
     elapsed, sent, send = at
-    rate, factor = float(how.rate[0]), float(how.factor[0])
+    factor = float(how.factor[0])
+    rate = float((how.first_rate if len(rounds) == 1 else how.rate)[0])
     delay, full = float(how.delay[0]), float(how.full[0])
     steps = int(how.steps[0])
     begins = delay * np.arange(steps + 1, dtype=np.float64)
@@ -140,7 +141,7 @@ def _wait_one(
             break
         elapsed += seconds
         sent += send
-        send = factor * line.at(seconds)
+        send, rate = factor * line.at(seconds), float(how.rate[0])
         rounds.append(send)
     seconds = send / rate
     times = float(_repeats(how, np.array([elapsed]), np.array([seconds]))[0])
@@ -153,10 +154,10 @@ def _walk_many(curves: Curves, how: Course, bracket: Bracket) -> Walked:
     elapsed, sent = how.begin.copy(), np.zeros(n)
     seconds = np.full(n, np.inf)
     ending = np.full(n, TOO_MANY_ROUNDS)
-    active = np.ones(n, dtype=bool)
+    active, rate = np.ones(n, dtype=bool), how.first_rate
     rounds: list[FloatArray] = []
     for _ in range(how.max_rounds):
-        before, seconds = seconds, send / how.rate
+        before, seconds = seconds, send / rate
         rounds.append(np.where(active, send, np.nan))
         fits = active & (seconds * how.full <= how.limit)
         stalls = active & ~fits & (seconds >= before)
@@ -168,7 +169,7 @@ def _walk_many(curves: Curves, how: Course, bracket: Bracket) -> Walked:
             break
         elapsed = np.where(active, elapsed + seconds, elapsed)
         sent = np.where(active, sent + send, sent)
-        send = how.factor * curves.at(seconds, bracket)
+        send, rate = how.factor * curves.at(seconds, bracket), how.rate
     rest = np.where(ending == CONVERGES, rest, send)
     listed = np.stack(rounds, axis=1) if rounds else np.empty((n, 0))
     walked = Walked(elapsed, sent, rest, listed, None, ending)
@@ -182,7 +183,7 @@ def _wait_many(
 ) -> Walked:
     elapsed, sent = walked.elapsed.copy(), walked.sent.copy()
     send, times = walked.rest.copy(), np.zeros(len(curves))
-    seconds = send / how.rate
+    seconds = send / np.where(_at_first(walked, how), how.first_rate, how.rate)
     columns: list[FloatArray] = []
     rows = np.flatnonzero(walked.ending == CONVERGES)
     rows = rows[(seconds * how.full > limit_after(how, elapsed))[rows]]
@@ -221,6 +222,23 @@ def _wait_many(
         repeats if times.any() else None,
         walked.ending,
     )
+
+
+def standing(walked: Walked, how: Course) -> FloatArray:
+    """How long the VM stands for what is sent last, s; shape (n,).
+
+    At the link's rate, and as long as its pages of zeros take.
+    """
+    zeros = walked.rest / how.first_rate - walked.rest / how.rate
+    seconds = walked.rest / how.last_rate
+    out: FloatArray = seconds + np.where(_at_first(walked, how), zeros, 0.0)
+    return out
+
+
+def _at_first(walked: Walked, how: Course) -> npt.NDArray[np.bool_]:
+    """Where nothing was sent before what is sent last, shape (n,)."""
+    out: npt.NDArray[np.bool_] = walked.elapsed <= how.begin
+    return out
 
 
 def _packed(rounds: FloatArray, more: list[FloatArray]) -> FloatArray:

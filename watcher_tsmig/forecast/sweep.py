@@ -82,15 +82,16 @@ def walk(
         if not len(rows):
             break
         some, theirs = curves.take(rows), how.take(rows)
-        went, seconds = _due(theirs, rest[rows], elapsed[rows], window)
+        part = _Memory(
+            memory.share[rows], memory.left[rows], memory.since[rows]
+        )
+        paced = _paced(theirs, part)
+        went, seconds = _due(paced, rest[rows], elapsed[rows], window)
         column = np.full(n, np.nan)
         column[rows] = went
         listed.append(column)
         elapsed[rows] += seconds
         sent[rows] += went
-        part = _Memory(
-            memory.share[rows], memory.left[rows], memory.since[rows]
-        )
         _pass(part, went, read[rows])
         _sync(part, some, theirs, elapsed[rows], bracket)
         for name in ('share', 'left', 'since'):
@@ -160,6 +161,17 @@ def _rises(how: Course, elapsed: FloatArray) -> BoolArray:
     """Where the downtime limit will still be raised, shape (n,)."""
     out: BoolArray = limit_after(how, elapsed) < how.limit
     return out
+
+
+def _paced(how: Course, memory: _Memory) -> Course:
+    """With the mean rate of what is left, of which some was never sent."""
+    if bool((how.first_rate == how.rate).all()):
+        return how
+    left = memory.left.sum(axis=1)
+    never = np.where(np.isinf(memory.since), memory.left, 0.0).sum(axis=1)
+    seconds = never / how.first_rate + (left - never) / how.rate
+    rate = np.divide(left, seconds, out=how.rate.copy(), where=seconds > 0)
+    return dataclasses.replace(how, rate=rate)
 
 
 def _due(

@@ -43,8 +43,8 @@ class Terms:
     :ivar uncapped: no disk has a cap, and all share the bandwidth
     :ivar raised: memory has the whole bandwidth once its disks are there,
         as an agent lets it; else it keeps its share
-    :ivar downtime_limit: of the Nova that it leaves, as `Rules` has it, and
-        so are the next three; None: the rules'
+    :ivar downtime_limit: of the host that it leaves, as `Rules` has it, and
+        so are the others of `SETTINGS`; None: the rules'
     """
 
     link: FloatArray | float | None = None
@@ -63,6 +63,9 @@ class Terms:
     downtime_steps: FloatArray | float | None = None
     downtime_delay: FloatArray | float | None = None
     completion_timeout: FloatArray | float | None = None
+    ceiling: FloatArray | float | None = None
+    zero_pre_copy: FloatArray | float | None = None
+    zero_post_copy: FloatArray | float | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -97,18 +100,20 @@ class Terms:
 
 TERMS = dataclasses.fields(Terms)
 
-# What each Nova has a setting of its own for, by its name in `Rules` and in
-# `Terms`.
+# What is each host's own, by its name in `Rules` and in `Terms`.
 SETTINGS = (
     'downtime_limit',
     'downtime_steps',
     'downtime_delay',
     'completion_timeout',
+    'ceiling',
+    'zero_pre_copy',
+    'zero_post_copy',
 )
 
 
 def settings(rules: Sequence[Rules]) -> dict[str, FloatArray]:
-    """Fields of `Terms`: the settings of the Nova that each VM leaves.
+    """Fields of `Terms`: what is its own of the host that each VM leaves.
 
     :param rules: of length n
     :returns: arrays of shape (n,)
@@ -131,8 +136,11 @@ class Course:
     :ivar full: how many times that they are at full size, by which QEMU
         decides whether to stop: zeros make rounds shorter, not the stop
         milder
+    :ivar idle: s that the pages of zeros of the first pass take; those that
+        are dirtied later are too few to count
     :ivar rate: memory's bytes/s in the stream
-    :ivar last_rate: the same at switchover, never less
+    :ivar first_rate: the same in the first pass, with these s in it
+    :ivar last_rate: the same at switchover, never less than `rate`
     :ivar begin: s that pass before the first pass (disks)
     :ivar limit: s, the downtime limit in the end
     :ivar delay: s between two steps of the limit
@@ -145,7 +153,9 @@ class Course:
     first: FloatArray
     factor: FloatArray
     full: FloatArray
+    idle: FloatArray
     rate: FloatArray
+    first_rate: FloatArray
     last_rate: FloatArray
     begin: FloatArray
     limit: FloatArray
@@ -167,35 +177,51 @@ ARRAYS = tuple(
 
 
 def course(
-    curves: Curves, bandwidth: FloatArray, rules: Rules, terms: Terms
+    curves: Curves,
+    bandwidth: FloatArray,
+    rules: Rules,
+    terms: Terms,
+    *,
+    switched: bool = False,
 ) -> Course:
-    """The numbers of each migration at its bandwidth, shape (n,)."""
-    carried = 1 + rules.page_header / rules.page
-    empty = rules.zero_page / rules.page
-    share = bandwidth / channels(terms)
-    rate = np.minimum(share, rules.ceiling) * rules.efficiency
-    last_rate = rate
-    if terms.link is not None:
-        link = np.minimum(terms.link, rules.ceiling) * rules.efficiency
-        last_rate = np.maximum(link, rate)
-    memory = terms.memory
-    if memory is None:
-        memory = curves.resident + terms.zero
+    """The numbers of each migration at its bandwidth, shape (n,).
+
+    :param switched: what goes after the switch to post-copy, where pages of
+        zeros take another time
+    """
     n = (len(curves),)
-    weight = np.maximum((memory + terms.disk) / GIB, NOVA_LEAST_GIB)
-    weight = _spread(weight, n)
 
     def of(name: str) -> FloatArray:
         own = getattr(terms, name)
         return _spread(getattr(rules, name) if own is None else own, n)
 
-    factor = carried + np.asarray(terms.duplicate) * (empty - carried)
+    empty = rules.zero_page / rules.page
+    share = bandwidth / channels(terms)
+    rate = np.minimum(share, of('ceiling')) * rules.efficiency
+    last_rate = rate
+    if terms.link is not None:
+        link = np.minimum(terms.link, of('ceiling')) * rules.efficiency
+        last_rate = np.maximum(link, rate)
+    memory = terms.memory
+    if memory is None:
+        memory = curves.resident + terms.zero
+    weight = np.maximum((memory + terms.disk) / GIB, NOVA_LEAST_GIB)
+    weight = _spread(weight, n)
+    duplicate = np.asarray(terms.duplicate)
+    factor = rules.carried + duplicate * (empty - rules.carried)
+    first = (
+        curves.resident * weight_once(rules, terms)
+        + np.asarray(terms.zero) * empty
+    )
+    zeros = curves.resident * np.asarray(terms.blank) + terms.zero
+    each = of('zero_post_copy' if switched else 'zero_pre_copy') / rules.page
     return Course(
-        first=curves.resident * weight_once(rules, terms)
-        + np.asarray(terms.zero) * empty,
+        first=first,
         factor=_spread(factor, n),
-        full=_spread(carried / factor, n),
+        full=_spread(rules.carried / factor, n),
+        idle=_spread(each * zeros, n),
         rate=rate,
+        first_rate=_slower(rate, each * zeros, first),
         last_rate=last_rate,
         begin=_spread(copying(bandwidth, rules, terms), n),
         limit=of('downtime_limit'),
@@ -205,6 +231,16 @@ def course(
         throttle=_spread(terms.throttle, n),
         max_rounds=rules.max_rounds,
     )
+
+
+def _slower(
+    rate: FloatArray, seconds: FloatArray, data: FloatArray
+) -> FloatArray:
+    """Bytes/s at which that data takes so many s more."""
+    out: FloatArray = rate / (
+        1 + rate * np.divide(seconds, data, where=data > 0, out=0.0 * data)
+    )
+    return out
 
 
 def weight_once(rules: Rules, terms: Terms) -> FloatArray:

@@ -134,7 +134,7 @@ def joined(walks: list[Walked], order: IntArray) -> Walked:
 
 
 def _walk_one(line: Line, how: Course) -> Walked:
-    rate, factor = float(how.rate[0]), float(how.factor[0])
+    rate, factor = float(how.first_rate[0]), float(how.factor[0])
     final, permitted = float(how.limit[0]), float(how.throttle[0])
     send, elapsed, sent = float(how.first[0]), float(how.begin[0]), 0.0
     full = float(how.full[0])
@@ -156,7 +156,7 @@ def _walk_one(line: Line, how: Course) -> Walked:
         slowed += watch.share * seconds
         written = line.at(watch.left * seconds)
         watch.round(seconds, send, written)
-        send = factor * written
+        send, rate = factor * written, float(how.rate[0])
         rounds.append(send)
     return Walked(
         elapsed=np.array([elapsed]),

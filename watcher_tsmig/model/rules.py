@@ -94,6 +94,14 @@ class Rules:
         0.2 % is below what any of the other figures is known to
     :ivar zero_page: bytes that a page of zeros costs; QEMU: header and the
         byte that it is filled with
+    :ivar zero_pre_copy: s that a page of zeros takes beside its bytes while
+        the VM runs at its source: looked for there, looked at here, and no
+        byte goes meanwhile. 1.1 s a million, by 160 pre-copies of QEMU 8.1
+        over 1 GbE (sysbench, 1 to 8 GiB); a host's own is learned
+        (forecast/learned/zeros.py)
+    :ivar zero_post_copy: the same once it runs at its destination, which
+        has nothing to look at; 0.49 s a million, likewise. One that switches
+        has both, so that what it takes in all lies between
     :ivar streams: connections that carry memory at once (Nova's
         live_migration_parallel_connections, QEMU's multifd channels)
     :ivar stream_ceiling: bytes/s on the wire that one of them can carry,
@@ -107,12 +115,12 @@ class Rules:
         the end, measured with Nova 34
     :ivar teardown: s after the transfer, where they are told apart from
         `setup`, which holds both by default
-    :ivar switchover: s that a VM stands while its devices move at the
-        switch to post-copy; QEMU's own downtime, measured 2 to 39 ms
-    :ivar post_copy_outage: s during which a VM hardly serves after the
-        switch to post-copy, measured 2.4 to 3.8 s for a busy sender on
-        200 Mbit/s; the planner's flat figure. `forecast.hybrid` models it
-        for another link, from the three below
+    :ivar switchover: the pause of a post-copy: s that a VM stands while its
+        devices move; QEMU's own downtime, measured 2 to 39 ms
+    :ivar post_copy_outage: s during which a VM hardly serves from the switch
+        to post-copy on, this pause and the slow phase after it: measured 2.4
+        to 3.8 s for a busy sender on 200 Mbit/s; the planner's flat figure.
+        `forecast.hybrid` models it for another link, from the three below
     :ivar post_copy_queue: bytes before a requested page in send buffers;
         128 KiB is the tcp_wmem maximum of that measurement (the kernel's
         own default maximum is 4 MiB)
@@ -139,6 +147,8 @@ class Rules:
     page: float = 4096.0
     page_header: float = 0.0
     zero_page: float = 9.0
+    zero_pre_copy: float = 1.1e-6
+    zero_post_copy: float = 0.49e-6
     streams: int = 1
     stream_ceiling: float = math.inf
     stream_window: float = math.inf
@@ -263,6 +273,8 @@ NOT_NEGATIVE = (
     'quantum',
     'page_header',
     'zero_page',
+    'zero_pre_copy',
+    'zero_post_copy',
     'setup',
     'teardown',
     'switchover',

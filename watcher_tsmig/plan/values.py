@@ -198,7 +198,7 @@ class Migration:
     :ivar takes: forecast total migration time, s
     :ivar takes_low: lower end of the forecast's interval, s
     :ivar takes_high: upper end of the forecast's interval, s
-    :ivar downtime: forecast downtime, s
+    :ivar downtime: forecast pause, s, and the `slow` phase after a switch
     :ivar data: forecast bytes sent
     :ivar because: one sentence for people
     :ivar runner_up: what the other mode would have cost, for people
@@ -253,6 +253,7 @@ class Migration:
     room: float | None = None
     copies: float = 0.0
     settles: float = 0.0
+    slow: float = 0.0
     alternatives: tuple[str, ...] = ()
 
     @property
@@ -330,9 +331,8 @@ class Plan:
     @property
     def gap(self) -> float:
         """(makespan - lower bound) / lower bound; 0 for an empty plan."""
-        if self.lower_bound <= 0:
-            return 0.0
-        return self.makespan / self.lower_bound - 1.0
+        bound = self.lower_bound
+        return self.makespan / bound - 1.0 if bound > 0 else 0.0
 
     @property
     def post_copies(self) -> int:

@@ -18,6 +18,8 @@ from watcher_tsmig.plan.values import Migration
 class Row:
     """One migration; cap in bytes/s (None: none), times in s.
 
+    :ivar downtime: in which the VM does not serve, or hardly
+    :ivar slow: of it, the slow phase after a switch to post-copy
     :ivar hop: 2 where the VM comes from a third host on its way
     :ivar goes_on_to: where a VM on a third host goes then; or empty
     """
@@ -36,6 +38,7 @@ class Row:
     binding: str = ''
     hop: int = 1
     goes_on_to: str = ''
+    slow: float = 0.0
 
 
 HEADINGS = (
@@ -73,6 +76,7 @@ def of_migration(migration: Migration, goes_on_to: str = '') -> Row:
         binding=migration.binding,
         hop=migration.hop,
         goes_on_to=goes_on_to,
+        slow=migration.slow,
     )
 
 
@@ -98,6 +102,7 @@ def of_parameters(given: Mapping[str, Any]) -> Row:
         binding=given.get('binding', ''),
         hop=int(given.get('hop', 1)),
         goes_on_to=given.get('goes_on_to', ''),
+        slow=float(given.get('planned_slow_ms', 0.0)) / 1000,
     )
 
 
@@ -125,10 +130,18 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.slot),
         clock(row.start),
         units.human_time(row.takes),
-        f'~{units.human_time(row.downtime)}',
+        _stands(row),
         because,
         row.binding,
     )
+
+
+def _stands(row: Row) -> str:
+    """The pause, and behind it the slow phase, where there is one."""
+    pause = f'~{units.human_time(row.downtime - row.slow)}'
+    if not row.slow:
+        return pause
+    return f'{pause}, slow ~{units.human_time(row.slow)}'
 
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

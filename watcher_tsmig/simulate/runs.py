@@ -39,6 +39,7 @@ class Running:
     :ivar disk: bytes of its disks; they are copied while `rounds` is 0
     :ivar line: the VM's working-set curve
     :ivar factor: bytes in the stream per byte dirtied
+    :ivar zeros: pages of zeros in the first pass
     :ivar watch: what QEMU counts for auto-converge; None where it is off
     :ivar known: its writing was measured
     :ivar rules: of the Nova that it leaves
@@ -53,6 +54,9 @@ class Running:
     :ivar wanted: pages that the VM waits for after the switch
     :ivar wakes: when it serves again after the switch
     :ivar stopped: since when the VM does not run
+    :ivar given: bytes/s that it has; `rate` is what it makes of them, as
+        pages of zeros take time
+    :ivar empty: s that they take for each byte under way
     """
 
     row: int
@@ -67,6 +71,7 @@ class Running:
     weight: float
     total: float
     remaining: float
+    zeros: float = 0.0
     watch: Watch | None = None
     size: float = math.inf
     before: float = math.inf
@@ -84,7 +89,10 @@ class Running:
     wakes: float | None = None
     stopped: float | None = None
     downtime: float = 0.0
+    slow: float = 0.0
+    given: float = 0.0
     rate: float = 0.0
+    empty: float = 0.0
 
     @property
     def copies(self) -> bool:
@@ -114,6 +122,7 @@ class Running:
             downtime=self.downtime,
             data=self.processed,
             rounds=self.rounds,
+            slow=self.slow,
         )
 
     def dirtied(self, seconds: float) -> float:
@@ -150,12 +159,22 @@ class Running:
 
     def takes(self, rate: float, now: float) -> None:
         """It gets this rate from now on."""
-        changes = not math.isclose(rate, self.rate, rel_tol=SAME)
+        changes = not math.isclose(rate, self.given, rel_tol=SAME)
         if changes and self.still:
             self.settle(now)
         if changes:
             self.before = math.inf
-        self.rate = rate
+        self.given = rate
+        self._goes()
+
+    def _goes(self) -> None:
+        """What is under way has the rate that its zeros leave."""
+        self.rate = self.given / (1 + self.given * self.empty)
+
+    @property
+    def once(self) -> float:
+        """s that zeros take for each byte of a first pass."""
+        return self.zeros * self.rules.zero_pre_copy / self.total
 
     def begin_round(self, now: float) -> bool:
         """Begin a round at the rate in force; whether the VM stops for it."""
@@ -208,6 +227,8 @@ class Running:
             written = self.line.at(self.works(seconds))
             self.watch.round(seconds, self.size, written)
         self.rounds += 1
+        self.empty = self.once if copied else 0.0
+        self._goes()
         self.round_began = now
         self.final = self.stopped is not None
         self.fresh = not self.final
@@ -226,9 +247,13 @@ class Running:
         as far as it was never sent.
         """
         self.settle(now)
-        unsent = self.remaining / self.total if self.rounds == 1 else 0.0
+        fresh = self.remaining if self.rounds == 1 else 0.0
+        unsent = fresh / self.total
         self.remaining = self.outstanding(now)
         self.phase = Mode.POST_COPY
+        zeros = unsent * self.zeros * self.rules.zero_post_copy
+        self.empty = zeros / max(self.remaining, LAST_BYTE)
+        self._goes()
         self.fresh = False
         self.stopped = now
         hot = self.line.at(self.rules.post_copy_grain)
@@ -240,15 +265,14 @@ class Running:
 
         The flat figure of the rules where nobody measured its writing.
         """
-        outage = self.rules.post_copy_outage
+        pause = self.rules.switchover
+        slow = max(self.rules.post_copy_outage - pause, 0.0)
         if self.known and self.rate > 0 and self.wanted is not None:
             queue = self.rules.post_copy_queue + self.rules.page
-            faults = self.wanted * queue / self.rate
-            outage = min(faults, self.remaining / self.rate)
-            outage += self.rules.switchover
+            slow = min(self.wanted * queue, self.remaining) / self.given
         self.wanted = None
-        self.downtime = outage
-        self.wakes = now + outage
+        self.slow, self.downtime = slow, pause + slow
+        self.wakes = now + self.downtime
 
 
 def begun(
@@ -260,15 +284,17 @@ def begun(
     **given: typing.Any,  # noqa: ANN401 - fields of `Running`
 ) -> Running:
     """A migration that begins now: with its disks, where it has any."""
-    empty = rules.zero_page / rules.page - rules.carried
+    empty = rules.zero_page / rules.page
     blank, blanked = 0.0, 0.0
     if vm.contents is not None:
         full = vm.memory * (1 - vm.contents.zero)
         blank, blanked = max(1 - full / resident, 0.0), vm.contents.blanked
     disk = sum(vm.going_along)
-    first = resident * (rules.carried + blank * empty)
-    return Running(
-        factor=rules.carried + blanked * empty,
+    zeros = max(vm.memory - resident, 0.0) + resident * blank
+    first = zeros * empty + resident * (1 - blank) * rules.carried
+    run = Running(
+        factor=rules.carried + blanked * (empty - rules.carried),
+        zeros=zeros / rules.page,
         watch=Watch() if rules.auto_converge else None,
         known=bool(vm.working_set and vm.working_set.samples),
         rules=rules,
@@ -282,6 +308,8 @@ def begun(
         fresh=not disk,
         **given,
     )
+    run.empty = 0.0 if disk else run.once
+    return run
 
 
 def of_disks(vm: Vm) -> float:

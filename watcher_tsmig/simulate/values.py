@@ -31,7 +31,8 @@ class Progress:
     :ivar rounds: rounds begun; 0 while disks are copied
     :ivar disk: bytes of all disks that go along
     :ivar disk_remaining: of which are left
-    :ivar downtime: stop-and-copy or outage so far known, s
+    :ivar downtime: stop-and-copy, or pause and slow phase after a switch,
+        so far known, s
     """
 
     phase: Mode
@@ -48,7 +49,11 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A migration that has ended; times in s, data in bytes."""
+    """A migration that has ended; times in s, data in bytes.
+
+    :ivar downtime: in which the VM did not serve, or hardly
+    :ivar slow: of it, the slow phase after a switch
+    """
 
     vm: str
     mode: Mode
@@ -57,6 +62,7 @@ class Done:
     downtime: float
     data: float
     rounds: int
+    slow: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

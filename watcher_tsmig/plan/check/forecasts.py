@@ -23,7 +23,8 @@ ALIKE = 1e-9
 # One that holds this much less than its LCB, relatively, must not converge.
 BELOW_LCB = 1e-3
 MOST_TAKEN = 0.99  # of a VM's CPUs, by QEMU's auto-converge
-Totals = tuple[float, float, float]
+#: s in all, s of pause, s of the slow phase, bytes
+Totals = tuple[float, float, float, float]
 Points = list[tuple[float, float]]
 
 
@@ -50,6 +51,8 @@ class Written:
         elif not samples:
             rate = min(request.assume_dirty_rate, self.resident)
             samples = [(1.0, rate)]
+        # what no first pass sends is zeros, and they take time, too
+        self.empty = max(vm.memory - self.resident, 0.0)
         # of pages of zeros goes the header and what they are filled with
         self.blank = self.blanked = 0.0
         if vm.contents and known and known.samples and vm.state != 'paused':
@@ -70,7 +73,13 @@ class Written:
 
     def all(self, rules: Rules) -> float:
         """Bytes of its memory in the stream, sent once."""
-        return self.resident * _weight(rules, self.blank)
+        empty = self.empty * _weight(rules, 1.0)
+        return self.resident * _weight(rules, self.blank) + empty
+
+    def zeros(self, rules: Rules, *, switched: bool = False) -> float:
+        """s that the pages of zeros take once, beside the transfer."""
+        each = rules.zero_post_copy if switched else rules.zero_pre_copy
+        return (self.resident * self.blank + self.empty) / rules.page * each
 
     def again(self, seconds: float, rules: Rules) -> float:
         """Bytes in the stream of what is dirtied within so many s."""
@@ -112,17 +121,17 @@ def _majorant(points: Points) -> Points:
 
 
 def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
-    """(total s, downtime s, bytes) of a pre-copy; None if it never ends."""
+    """What comes of a pre-copy; None if it never ends."""
     if bandwidth <= 0:
         return None
     rate = rules.rate(bandwidth)
     gib = rules.weight(writes.memory + writes.disk)
     total, sent = writes.ahead(rate), writes.disk
-    rest = writes.all(rules)
+    rest, idle = writes.all(rules), writes.zeros(rules)
     rounds, waited, before = 0, 0, math.inf
     full = writes.full(rules)
     while rounds < rules.max_rounds:
-        seconds, now = rest / rate, rules.limit_at(total, gib)
+        seconds, now = rest / rate + idle, rules.limit_at(total, gib)
         at_full = seconds * full
         fits = at_full <= rules.downtime_limit * (1 + AGREE)
         same = waited >= WAITING_ROUNDS or abs(before - rest) <= ALIKE * rest
@@ -133,9 +142,10 @@ def _walk(writes: Written, rules: Rules, bandwidth: float) -> Totals | None:
         total, sent = total + seconds, sent + rest
         if fits and (same or ends):
             late = total > rules.completion_timeout * gib
-            return None if late else (total, seconds, sent)
+            return None if late else (total, seconds, 0.0, sent)
         rounds, waited, before = rounds + (not fits), waited + fits, rest
         rest = writes.again(seconds, rules)
+        idle = 0.0
     return None
 
 
@@ -167,18 +177,20 @@ def _slowed(
     gib = rules.weight(writes.memory + writes.disk)
     total, sent = writes.ahead(rate), writes.disk
     rest, before = writes.all(rules), math.inf
+    idle = writes.zeros(rules)
     share, looks, since, went, dirty = 0.0, 0, 0.0, 0.0, 0.0
     for _ in range(rules.max_rounds + WAITING_ROUNDS):
-        seconds, now = rest / rate, rules.limit_at(total, gib)
+        seconds, now = rest / rate + idle, rules.limit_at(total, gib)
         total, sent = total + seconds, sent + rest
         if seconds * writes.full(rules) <= now * (1 + AGREE):
             late = total > rules.completion_timeout * gib
-            return None if late else (total, seconds, sent)
+            return None if late else (total, seconds, 0.0, sent)
         if share > most or (share >= MOST_TAKEN and seconds >= before):
             return None
         since, went, before = since + seconds, went + rest, seconds
         dirty += writes.within(seconds * (1 - share))
         rest = writes.again(seconds * (1 - share), rules)
+        idle = 0.0
         if since >= 1.0:
             looks += dirty > went / 2
             since = went = dirty = 0.0
@@ -199,19 +211,19 @@ def _switched(writes: Written, rules: Rules, bandwidth: float) -> Totals:
     gib = rules.weight(writes.memory + writes.disk)
     ahead, sent = writes.ahead(rate), writes.disk
     first = writes.all(rules)
-    passed = first / rate
+    passed = first / rate + writes.zeros(rules)
     full = writes.full(rules)
     if passed * full <= rules.limit_at(ahead, gib) * (1 + AGREE):
-        return ahead + passed, passed, sent + first
+        return ahead + passed, passed, 0.0, sent + first
     rest = min(writes.again(passed, rules), first)
-    took, sent = ahead + passed + rest / rate, sent + first + rest
-    limit = rules.limit_at(ahead + passed, gib)
-    if rest / rate * full <= limit * (1 + AGREE):
-        return took, rest / rate, sent
+    sent = sent + first + rest
+    took, seconds = ahead + passed, rest / rate
+    if seconds * full <= rules.limit_at(took, gib) * (1 + AGREE):
+        return took + seconds, seconds, 0.0, sent
     pages = min(writes.within(rules.post_copy_grain), rest) / rules.page
     fault = (rules.post_copy_queue + rules.page) / rate
-    outage = rules.switchover + min(pages * fault, rest / rate)
-    return took, outage, sent
+    slow = min(pages * fault, seconds)
+    return took + seconds, rules.switchover, slow, sent
 
 
 def forecasts(view: View) -> Iterator[str]:
@@ -309,7 +321,10 @@ def _said(
         sent = writes.all(rules)
         rate = rules.rate(m.cap)
         took = writes.ahead(rate) + sent / rate
-        walked = (took, rules.post_copy_outage, sent + writes.disk)
+        took += writes.zeros(rules, switched=True)
+        slow = max(rules.post_copy_outage - rules.switchover, 0.0)
+        pause = rules.post_copy_outage - slow
+        walked = (took, pause, slow, sent + writes.disk)
     elif m.mode is Mode.HYBRID:
         walked = _switched(writes, rules, m.cap)
     elif m.reason is Reason.THROTTLED:
@@ -319,8 +334,8 @@ def _said(
     if walked is None:
         yield f'{m.id}: does not converge at its cap'
         return
-    mine = (m.takes - rules.overhead, m.downtime, m.data)
-    names = ('duration', 'downtime', 'data')
+    mine = (m.takes - rules.overhead, m.downtime - m.slow, m.slow, m.data)
+    names = ('duration', 'pause', 'slow phase', 'data')
     # a step of the limit is met or missed by a hair, which is a round
     slack = rules.downtime_limit if rules.downtime_steps else 0.0
     for name, one, other in zip(names, mine, walked, strict=True):

@@ -35,7 +35,9 @@ from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.units import human_time
 
 # What a forecast gives for each booking, as `_forecasts` says.
-SAID = ('low', 'high', 'downtime', 'data', 'copies', 'settles', 'waits')
+SAID = (
+    'low', 'high', 'downtime', 'slow', 'data', 'copies', 'settles', 'waits',
+)  # fmt: skip
 
 
 def migrations(
@@ -77,6 +79,7 @@ def migrations(
                 takes_low=float(said['low'][i]),
                 takes_high=float(said['high'][i]),
                 downtime=float(said['downtime'][i]),
+                slow=float(said['slow'][i]),
                 data=float(said['data'][i]),
                 reason=code,
                 because=because + _waits(float(said['waits'][i])),
@@ -169,8 +172,9 @@ def _forecasts(
     """What the plan says of each booking; arrays of shape (k,).
 
     :returns: `low`, `high` (interval of the total time with set-up, s; an
-        upper end that may not converge is inf), `downtime` (s), `data`
-        (bytes), `copies` (s), `settles` (s after the start), `waits` (s)
+        upper end that may not converge is inf), `downtime` (s), `slow`
+        (s), `data` (bytes), `copies` (s), `settles` (s after the start),
+        `waits` (s)
     """
     rows = moves.rows[[b.task for b in bookings]]
     caps = np.array([b.rate for b in bookings])
@@ -207,6 +211,7 @@ def _said(
         'low': low.t_sum + rules.overhead,
         'high': high.t_sum + rules.overhead,
         'downtime': expected.t_downtime,
+        'slow': expected.t_slow,
         'data': expected.data,
         'copies': copying(caps, rules, terms),
     }

@@ -127,8 +127,10 @@ def forecasts(
     curves = fit([_working_set(vm, request) for vm in moving])
     novas = settings([theirs[host] for host in source])
     disks = [vm.going_along for vm in moving]
+    memory = np.array([v.memory for v in moving])
     return curves, Terms(
-        memory=np.array([v.memory for v in moving]),
+        memory=memory,
+        zero=weights.untouched(memory, curves.resident),
         disks=np.array([float(len(sizes)) for sizes in disks]),
         disk=np.array([sum(sizes) for sizes in disks]),
         largest_disk=np.array([max(sizes, default=0.0) for sizes in disks]),

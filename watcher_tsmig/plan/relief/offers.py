@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from watcher_tsmig import units
+from watcher_tsmig.forecast.contents import untouched
 from watcher_tsmig.forecast.contents import weighed
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
@@ -93,11 +94,12 @@ def _foretell(
 ) -> _Foretold:
     curves = fit(sets)
     rules, rate = conditions.rules, conditions.bandwidth
+    memory = np.array([vm.memory for vm in vms])
     terms = weighed(
-        Terms(),
+        Terms(zero=untouched(memory, curves.resident)),
         # zeros among what a VM writes are of use where it is known what
         [vm.contents if _measured(vm) else None for vm in vms],
-        np.array([vm.memory for vm in vms]),
+        memory,
         curves.resident,
     )
     pre = pre_copy(curves, rate, rules, terms=terms)

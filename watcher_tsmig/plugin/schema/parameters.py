@@ -61,6 +61,7 @@ SCHEMA = {
         'planned_low_s': _SIZE,
         'planned_high_s': _SIZE,
         'planned_downtime_ms': _SIZE,
+        'planned_slow_ms': _SIZE,
         'planned_data_mib': _SIZE,
         'planned_disks_s': _SIZE,
         'deadline_s': {'type': 'number', 'minimum': 0.001},
@@ -180,11 +181,7 @@ def to_limits(given: Mapping[str, Any]) -> Limits:
 
 
 def of_migration(
-    migration: Migration,
-    *,
-    factor: float,
-    slack: float,
-    goes_on_to: str = '',
+    migration: Migration, *, factor: float, slack: float, goes_on_to: str = ''
 ) -> dict[str, Any]:
     """Parameters for one planned migration, without its resource_id.
 
@@ -204,6 +201,7 @@ def of_migration(
         'planned_start_s': migration.start,
         'planned_duration_s': migration.takes,
         'planned_downtime_ms': migration.downtime * 1000.0,
+        'planned_slow_ms': migration.slow * 1000.0,
         'planned_data_mib': units.to_mib(migration.data),
         'planned_disks_s': copies,
         'deadline_s': (longest - copies) * factor + slack,
