@@ -1,5 +1,6 @@
 """Published models: hand-worked figures, limits, and vectors."""
 
+import dataclasses
 import math
 import unittest
 
@@ -52,10 +53,25 @@ TOO_BUSY = (2000, 100, 400, 2)
 
 class TestBaselines(unittest.TestCase):
     def test_a_vm_that_writes_nothing_takes_memory_over_bandwidth(self):
+        longer = {'mvm_published': 9 / 8, 'qemu_developers': 4104 / 4096}
         for name, model in BASELINES.items():
-            factor = 9 / 8 if name == 'mvm_published' else 1.0
+            factor = longer.get(name, 1.0)
             time = model(situations(QUIET)).time[0]
             self.assertAlmostEqual(20.0 * factor, time, places=2, msg=name)
+
+    def test_qemu_s_developers_count_headers_and_pages_of_zeros(self):
+        model = BASELINES['qemu_developers']
+        quiet = situations(QUIET)
+        empty = dataclasses.replace(quiet, zero=np.array([4096e6]))
+        longer = model(empty).data[0] - model(quiet).data[0]
+        self.assertAlmostEqual(9e6, longer, delta=1.0)
+        # counts at growing periods: 60 MB within 2 s, then 2 MB/s
+        first = 2000 * MB * 4104 / 4096
+        again = (60 * MB + (first / 100e6 - 2) * 2 * MB) * 4104 / 4096
+        found = model(situations(BUSY))
+        self.assertAlmostEqual(1.0, found.data[0] / (first + again), 1)
+        self.assertLessEqual(found.downtime[0], 0.3)
+        self.assertEqual(math.inf, model(situations(TOO_BUSY)).time[0])
 
     def test_mvm_as_worked_by_hand(self):
         # t0 = 2000/62.5 = 32; (96 + 30 x 2)/(62.5 - 2) = 2.5785;
