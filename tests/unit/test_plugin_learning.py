@@ -244,7 +244,8 @@ class TestShown(LearningCase):
             queued=10.0, cap_rate=9e7, adapted=True,
         )  # fmt: skip
         for changed, took in (
-            ({'mode': Mode.POST_COPY}, None),
+            # what of it was pre-copied, nobody knows
+            ({'mode': Mode.HYBRID}, None),
             ({'vm': 'w'}, None),
             ({}, 30.0),
             # that is another migration's, of which nothing was seen
@@ -256,6 +257,16 @@ class TestShown(LearningCase):
             self.assertEqual(took, found.took, changed)
         self.assertEqual(9e7, found.rate)
         self.assertEqual(0, self.outcomes())
+
+    def test_a_post_copy_tells_of_its_host_and_not_of_writing(self):
+        learning.remember(self.path, 'v', self.shown(), 77.0, 'a')
+        outcome = Outcome(
+            vm='v', host='b', seconds=1.0, mode=Mode.POST_COPY, took=43.0
+        )
+        learning.learn(self.path, 20.0, outcome)
+        (found,) = self.traces()
+        self.assertEqual(('a', True), (found.source, found.switched))
+        self.assertEqual(40.0, found.took)
 
     def test_what_showed_nothing_makes_no_file(self):
         for shown in (Rounds(), self.shown(None)):

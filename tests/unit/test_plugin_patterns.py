@@ -8,6 +8,7 @@ from tests.unit.builders import cloud
 from tests.unit.builders import vm
 from watcher_tsmig.forecast.learned.experience import Prior
 from watcher_tsmig.model.observed import Observation
+from watcher_tsmig.model.rules import Speeds
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.plan.problem import known
 from watcher_tsmig.plugin.audits import patterns
@@ -133,6 +134,32 @@ class TestLearned(testtools.TestCase):
             ),
             found.notes,
         )
+
+    def test_what_zeros_cost_on_a_host_is_learned_and_what_is_declared_stays(
+        self,
+    ):
+        reading = self.reading()
+        slow = [
+            self.trace(
+                'v', at, first_pass=1e9, took=90.0, rate=125e6, source=source,
+                rounds=((9.0, 3e8),),
+            )
+            for at in range(1, 9)
+            for source in ('a', 'b')
+        ]  # fmt: skip
+        hosts = tuple(
+            dataclasses.replace(h, speeds=Speeds(zero_pre_copy=2e-6))
+            if h.name == 'b'
+            else h
+            for h in reading.cloud.hosts
+        )
+        built = dataclasses.replace(reading.cloud, hosts=hosts)
+        found = self.learned(
+            dataclasses.replace(reading, cloud=built), *slow
+        ).cloud
+        learned, declared = (h.speeds.zero_pre_copy for h in found.hosts)
+        self.assertGreater(learned, 1e-5)
+        self.assertEqual(2e-6, declared)
 
     def test_novas_record_of_what_we_saw_ourselves_does_not_count(self):
         seen = self.trace('v', 1000.0, first_pass=1e9)

@@ -63,6 +63,7 @@ FINGERPRINTS = {
     '1.7': 'cbaec27b1cc52e02',
     '1.8': '60832ff2a3431ec8',
     '1.9': 'c01044e92decd343',
+    '1.10': 'e1325d6c74b44b0e',
 }
 
 
@@ -147,7 +148,7 @@ class TestReading(Case):
         self.assertIn('is not a whole number', self.refused())
 
     def test_a_later_minor_version_may_have_more_members(self) -> None:
-        self.document |= {'format_version': '1.10', 'taken_by': 'x'}
+        self.document |= {'format_version': '1.11', 'taken_by': 'x'}
         self.cloud['vms'][0] |= {'colour': 'red'}
         self.cloud['zones'] = []
         cloud = snapshot.loads(json.dumps(self.document))

@@ -80,6 +80,7 @@ def _from_snapshot(args: argparse.Namespace) -> list[table.Subject]:
             working_set=vm.working_set,
             post_copy=vm.post_copy and bool(hosts[vm.host].post_copy),
             nova=hosts[vm.host].nova if theirs else None,
+            speeds=hosts[vm.host].speeds,
             contents=vm.contents,
         )
         for vm in _picked(cloud, args.vm)

@@ -31,6 +31,7 @@ from watcher_tsmig.forecast.migrations import pre_copy
 from watcher_tsmig.forecast.terms import settings
 from watcher_tsmig.model import Contents
 from watcher_tsmig.model import NovaSettings
+from watcher_tsmig.model import Speeds
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import Rules
 
@@ -65,6 +66,7 @@ class Subject:
     :ivar working_set: None where nobody measured it
     :ivar post_copy: its owner and its host permit post-copy
     :ivar nova: the settings of its host's; None: the question's rules hold
+    :ivar speeds: what migrations that leave its host can do, likewise
     :ivar contents: of its pages; None where nobody sampled them
     """
 
@@ -73,6 +75,7 @@ class Subject:
     working_set: WorkingSet | None
     post_copy: bool
     nova: NovaSettings | None = None
+    speeds: Speeds | None = None
     contents: Contents | None = None
 
     @property
@@ -308,7 +311,7 @@ def table(question: Question) -> Iterator[Row]:
         link=question.link,
         memory=memory,
         zero=untouched(memory, curves.resident),
-        **settings([question.rules.under(s.nova) for s in subjects]),
+        **settings([question.rules.under(s.nova, s.speeds) for s in subjects]),
     )
     scene = _scene(question, curves, terms)
     dry = _scene(

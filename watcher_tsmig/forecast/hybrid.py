@@ -147,7 +147,7 @@ def _before(
     of a pass comes later than QEMU itself, which looks then whether the rest
     fits the downtime limit. Source: QEMU, migration_iteration_run.
     """
-    waits = switch in (Switch.FIRST_PASS, Switch.STALL)
+    waits = switch is Switch.FIRST_PASS or switch is Switch.STALL
     first = pre.t_converge <= due if waits else pre.t_converge < due
     out: BoolArray = pre.converges & first
     return out

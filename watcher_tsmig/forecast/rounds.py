@@ -229,8 +229,10 @@ def standing(walked: Walked, how: Course) -> FloatArray:
 
     At the link's rate, and as long as its pages of zeros take.
     """
-    zeros = walked.rest / how.first_rate - walked.rest / how.rate
     seconds = walked.rest / how.last_rate
+    if not how.idle.any():
+        return seconds
+    zeros = walked.rest / how.first_rate - walked.rest / how.rate
     out: FloatArray = seconds + np.where(_at_first(walked, how), zeros, 0.0)
     return out
 

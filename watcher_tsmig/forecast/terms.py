@@ -197,11 +197,10 @@ def course(
 
     empty = rules.zero_page / rules.page
     share = bandwidth / channels(terms)
-    rate = np.minimum(share, of('ceiling')) * rules.efficiency
-    last_rate = rate
-    if terms.link is not None:
-        link = np.minimum(terms.link, of('ceiling')) * rules.efficiency
-        last_rate = np.maximum(link, rate)
+    ceiling = of('ceiling')
+    rate = np.minimum(share, ceiling) * rules.efficiency
+    link = rate if terms.link is None else terms.link * rules.efficiency
+    last_rate = np.maximum(np.minimum(link, ceiling * rules.efficiency), rate)
     memory = terms.memory
     if memory is None:
         memory = curves.resident + terms.zero
@@ -237,9 +236,10 @@ def _slower(
     rate: FloatArray, seconds: FloatArray, data: FloatArray
 ) -> FloatArray:
     """Bytes/s at which that data takes so many s more."""
-    out: FloatArray = rate / (
-        1 + rate * np.divide(seconds, data, where=data > 0, out=0.0 * data)
-    )
+    if not np.any(seconds):
+        return rate
+    each = np.divide(seconds, data, out=np.zeros(len(rate)), where=data > 0)
+    out: FloatArray = rate / (1 + rate * each)
     return out
 
 

@@ -11,6 +11,7 @@ from watcher_tsmig.model.observed import Contents
 from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
+from watcher_tsmig.model.rules import Speeds
 from watcher_tsmig.model.traffic import Spread
 from watcher_tsmig.model.traffic import Traffic
 
@@ -23,6 +24,7 @@ __all__ = (
     'Link',
     'Nic',
     'NovaSettings',
+    'Speeds',
     'Passage',
     'Spread',
     'Traffic',

@@ -17,6 +17,7 @@ from watcher_tsmig.model.observed import Contents
 from watcher_tsmig.model.observed import WorkingSet
 from watcher_tsmig.model.passage import Passage
 from watcher_tsmig.model.rules import NovaSettings
+from watcher_tsmig.model.rules import Speeds
 from watcher_tsmig.model.traffic import Traffic
 
 
@@ -75,6 +76,8 @@ class Host:
     :ivar bandwidth: bytes/s on the wire that Nova gives each migration that
         leaves it, where no agent does; None: as much as there is
     :ivar nova: how Nova ends those that leave it; None where nobody said
+    :ivar speeds: what migrations that leave it can do; None where nobody
+        knows
     :ivar enabled: the compute service may receive VMs
     :ivar up: the compute service answers
     """
@@ -92,6 +95,7 @@ class Host:
     agent: bool = False
     bandwidth: float | None = None
     nova: NovaSettings | None = None
+    speeds: Speeds | None = None
 
     def __post_init__(self) -> None:
         fields.text('name', self.name)
@@ -99,6 +103,7 @@ class Host:
         fields.number('vcpus', self.vcpus, low=0)
         fields.kind('nic', self.nic, Nic)
         fields.kind('nova', self.nova, NovaSettings)
+        fields.kind('speeds', self.speeds, Speeds)
         fields.flag('post_copy', self.post_copy, optional=True)
         fields.flag('enabled', self.enabled)
         fields.flag('up', self.up)

@@ -58,6 +58,29 @@ class NovaSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Speeds:
+    """What one host can do, as declared or learned; None: not known.
+
+    :ivar stream_ceiling: bytes/s on the wire that one connection carries
+    :ivar zero_pre_copy: s that a page of zeros takes, as `Rules` has it
+    :ivar zero_post_copy: the same after the switch
+    """
+
+    stream_ceiling: float | None = None
+    zero_pre_copy: float | None = None
+    zero_post_copy: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.stream_ceiling is not None:
+            fields.number(
+                'stream_ceiling', self.stream_ceiling, low=0, above=True
+            )
+        for name in ('zero_pre_copy', 'zero_post_copy'):
+            if getattr(self, name) is not None:
+                fields.number(name, getattr(self, name), low=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How a migration starts, when pre-copy stops, and what is lost.
 
@@ -174,15 +197,21 @@ class Rules:
         if not self.efficiency <= 1:
             raise errors.InputError('is not in (0, 1]', 'efficiency')
 
-    def under(self, nova: NovaSettings | None) -> 'Rules':
-        """These, but where that Nova has settings of its own.
+    def under(
+        self, nova: NovaSettings | None, speeds: Speeds | None = None
+    ) -> 'Rules':
+        """These, but where that Nova or its host has figures of its own.
 
         A window is the lesser, because either end may hold it back.
         """
+        own = dataclasses.asdict(speeds) if speeds else {}
+        rules = dataclasses.replace(
+            self, **{k: v for k, v in own.items() if v is not None}
+        )
         if nova is None:
-            return self
+            return rules
         return dataclasses.replace(
-            self,
+            rules,
             downtime_limit=nova.downtime_limit,
             downtime_steps=nova.downtime_steps,
             downtime_delay=nova.downtime_delay,

@@ -195,6 +195,7 @@ _READERS: dict[object, _Reader] = {
 _READERS |= {traffic.Spread | None: _optional(_record(traffic.Spread))}
 _READERS |= {
     rules.NovaSettings | None: _optional(_record(rules.NovaSettings)),
+    rules.Speeds | None: _optional(_record(rules.Speeds)),
     values.Nic | None: _optional(_record(values.Nic)),
     traffic.Traffic | None: _optional(_record(traffic.Traffic)),
     observed.WorkingSet | None: _optional(_record(observed.WorkingSet)),

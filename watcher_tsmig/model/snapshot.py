@@ -22,7 +22,7 @@ from watcher_tsmig.model.cloud import Cloud
 
 #: Minor: fields were added; older readers of the same major ignore them.
 #: Major: a field was removed or changed its meaning; others are refused.
-FORMAT_VERSION = '1.9'
+FORMAT_VERSION = '1.10'
 #: About 100,000 VMs; never more than this is read.
 MAX_BYTES = 64 * 1024**2
 # It names VMs of all projects.

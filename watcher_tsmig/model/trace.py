@@ -30,6 +30,9 @@ class Trace:
     :ivar rounds: what the guest dirtied while rounds were sent, as long as
         nothing slowed it down
     :ivar took: s in which its memory was sent, up to its end
+    :ivar switched: that by post-copy from the start, so that it tells nothing
+        of writing
+    :ivar source: the host that it left
     :ivar rate: bytes/s at which it was sent at most; None: nobody tells
     """
 
@@ -40,11 +43,16 @@ class Trace:
     rounds: tuple[Round, ...] = ()
     took: float | None = None
     rate: float | None = None
+    switched: bool = False
+    source: str | None = None
 
     def __post_init__(self) -> None:
         fields.text('vm', self.vm)
         fields.number('at', self.at, low=0)
         fields.number('memory', self.memory, low=0, above=True)
+        fields.flag('switched', self.switched)
+        if self.source is not None:
+            fields.text('source', self.source)
         for name in ('first_pass', 'took', 'rate'):
             if getattr(self, name) is not None:
                 fields.number(name, getattr(self, name), low=0, above=True)

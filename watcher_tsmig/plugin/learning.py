@@ -50,19 +50,26 @@ def learn(
         # what was not done as planned says nothing of the plan
         if planned > 0 and not outcome.adapted:
             lessons.calibration.learn(planned, took, keys, groups)
-        if outcome.mode is not Mode.PRE_COPY:
+        if outcome.mode is Mode.HYBRID:
             return lessons
-        sending = max(took - Rules().overhead, CLOCK)
-        return lessons.timed(outcome.vm, sending, outcome.cap_rate)
+        return lessons.timed(
+            outcome.vm,
+            max(took - Rules().overhead, CLOCK),
+            outcome.cap_rate,
+            switched=outcome.mode is Mode.POST_COPY,
+        )
 
     _change(path, outcome.vm, learned)
 
 
-def remember(path: str, vm: str, shown: Rounds, now: float) -> None:
+def remember(
+    path: str, vm: str, shown: Rounds, now: float, source: str | None = None
+) -> None:
     """Take what a migration showed of its VM into the file, if anything.
 
     :param path: of the file; empty for none
     :param now: s since the epoch
+    :param source: the host that it left
     """
     if not path or not shown.memory:
         return
@@ -73,6 +80,7 @@ def remember(path: str, vm: str, shown: Rounds, now: float) -> None:
             memory=shown.memory,
             first_pass=shown.first_pass,
             rounds=shown.kept,
+            source=source or None,
         )
     except errors.InputError as error:
         LOG.warning('Nothing learned from %s: %s', vm, error)

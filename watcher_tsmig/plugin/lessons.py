@@ -45,7 +45,14 @@ class Lessons:
                 kept.append(one)
         return dataclasses.replace(self, traces=tuple(reversed(kept)))
 
-    def timed(self, vm: str, took: float, rate: float | None) -> 'Lessons':
+    def timed(
+        self,
+        vm: str,
+        took: float,
+        rate: float | None,
+        *,
+        switched: bool = False,
+    ) -> 'Lessons':
         """With the time that the VM's last migration took, if it is known.
 
         :param took: s in which its memory was sent
@@ -56,7 +63,7 @@ class Lessons:
             return self
         changed = list(self.traces)
         changed[own[-1]] = dataclasses.replace(
-            changed[own[-1]], took=took, rate=rate
+            changed[own[-1]], took=took, rate=rate, switched=switched
         )
         return dataclasses.replace(self, traces=tuple(changed))
 
@@ -110,6 +117,8 @@ def _written(trace: Trace) -> dict[str, object]:
         [round(seconds, DIGITS), round(dirtied)]
         for seconds, dirtied in trace.rounds
     ]
+    if not trace.switched:
+        del out['switched']
     return {k: v for k, v in out.items() if v is not None}
 
 

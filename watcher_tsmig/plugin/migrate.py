@@ -223,7 +223,13 @@ class TrafficSensitiveMigrate(base.BaseAction):
 
     def _remember(self, shown: Rounds) -> None:
         vm = self.input_parameters['resource_id']
-        learning.remember(self.config.calibration_file, vm, shown, time.time())
+        learning.remember(
+            self.config.calibration_file,
+            vm,
+            shown,
+            time.time(),
+            self.input_parameters.get('source_node'),
+        )
 
     def post_condition(self) -> None:
         """Nothing: execute() has seen the end, or has said why not."""

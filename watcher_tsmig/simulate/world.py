@@ -59,8 +59,9 @@ class World:
         :raises errors.InputError: a series names a VM that is not there
         """
         self.rules = rules or Rules()
-        self._theirs = {h.name: self.rules.under(h.nova) for h in cloud.hosts}
-        self._agents = {h.name for h in cloud.hosts if h.agent}
+        under, hosts = self.rules.under, cloud.hosts
+        self._theirs = {h.name: under(h.nova, h.speeds) for h in hosts}
+        self._agents = {h.name for h in hosts if h.agent}
         self.now = 0.0
         self.done: dict[str, Done] = {}
         self.broken: list[Done] = []  # ended, and the VM has not moved
@@ -330,10 +331,9 @@ class World:
     def _divide(self) -> None:
         self._stale = False
         runs = list(self._running.values())
-        network = self._network
-        paths = [run.path for run in runs]
-        shares = network.share(
-            np.array(paths, dtype=np.intp).reshape(-1, network.width),
+        paths = np.array([run.path for run in runs], dtype=np.intp)
+        shares = self._network.share(
+            paths.reshape(-1, self._network.width),
             np.array([min(run.most, run.rules.ceiling) for run in runs]),
             np.array([run.rules.streams for run in runs], dtype=np.float64),
             self._at,

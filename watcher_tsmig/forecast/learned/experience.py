@@ -17,10 +17,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from watcher_tsmig.forecast.contents import untouched
 from watcher_tsmig.forecast.curves import FloatArray
 from watcher_tsmig.forecast.curves import fit
 from watcher_tsmig.forecast.curves import towards_zero
+from watcher_tsmig.forecast.learned.zeros import middle
 from watcher_tsmig.forecast.migrations import pre_copy
+from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
 from watcher_tsmig.model.rules import Rules
@@ -40,6 +43,9 @@ POWER_LAW = 0.0
 # that a VM is thought to write at most where only that is known.
 HALVINGS = 30
 MOST_WRITING = 0.5
+
+#: A round, and how much it counts.
+Vote = tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,11 @@ def working_sets(
     """
     known = sorted(traces, key=lambda t: t.at)
     told = _told_by_time(
-        [t for t in known if not t.rounds and t.took is not None],
+        [
+            t
+            for t in known
+            if not t.rounds and t.took is not None and not t.switched
+        ],
         prior,
     )
     # the better kind first
@@ -146,15 +156,9 @@ def _working_set(
         return None
     resident = subject.resident
     if resident is None:
-        share = 1.0
-        if sent is not None:
-            shares = [(t.first_pass or 0.0) / t.memory for t in sent[1]]
-            share = min(statistics.median(shares), 1.0)
-        resident = share * subject.memory
+        resident = _resident(subject.memory, sent[1] if sent else [])
     basis, its = wrote or (Basis.LIKE, [])
-    seen = binned(r for trace in its for r in binned(trace.rounds))
-    rising = itertools.accumulate((min(n, resident) for _, n in seen), max)
-    samples = zip((t for t, _ in seen), rising, strict=True)
+    samples = [(t, min(n, resident)) for t, n in _rising(its)]
     return WorkingSet(
         resident=resident,
         samples=towards_zero(tuple(samples), share=POWER_LAW),
@@ -166,6 +170,30 @@ def _working_set(
         source='migrations',
         basis=basis.value,
     )
+
+
+def _resident(memory: float, sent: Sequence[Trace]) -> float:
+    """Bytes that a first pass sends of so much memory.
+
+    As of those of the same size. Of another size what a guest works with is
+    still about the same, and grows with its memory as it grew from size to
+    size: the median of the slopes between any two (Theil and Sen).
+    """
+    of: dict[float, list[float]] = {}
+    for trace in sent:
+        of.setdefault(trace.memory, []).append(trace.first_pass or 0.0)
+    middles = {size: statistics.median(its) for size, its in of.items()}
+    if not middles:
+        return memory
+    if memory not in middles:
+        near = min(middles, key=lambda size: abs(size - memory))
+        slopes = [
+            (middles[b] - middles[a]) / (b - a)
+            for a, b in itertools.combinations(sorted(middles), 2)
+        ]
+        slope = statistics.median(slopes) if slopes else 0.0
+        middles[memory] = middles[near] + slope * (memory - near)
+    return min(max(middles[memory], 0.0), memory)
 
 
 def _first(
@@ -181,19 +209,48 @@ def _first(
     return None
 
 
+def _rising(traces: Iterable[Trace]) -> list[Round]:
+    """The rounds of these migrations, none with less than a shorter one.
+
+    Where one has, both have what is in the middle of both (isotonic
+    regression of least absolute error, by pooling adjacent violators), each
+    migration with one vote: one that met a busy minute is outvoted.
+    """
+    votes = [
+        (seconds, dirtied, 1 / len(its))
+        for trace in traces
+        if (its := binned(trace.rounds))
+        for seconds, dirtied in its
+    ]
+    pools: list[tuple[list[float], list[tuple[float, float]]]] = []
+    for some in _bins(votes):
+        times = [statistics.median(vote[0] for vote in some)]
+        pool = [(dirtied, weight) for _, dirtied, weight in some]
+        while pools and middle(pools[-1][1]) >= middle(pool):
+            before = pools.pop()
+            times, pool = before[0] + times, before[1] + pool
+        pools.append((times, pool))
+    return [(t, middle(pool)) for times, pool in pools for t in times]
+
+
 def binned(rounds: Iterable[Round]) -> list[Round]:
     """The rounds of about one length as one, by rising lengths."""
-    bins: dict[int, list[Round]] = {}
-    for seconds, dirtied in rounds:
-        place = math.floor(math.log(seconds, BIN))
-        bins.setdefault(place, []).append((seconds, dirtied))
     return [
         (
-            statistics.median(t for t, _ in bins[place]),
-            statistics.median(n for _, n in bins[place]),
+            statistics.median(t for t, _, _ in some),
+            statistics.median(n for _, n, _ in some),
         )
-        for place in sorted(bins)
+        for some in _bins((t, n, 1.0) for t, n in rounds)
     ]
+
+
+def _bins(votes: Iterable[Vote]) -> list[list[Vote]]:
+    """Those of about one length together, by rising lengths."""
+    bins: dict[int, list[Vote]] = {}
+    for vote in votes:
+        place = math.floor(math.log(vote[0], BIN))
+        bins.setdefault(place, []).append(vote)
+    return [bins[place] for place in sorted(bins)]
 
 
 def _told_by_time(traces: Sequence[Trace], prior: Prior) -> list[Trace]:
@@ -208,6 +265,7 @@ def _told_by_time(traces: Sequence[Trace], prior: Prior) -> list[Trace]:
         return []
     rules = prior.rules
     known = np.array([t.first_pass is not None for t in traces])
+    memory = np.array([t.memory for t in traces])
     most = np.array([t.first_pass or t.memory for t in traces])
     rate = np.array([t.rate or prior.link for t in traces])
     took = np.array([t.took or 0.0 for t in traces])
@@ -223,7 +281,8 @@ def _told_by_time(traces: Sequence[Trace], prior: Prior) -> list[Trace]:
                 for r, w in pairs
             ]
         )
-        return pre_copy(curves, rate, rules).t_sum
+        terms = Terms(zero=untouched(memory, curves.resident))
+        return pre_copy(curves, rate, rules, terms=terms).t_sum
 
     more = known | (took > takes(most, usual))
     low, high = np.zeros(len(traces)), np.ones(len(traces))
@@ -235,7 +294,8 @@ def _told_by_time(traces: Sequence[Trace], prior: Prior) -> list[Trace]:
         low, high = np.where(late, low, middle), np.where(late, middle, high)
     size = np.maximum(np.where(more, most, low * most), 1.0)
     writes = np.where(more, usual + low * (carried - usual), usual)
-    seconds = size / carried
+    zeros = untouched(memory, size) / rules.page
+    seconds = size / carried + zeros * rules.zero_pre_copy
     least = np.minimum(CLOCK * carried, size)
     dirtied = np.clip(writes * seconds, least, size)
     return [

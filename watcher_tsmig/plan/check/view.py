@@ -67,8 +67,9 @@ class View:
         return [k for k in self.cloud.links if k.name in apart]
 
     def rules_of(self, m: Migration) -> Rules:
-        """Those of the Nova that it leaves."""
-        return self.rules.under(self.hosts[m.source].nova)
+        """Those of the host that it leaves."""
+        host = self.hosts[m.source]
+        return self.rules.under(host.nova, host.speeds)
 
     def rates(self, vm: Vm) -> tuple[float, float]:
         """(tx, rx) of its applications, bytes/s."""

@@ -220,7 +220,7 @@ def build(cloud: Cloud, request: Request, rules: Rules) -> Problem:
     app = _app(cloud, index, links, request)
     moving, left = eligibility.movers(cloud, request)
     who = cloud, hosts, moving
-    theirs = tuple(rules.under(host.nova) for host in hosts)
+    theirs = tuple(rules.under(host.nova, host.speeds) for host in hosts)
     source = np.array([index[v.host] for v in moving], dtype=np.intp)
     capped = np.array([h.agent for h in hosts], dtype=bool)
     found = known.forecasts(moving, request, theirs, source, capped)

@@ -89,7 +89,7 @@ class _Relieving:
             {vm.host for vm in cloud.vms if vm.id in self.may_move}
         )
         self.cloud = cloud
-        self.novas = {host.name: host.nova for host in cloud.hosts}
+        self.hosts = {host.name: host for host in cloud.hosts}
         self.limits = limits
         self.request = request
         self.rules = dataclasses.replace(
@@ -212,6 +212,7 @@ class _Relieving:
     def _conditions(self, host: str) -> Conditions:
         """The bandwidth that is left now, and what the request permits."""
         request, load = self.request, self.floor.load_of(host)
+        its = self.hosts[host]
         capacity = float(self.floor.capacity_of(host)[0])
         left = max(
             request.nic_share * (capacity - float(load[0])),
@@ -219,7 +220,7 @@ class _Relieving:
         )
         return Conditions(
             bandwidth=min(left, request.ceiling),
-            rules=self.rules.under(self.novas[host]),
+            rules=self.rules.under(its.nova, its.speeds),
             deadline=request.deadline,
             post_copy=request.allow_post_copy and self.floor.post_capable,
             assume_dirty_rate=request.assume_dirty_rate,

@@ -6,6 +6,7 @@ measured comes first, then what migrations showed.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from watcher_tsmig.forecast.learned import learning
@@ -14,8 +15,10 @@ from watcher_tsmig.forecast.learned.experience import Subject
 from watcher_tsmig.forecast.learned.experience import working_sets
 from watcher_tsmig.forecast.learned.measured import Measured
 from watcher_tsmig.forecast.learned.pattern import Pattern
+from watcher_tsmig.forecast.learned.zeros import speeds
 from watcher_tsmig.model.cloud import PAUSED
 from watcher_tsmig.model.observed import Basis
+from watcher_tsmig.model.rules import Speeds
 from watcher_tsmig.model.trace import Trace
 from watcher_tsmig.telemetry import Reading
 from watcher_tsmig.telemetry import bulk
@@ -77,11 +80,14 @@ def learned(
 ) -> Reading:
     """The reading with working sets of VMs that nobody measured.
 
+    And with what zeros cost on the hosts that they left.
+
     From what our own migrations showed, and the durations of all others by
     Nova's records.
 
     :param traces: of our own
     """
+    reading = _with_speeds(reading, speeds(traces, prior.rules))
     cloud = reading.cloud
     silent = [
         vm for vm in cloud.vms if vm.working_set is None and vm.state != PAUSED
@@ -112,6 +118,16 @@ def learned(
         cloud=dataclasses.replace(cloud, vms=vms),
         notes=(*reading.notes, note),
     )
+
+
+def _with_speeds(reading: Reading, found: Mapping[str, Speeds]) -> Reading:
+    """With what is learned of hosts, where nobody declared it."""
+    hosts = tuple(
+        dataclasses.replace(host, speeds=host.speeds or found.get(host.name))
+        for host in reading.cloud.hosts
+    )
+    cloud = dataclasses.replace(reading.cloud, hosts=hosts)
+    return dataclasses.replace(reading, cloud=cloud)
 
 
 def _joined(past: Sequence[Trace], traces: Sequence[Trace]) -> list[Trace]:
