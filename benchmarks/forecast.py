@@ -22,6 +22,9 @@ from benchmarks import grid5000
 from benchmarks import grid5000_report
 from benchmarks import qemu_postgres
 from benchmarks import qemu_report
+from benchmarks import qemu_sysbench
+from benchmarks import qemu_sysbench_report
+from benchmarks import vmotion
 from watcher_tsmig import errors
 from watcher_tsmig import units
 from watcher_tsmig.forecast import Curves
@@ -34,6 +37,8 @@ from watcher_tsmig.model.rules import Rules
 DATA_SETS = {
     'grid5000': (grid5000.load, grid5000_report.report),
     'qemu_postgres': (qemu_postgres.load, qemu_report.report),
+    'qemu_sysbench': (qemu_sysbench.load, qemu_sysbench_report.report),
+    'vmotion': (vmotion.load, vmotion.report),
 }
 MANY = 10_000
 REPEATS = 5

@@ -158,6 +158,7 @@ def situation(recorded: Recorded) -> Situations:
         hot_period=np.array([HOT_PERIOD]),
         cold_rate=np.array([(later - hot) / HOT_PERIOD]),
         curves=curves,
+        zero=np.array([recorded.zero]),
     )
 
 

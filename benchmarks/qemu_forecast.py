@@ -27,7 +27,6 @@ from watcher_tsmig.forecast.hybrid import hybrid
 from watcher_tsmig.forecast.learned.experience import Prior
 from watcher_tsmig.forecast.learned.experience import Subject
 from watcher_tsmig.forecast.learned.experience import working_sets
-from watcher_tsmig.forecast.terms import PLAIN_TERMS
 from watcher_tsmig.forecast.terms import Terms
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
@@ -118,25 +117,26 @@ class Knowledge:
 def forecast(scenario: Scenario, ram: float, known: Knowledge) -> Raw:
     """Our forecast of one run by what is known before it."""
     found = known.working_set(scenario, ram)
-    raw = MODELS[scenario.mode](fit([found]), scenario)
+    terms = Terms(zero=max(ram - found.resident, 0.0))
+    raw = MODELS[scenario.mode](fit([found]), scenario, terms)
     return dataclasses.replace(raw, like=found.basis == Basis.LIKE)
 
 
-def _stop_and_copy(curve: Curves, scenario: Scenario) -> Raw:
+def _stop_and_copy(curve: Curves, scenario: Scenario, terms: Terms) -> Raw:
     size = float(curve.resident[0])
+    still = fit([WorkingSet(resident=size, samples=())])
+    found = pre_copy(still, LINK, RULES, terms=terms)
     # The guest stands: a second, empty pass is QEMU's downtime.
     return Raw(
-        tail=size / LINK,
+        tail=float(found.t_sum[0]),
         ordered=0.0,
-        data=size,
+        data=float(found.data[0]),
         downtime=RULES.downtime_limit,
         converges=True,
     )
 
 
-def _pre_copy(
-    curve: Curves, scenario: Scenario, terms: Terms = PLAIN_TERMS
-) -> Raw:
+def _pre_copy(curve: Curves, scenario: Scenario, terms: Terms) -> Raw:
     found = pre_copy(curve, LINK, RULES, terms=terms)
     converges = bool(found.converges[0])
     # Where it stalls, what was sent until then is a lower bound.
@@ -150,15 +150,16 @@ def _pre_copy(
     )
 
 
-def _auto_converge(curve: Curves, scenario: Scenario) -> Raw:
-    return _pre_copy(curve, scenario, Terms(throttle=1.0))
+def _auto_converge(curve: Curves, scenario: Scenario, terms: Terms) -> Raw:
+    slowed = dataclasses.replace(terms, throttle=1.0)
+    return _pre_copy(curve, scenario, slowed)
 
 
-def _post_copy(curve: Curves, scenario: Scenario) -> Raw:
+def _post_copy(curve: Curves, scenario: Scenario, terms: Terms) -> Raw:
     """Rounds until the switch, then every page that is left, once."""
-    found = hybrid(curve, LINK, RULES, scenario.switch)
+    found = hybrid(curve, LINK, RULES, scenario.switch, terms=terms)
     if not found.switched[0]:
-        return _pre_copy(curve, scenario)
+        return _pre_copy(curve, scenario, terms)
     return Raw(
         tail=float(found.forecasts.t_sum[0]) - scenario.switch,
         ordered=scenario.switch,
@@ -200,4 +201,5 @@ def situation(scenario: Scenario, ram: float, known: Knowledge) -> Situations:
             [writes * (later - hot) / (HOT_PERIOD * NEAR - HOT_PERIOD)]
         ),
         curves=curve,
+        zero=np.array([max(ram - resident, 0.0)]),
     )

@@ -16,7 +16,9 @@ from benchmarks import grid5000
 from benchmarks import grid5000_report
 from benchmarks import qemu_postgres
 from benchmarks import qemu_report
+from benchmarks import qemu_sysbench
 from benchmarks import qemu_traces
+from benchmarks import vmotion
 from watcher_tsmig.forecast.baselines import BASELINES
 
 STATS = {
@@ -277,7 +279,12 @@ class TestQemu(BenchmarkCase):
 class TestRealData(BenchmarkCase):
     def test_the_targets_are_met(self):
         data = pathlib.Path(os.environ.get('TSMIG_DATA', ''))
-        for file in (grid5000.FILE, qemu_postgres.OUTCOMES):
+        for file in (
+            grid5000.FILE,
+            qemu_postgres.OUTCOMES,
+            qemu_sysbench.OUTCOMES,
+            vmotion.FILE,
+        ):
             if not (data / file).is_file():
                 self.skipTest(
                     f'{file} is not in the folder that TSMIG_DATA names'
@@ -297,3 +304,13 @@ class TestRealData(BenchmarkCase):
             self.assertLessEqual(late['p90'], 0.15)
             told = learned['convergence']
             self.assertEqual(told['not_converging'], told['foretold'])
+        for name, mape, p90 in (
+            ('given_the_bytes', 0.012, 0.035),
+            ('online', 0.03, 0.08),
+        ):
+            for mode, its in found['qemu_sysbench'][name].items():
+                self.assertLessEqual(its['mape'], mape, (name, mode))
+                self.assertLessEqual(its['p90'], p90, (name, mode))
+        for judged in found['vmotion']['planned'].values():
+            self.assertTrue(judged['among_the_best_two'])
+            self.assertLessEqual(abs(judged['gb_error']), 0.1)
