@@ -127,16 +127,13 @@ def foretold(recorded: Recorded, curves: Curves) -> Told:
         bandwidth(recorded, recorded.post_cap),
         terms(recorded),
     )
-    told = _told(switched.forecasts)
-    if not switched.switched[0]:
-        return told
-    return dataclasses.replace(told, downtime=rules(recorded).switchover)
+    return _told(switched.forecasts)
 
 
 def _told(found: Forecasts) -> Told:
     return Told(
         total=float(found.t_sum[0]),
-        downtime=float(found.t_downtime[0]),
+        downtime=float(found.t_pause[0]),
         outage=float(found.t_downtime[0]),
         data=float(found.data[0]),
     )

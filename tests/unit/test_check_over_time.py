@@ -115,6 +115,7 @@ class TestLinks(JudgeCase):
             Rules(stream_window=4e6),
         )
         self.good(where, said, Rules(stream_window=4e6, streams=2))
+        self.good(where, said, Rules(stream_ceiling=25e6, streams=2))
         self.good(
             where,
             plan(step('v', 'a>b'), choices=()),

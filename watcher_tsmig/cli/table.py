@@ -49,7 +49,8 @@ HEADINGS = (
     'Time',
     'Interval',
     'Basis',
-    'Downtime',
+    'Pause',
+    'Slow phase',
     'Data',
     'Rounds',
     'LCB',
@@ -190,7 +191,8 @@ def _row(
         columns.Span(timed.point),
         columns.Interval(timed.interval),
         columns.Told(timed.basis),
-        columns.Span(float(found.t_downtime[i])),
+        columns.Span(float(found.t_pause[i])),
+        columns.Span(float(found.t_slow[i])),
         columns.Size(float(found.data[i])),
         columns.Count(rounds),
         columns.Rate(lcb),
@@ -208,6 +210,7 @@ def _unmeasured(subject: Subject, bandwidth: float, least: float) -> Row:
         columns.Span(math.nan),
         columns.Interval((least, math.inf)),
         columns.Told(('none', columns.UNKNOWN)),
+        columns.Span(math.nan),
         columns.Span(math.nan),
         columns.Size(math.nan),
         columns.Count(math.nan),
@@ -270,9 +273,13 @@ def _switched(scene: _Scene, rate: float, mode: str) -> list[Row | None]:
     ).forecasts
     # How long a VM waits for what it works with, if that is not known.
     known = np.array([s.measured for s in question.subjects])
-    flat = np.maximum(found.t_downtime, rules.post_copy_outage)
+    stands = np.where(
+        known,
+        found.t_downtime,
+        np.maximum(found.t_downtime, rules.post_copy_outage),
+    )
     found = dataclasses.replace(
-        found, t_downtime=np.where(known, found.t_downtime, flat)
+        found, t_downtime=stands, slow=stands - found.t_pause
     )
     rows: list[Row | None] = []
     for i, subject in enumerate(question.subjects):

@@ -292,7 +292,8 @@ def _cap(view: View, m: Migration) -> Iterator[str]:
     if m.room is not None and not m.room >= m.cap * (1 - AGREE):
         yield f'{m.id}: room below its cap'
     rtt = _rtt(view, m)
-    if m.most * rtt > rules.streams * rules.stream_window * (1 + AGREE):
+    one = _stream(view, m) / rules.efficiency
+    if m.most > rules.streams * one * (1 + AGREE):
         yield (
             f'{m.id}: cap above what {rules.streams} streams carry over a '
             f'path of {rtt:g} s'
