@@ -139,7 +139,9 @@ class TestMonotony(testtools.TestCase):
             theirs, link=link, zero=theirs.zero * k, disk=theirs.disk * k
         )
         wide = dataclasses.replace(
-            rules, stream_ceiling=rules.stream_ceiling * k
+            rules,
+            stream_ceiling=rules.stream_ceiling * k,
+            zero_pre_copy=rules.zero_pre_copy / k,
         )
         small = forecast.pre_copy(scaled(work), rate, rules, terms=theirs)
         big = forecast.pre_copy(scaled(work, k), rate * k, wide, terms=bigger)

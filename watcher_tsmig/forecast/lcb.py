@@ -35,9 +35,6 @@ LCB_TOLERANCE = 1e-9
 EARLY = 0.5
 # Halvings that no width of floats outlasts.
 MOST_HALVINGS = 200
-# Bytes/s beyond any link: what does not end there ends nowhere, as pages of
-# zeros take their time at any bandwidth.
-BEYOND = 1e15
 
 
 def closed_form_lcb(
@@ -109,10 +106,13 @@ def least_convergent_bandwidth(
         # a hand that does not wait for the end of a round needs less, but
         # never less than where what it meets falls on average
         low = low * (EARLY if rules.window else 1.0)
-    low = floor.least(low, _at_once(floor.unit, floor.last, share))
+    low = floor.least(
+        low, _quick(floor.unit, floor.last, share, curves.resident)
+    )
     if bool(np.isinf(last).all()):
         return low
-    return search.least(low, np.maximum(low, _at_once(unit, last, share)))
+    high = _quick(unit, last, share, curves.resident)
+    return search.least(low, np.maximum(low, high))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -172,17 +172,26 @@ class _Search:
         return np.where(possible, found, np.inf)
 
 
-def _at_once(unit: Course, last: FloatArray, share: FloatArray) -> FloatArray:
-    """A bandwidth at which the first pass fits every limit; inf: none."""
+def _quick(
+    unit: Course, last: FloatArray, share: FloatArray, resident: FloatArray
+) -> FloatArray:
+    """A bandwidth at which it ends within every limit; inf: none.
+
+    There the first pass fits; and where its pages of zeros take longer, all
+    that a second one could send does.
+    """
+    zeros = unit.idle > 0
     first = unit.first * unit.full * share
-    begin = limit_after(unit, np.zeros(len(first)))
+    again = np.where(zeros, unit.factor * resident, 0.0) * unit.full * share
+    begin = np.maximum(limit_after(unit, np.zeros(len(first))), 1e-3)
+    left = begin - unit.idle * unit.full
     with np.errstate(divide='ignore'):
         high: FloatArray = np.maximum(
-            first / np.maximum(begin, 1e-3),
-            (first + unit.begin) / np.maximum(last, 0.0),
+            np.maximum(first / np.where(left > 0, left, begin), again / begin),
+            (first + again + unit.begin) / np.maximum(last - unit.idle, 0.0),
         )
     # a hair above, or rounding would leave it infeasible
-    return np.where(unit.idle > 0, BEYOND, high * (1 + LCB_TOLERANCE))
+    return high * (1 + LCB_TOLERANCE)
 
 
 def _bisect(
