@@ -173,7 +173,7 @@ class TestLearned(testtools.TestCase):
         longer = []
         for rate in (None, 25e6):
             seen = self.trace(
-                'v', 1000.0, first_pass=1e9, took=60.0, rate=rate
+                'v', 1000.0, first_pass=4e9, took=60.0, rate=rate
             )
             past = (self.trace('v', 1010.0, took=63.0, rate=50e6),)
             found = self.learned(self.reading(past=past), seen)
