@@ -227,7 +227,7 @@ class TestSampler(unittest.TestCase):
         (move,) = found.migrations
         self.assertEqual(('blanks', Reason.DRY_RUN), (move.name, move.reason))
         (out,) = found.left_out
-        self.assertIn('the dry run needs 2.6 Gbit/s', out.because)
+        self.assertIn('the dry run needs 2.7 Gbit/s', out.because)
         self.assertEqual(['sampled pages of 2 VMs'], sampler.notes)
         self.assertEqual(2, self.made)
         # another plan of the same audit asks nobody again
