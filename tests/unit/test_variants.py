@@ -33,7 +33,14 @@ class TestObjectives(PlanCase):
         return cloud(
             'a b c',
             *[
-                vm(f'v{i}', 'a', 40, 40, working_set=writes(2e7, size))
+                vm(
+                    f'v{i}',
+                    'a',
+                    40,
+                    40,
+                    memory=size,
+                    working_set=writes(2e7, size),
+                )
                 for i, size in enumerate(sizes)
             ],
         )
@@ -117,8 +124,8 @@ class TestObjectives(PlanCase):
         memory = WorkingSet(resident=103.5e6, samples=samples)
         two = cloud(
             'a b',
-            vm('receiver', 'a', 0.1, 84, working_set=memory),
-            vm('sender', 'a', 80, 0.4, working_set=memory),
+            vm('receiver', 'a', 0.1, 84, memory=128e6, working_set=memory),
+            vm('sender', 'a', 80, 0.4, memory=128e6, working_set=memory),
             **{n: host(n, nic=Nic(capacity=25e6)) for n in 'ab'},
         )
         plan = make_plan(
