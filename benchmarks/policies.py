@@ -53,7 +53,8 @@ HARM = (
 )
 
 PRICES = {
-    name: f'{row.urgency:g} * (makespan_s + toll_s) + harm_vm_s'
+    name: f'{row.urgency:g} * makespan_s + '
+    f'{max(row.urgency, 1.0):g} * toll_s + harm_vm_s'
     for name, row in policies.POLICIES.items()
 }
 
@@ -61,8 +62,8 @@ PRICES = {
 def price(policy: str, found: dict[str, float]) -> float:
     """What a replay cost by the policy's weights, in VM-seconds."""
     urgency = policies.POLICIES[policy].urgency
-    whole = found['makespan_s'] + found['toll_s']
-    return urgency * whole + found['harm_vm_s']
+    tolls = max(urgency, 1.0) * found['toll_s']
+    return urgency * found['makespan_s'] + tolls + found['harm_vm_s']
 
 
 def tolled(

@@ -267,7 +267,8 @@ class TestSwaps(PlanCase):
 
 class TestLinks(PlanCase):
     def test_an_uplink_limits_what_crosses_it(self):
-        vms = [vm('v', 'a', memory=33e9), vm('w', 'b', memory=33e9)]
+        full = {'memory': 33e9, 'working_set': writes(1e6, 33e9)}
+        vms = [vm('v', 'a', **full), vm('w', 'b', **full)]
         uplink = Link(name='rack', hosts=('a', 'b'), capacity=GIGABIT)
         plan = self.plan(
             cloud('a b c d', *vms, links=(uplink,)), hosts=('a', 'b')

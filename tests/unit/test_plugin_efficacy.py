@@ -1,6 +1,7 @@
 """The numbers beside a plan, and the words that Horizon shows with them."""
 
 import dataclasses
+import math
 import unittest
 
 import jsonschema
@@ -8,6 +9,7 @@ import jsonschema
 from tests.unit import builders
 from tests.unit.test_plugin_status_texts import stays
 from watcher_tsmig import units
+from watcher_tsmig.plan.prices import Prices
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plugin import efficacy
 
@@ -20,6 +22,9 @@ UNITS = {
     'data_gib': ('GiB', 'number'),
     'peak_nic_load_pct': ('%', 'number'),
     'lower_bound_s': ('s', 'number'),
+    'price_s': ('s', 'number'),
+    'price_pre_copy_s': ('s', 'number'),
+    'price_post_copy_s': ('s', 'number'),
 }
 
 
@@ -71,6 +76,7 @@ class TestIndicators(unittest.TestCase):
             left_out=stays('x', 'y', 'z'),
             peak_load=0.12345,
             lower_bound=12.34,
+            prices=Prices(plan=4.567, pre_copy=9.0, post_copy=math.inf),
         )  # fmt: skip
         self.assertEqual(
             {
@@ -82,6 +88,9 @@ class TestIndicators(unittest.TestCase):
                 'data_gib': 1.62,
                 'peak_nic_load_pct': 12.3,
                 'lower_bound_s': 12.3,
+                'price_s': 4.57,
+                'price_pre_copy_s': 9.0,
+                'price_post_copy_s': 1e9,
             },
             efficacy.indicators_of(found),
         )

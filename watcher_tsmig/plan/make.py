@@ -59,7 +59,8 @@ def make_plan(
         rules or Rules(), downtime_limit=request.downtime_limit
     )
     request = permits.kept(cloud, request)
-    problem = forced.allowed(problem_module.build(cloud, request, rules))
+    problem = problem_module.build(cloud, request, rules)
+    problem = forced.allowed(forced.switchable(problem))
     if request.post_copy_assumed or request.only_mode is not None:
         return _best(problem)
     # a post-copy for writing that is only assumed is the last resort

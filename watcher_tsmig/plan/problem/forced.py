@@ -1,7 +1,8 @@
-"""The ladder's last stage: pre-copies that end while a VM is slowed down.
+"""What follows where no pre-copy ends, before anything is placed.
 
-Only who is let onto it is decided here, before anything is placed. Whom
-pre-copy moves in any other way, or post-copy, is not asked.
+Who goes only where post-copy is possible, and who is let onto the ladder's
+last stage: pre-copies that end while a VM is slowed down. Whom pre-copy moves
+in any other way is not asked.
 """
 
 import dataclasses
@@ -46,6 +47,24 @@ def allowed(problem: Problem) -> Problem:
         terms=terms.take(rows, len(may)),
     )
     return dataclasses.replace(problem, terms=terms, lcb=lcb)
+
+
+def switchable(problem: Problem) -> Problem:
+    """The problem with those whom only post-copy moves where it is possible.
+
+    Not where no host that admits them is capable of it.
+    """
+    admitted = problem.admitted.copy()
+    rooms = problem_module.best_room(problem)
+    may = problem.post_allowed & problem.post_capable[problem.source]
+    if problem.request.only_mode is not None or problem.post_capable.all():
+        return problem
+    for row in np.flatnonzero(may).tolist():
+        capable = admitted[row] & problem.post_capable
+        needs = problem_module.pre_copy_needs(problem, row)
+        if capable.any() and needs > _most(problem, row, rooms):
+            admitted[row] = capable
+    return dataclasses.replace(problem, admitted=admitted)
 
 
 def _throttles(problem: Problem) -> BoolArray:

@@ -48,6 +48,21 @@ def chance(rate: float, lcb: float, width: float) -> float:
     return 0.5 * math.erfc(math.log(rate / lcb) / (width * math.sqrt(2)))
 
 
+def of_failure(
+    problem: Problem, row: int, by_rate: ByRate
+) -> Callable[[float], float]:
+    """What it counts, by its chance, that a pre-copy does not end, s."""
+    request = problem.request
+    lcb, width = float(problem.lcb[row]), float(problem.width[row])
+
+    def fails(rate: float) -> float:
+        late = GIVEN_UP * by_rate(rate)[0] + SLACK
+        price = request.failure + late * request.urgency
+        return chance(rate, lcb, width) * price
+
+    return fails
+
+
 def of_way(
     problem: Problem,
     row: int,
@@ -70,7 +85,7 @@ def of_way(
     weight, rules = float(problem.weight[row]), problem.rules
     request, capacities = problem.request, problem.network.capacity
     floor = request.nic_floor
-    lcb, width = float(problem.lcb[row]), float(problem.width[row])
+    fails = of_failure(problem, row, by_rate)
     mode = switched.mode
     gone = dict(leaves) if mode.early else {}
     # links that are full, and so their migrations at the floor
@@ -91,9 +106,7 @@ def of_way(
         elif mode.switches:
             stop += request.risk
         else:
-            fails = chance(rate, lcb, width)
-            late = GIVEN_UP * takes + SLACK
-            lost += fails * (request.failure + late * request.urgency)
+            lost += fails(rate)
         for capacity, app in crossed:
             beyond = rate - max(capacity - app, 0.0)
             if beyond > 0 and rate <= floor * capacity * FULL:

@@ -36,6 +36,8 @@ PASSES_EACH = 8
 PASSES_BEST = 200
 # However many the moves, so many combinations are tried, the likeliest.
 FEW = 2
+# For fewer s nobody is switched without need: set-up times vary by them.
+WORTHWHILE = 3.0
 # Migrations at once from a host, and to a host, that are tried.
 LANES = (1, 2, 4, 8, 16, 64)
 
@@ -60,18 +62,28 @@ def first(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     effort = min(PASSES_EACH * n, max(every // len(some), n))
     effort = max(effort, EFFORT_LEAST)
     may = ways.ways(problem, moves)
-    tried: list[tuple[Score, Tasks, Timetable]] = []
-    for variant in some:
-        tasks = _tasks(problem, moves, may, variant)
-        if not tried:
-            # the first one switches nobody without need
-            found = _timetable(problem, tasks, effort, flip=False)
-            may = _tolled(problem, may, found.makespan)
-            tasks = _tasks(problem, moves, may, variant)
-        else:
-            found = _timetable(problem, tasks, effort, flip=False)
-        tried.append((score(problem, tasks, found), tasks, found))
+    plain = [_tasks(problem, moves, may, variant) for variant in some]
+    found = [_timetable(problem, x, effort, flip=False) for x in plain]
+    may = _tolled(problem, may, _spared(some, found))
+    tried = [
+        (score(problem, tasks, timetable), tasks, timetable)
+        for tasks, timetable in zip(
+            [_tasks(problem, moves, may, variant) for variant in some],
+            found,
+            strict=True,
+        )
+    ]
     return min(tried, key=lambda t: t[0])[1:]
+
+
+def _spared(some: list[_Variant], found: list[Timetable]) -> float:
+    """The least makespan of those that switch nobody without need, s."""
+    ranks = [
+        (len(timetable.left), timetable.makespan)
+        for variant, timetable in zip(some, found, strict=True)
+        if not any(variant.first)
+    ]
+    return min(ranks)[1]
 
 
 def improved(problem: Problem, tasks: Tasks, found: Timetable) -> Timetable:
@@ -118,7 +130,7 @@ def _tolled(problem: Problem, may: list[Ways], makespan: float) -> list[Ways]:
     """
     if problem.request.only_mode is not None:
         return may
-    toll = problem.request.post_copy_saves * makespan
+    toll = max(problem.request.post_copy_saves * makespan, WORTHWHILE)
     return [mine.tolled(toll) for mine in may]
 
 

@@ -30,8 +30,9 @@ from watcher_tsmig.plan.values import Mode
 # better one, but for no more than this share of the best that its path ever
 # has.
 PATIENT = 0.7
-# A pre-copy waits for a rate at which it ends in 99 of 100 cases.
-SURE = 2.33
+# A pre-copy waits for a rate at which it ends in 99 of 100 cases, and one that
+# does in so many is as good as sure to.
+SURE, UNLIKELY = 2.33, 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +41,8 @@ class Ways:
 
     :ivar any: by mode, at any rate that will do
     :ivar calm: by mode, at rates that harm little; where that asks for more
-    :ivar harms: by mode, at the best rate that its path ever has, weighed s
+    :ivar harms: by mode, at the best rate that its path ever has, weighed s;
+        without a failure that is unlikely
     :ivar release: it may not start earlier, s
     """
 
@@ -205,7 +207,9 @@ def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
     return Ways(
         any=every,
         harms={
-            mode: way.harm(max(best[mode], 1.0)) for mode, way in every.items()
+            mode: way.harm(max(best[mode], 1.0))
+            - _unlikely(problem, row, mode, best[mode], by_rate[mode])
+            for mode, way in every.items()
         },
         calm={
             mode: way(mode, rate)
@@ -214,6 +218,20 @@ def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
         },
         release=float(known.releases[i]),
     )
+
+
+def _unlikely(
+    problem: Problem,
+    row: int,
+    mode: Mode,
+    best: float,
+    by_rate: foretold.ByRate,
+) -> float:
+    """What of its harm is a failure that is no reason for another mode."""
+    lcb, width = float(problem.lcb[row]), float(problem.width[row])
+    if mode.switches or harm.chance(best, lcb, width) > UNLIKELY:
+        return 0.0
+    return harm.of_failure(problem, row, by_rate)(best)
 
 
 def _best(problem: Problem, known: Known, i: int, mode: Mode) -> float:
