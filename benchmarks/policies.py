@@ -53,8 +53,7 @@ HARM = (
 )
 
 PRICES = {
-    name: f'{row.urgency:g} * makespan_s + '
-    f'{max(row.urgency, 1.0):g} * toll_s + harm_vm_s'
+    name: f'{row.urgency:g} * (makespan_s + toll_s) + harm_vm_s'
     for name, row in policies.POLICIES.items()
 }
 
@@ -62,8 +61,8 @@ PRICES = {
 def price(policy: str, found: dict[str, float]) -> float:
     """What a replay cost by the policy's weights, in VM-seconds."""
     urgency = policies.POLICIES[policy].urgency
-    tolls = max(urgency, 1.0) * found['toll_s']
-    return urgency * found['makespan_s'] + tolls + found['harm_vm_s']
+    whole = found['makespan_s'] + found['toll_s']
+    return urgency * whole + found['harm_vm_s']
 
 
 def tolled(

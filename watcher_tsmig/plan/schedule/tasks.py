@@ -171,11 +171,10 @@ def tolls_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:
 def price_of(tasks: Tasks, found: Timetable, urgency: float) -> float:
     """What a timetable costs, in weighed seconds of a VM; less is better.
 
-    :param urgency: what a second of the whole is worth; a toll's at least one
+    :param urgency: what a second of the whole is worth
     """
-    tolls = max(urgency, 1.0) * tolls_of(tasks, found.bookings)
-    harm = harm_of(tasks, found.bookings)
-    return harm + urgency * found.makespan + tolls
+    whole = found.makespan + tolls_of(tasks, found.bookings)
+    return harm_of(tasks, found.bookings) + urgency * whole
 
 
 def harm_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:

@@ -30,9 +30,8 @@ from watcher_tsmig.plan.values import Mode
 # better one, but for no more than this share of the best that its path ever
 # has.
 PATIENT = 0.7
-# A pre-copy waits for a rate at which it ends in 99 of 100 cases, and one that
-# does in so many is as good as sure to.
-SURE, UNLIKELY = 2.33, 0.05
+# A failure that is no more likely than this is no reason for another mode.
+UNLIKELY = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -252,7 +251,7 @@ def _sure(problem: Problem, row: int, best: float) -> float:
     the best that there will be.
     """
     needs = problem_module.pre_copy_needs(problem, row)
-    sure = needs * math.exp(SURE * float(problem.width[row]))
+    sure = needs * math.exp(harm.SURE * float(problem.width[row]))
     return max(needs, min(sure, PATIENT * best))
 
 
