@@ -57,30 +57,67 @@ def forecast(
     return pre_copy(curves, bandwidth, rules, bracket, terms)
 
 
-def by_rate(problem: Problem, row: int, mode: Mode, stream: float) -> ByRate:
-    """(whole time with set-up, outage) of a migration, s, by bandwidth.
+def by_rates(
+    problem: Problem,
+    rows: IntArray,
+    mode: Mode,
+    streams: FloatArray,
+    asked: FloatArray,
+) -> list[ByRate]:
+    """(whole time with set-up, outage) of each migration, s, by bandwidth.
 
     Half of its CPUs taken for 2 s is a second in which a VM does not serve.
 
-    :param stream: bytes/s that one connection has on its way
+    :param rows: shape (k,), of the problem
+    :param streams: shape (k,), bytes/s that one connection has on its way
+    :param asked: shape (k,), bytes/s that will surely be asked for, > 0;
+        foretold for all at once
     """
-    rows = np.array([row], dtype=np.intp)
-    curve = problem.curves.take(rows)
-    terms = problem.terms.take(rows, len(problem.vms))
-    terms = dataclasses.replace(terms, stream=stream)
-    known: dict[float, tuple[float, float]] = {}
+    found = _foretold(problem, rows, mode, streams, asked)
+    known = zip(rows, streams, asked, *found, strict=True)
+    return [
+        _by_rate(problem, int(row), mode, float(stream), {float(b): (t, out)})
+        for row, stream, b, t, out in known
+    ]
+
+
+def _by_rate(
+    problem: Problem,
+    row: int,
+    mode: Mode,
+    stream: float,
+    known: dict[float, tuple[float, float]],
+) -> ByRate:
+    rows, streams = np.array([row], dtype=np.intp), np.array([stream])
 
     def foretold(bandwidth: float) -> tuple[float, float]:
         if bandwidth not in known:
-            found = forecast(mode, curve, bandwidth, problem.rules, terms)
-            slowed = 0.0 if found.slowed is None else float(found.slowed[0])
-            known[bandwidth] = (
-                float(found.t_sum[0]) + problem.rules.overhead,
-                float(found.t_downtime[0]) + slowed,
-            )
+            asked = np.array([bandwidth])
+            takes, out = _foretold(problem, rows, mode, streams, asked)
+            known[bandwidth] = takes[0], out[0]
         return known[bandwidth]
 
     return foretold
+
+
+def _foretold(
+    problem: Problem,
+    rows: IntArray,
+    mode: Mode,
+    streams: FloatArray,
+    bandwidth: FloatArray,
+) -> tuple[list[float], list[float]]:
+    """Whole times and outages, s."""
+    if not len(rows):
+        return [], []
+    terms = dataclasses.replace(
+        problem.terms.take(rows, len(problem.vms)), stream=streams
+    )
+    curves = problem.curves.take(rows)
+    found = forecast(mode, curves, bandwidth, problem.rules, terms)
+    slowed = 0.0 if found.slowed is None else found.slowed
+    takes = found.t_sum + problem.rules.overhead
+    return takes.tolist(), (found.t_downtime + slowed).tolist()
 
 
 def taken(problem: Problem, row: int, bandwidth: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from watcher_tsmig.plan.prices import Prices
 from watcher_tsmig.plan.problem.problem import Problem
-from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Timetable
 from watcher_tsmig.plan.schedule.tasks import harm_of
@@ -102,25 +102,25 @@ def score(problem: Problem, tasks: Tasks, found: Timetable) -> Score:
 
 
 def prices(tasks: Tasks, found: Timetable) -> Prices:
-    """What VMs bear by this timetable, and by quick ones of one mode."""
+    """What VMs bear by this timetable, and if all had one mode at its rates.
 
-    def of(mode: Mode) -> float:
-        only = dataclasses.replace(
-            tasks, tasks=tuple(_only(task, mode) for task in tasks.tasks)
-        )
-        quick = timetable(only, effort=len(tasks.tasks))
-        return harm_of(only, quick.bookings)
+    Who cannot have that mode, or not at its rate, keeps its own.
+    """
+
+    def of(booking: Booking, mode: Mode) -> float:
+        ways = tasks.tasks[booking.task].ways
+        mine = [
+            way
+            for way in ways
+            if way.label == mode and way.least <= booking.rate
+        ]
+        return (mine or [ways[booking.way]])[0].harm(booking.rate)
 
     return Prices(
         plan=harm_of(tasks, found.bookings),
-        pre_copy=of(Mode.PRE_COPY),
-        post_copy=of(Mode.POST_COPY),
+        pre_copy=sum(of(b, Mode.PRE_COPY) for b in found.bookings),
+        post_copy=sum(of(b, Mode.POST_COPY) for b in found.bookings),
     )
-
-
-def _only(task: Task, mode: Mode) -> Task:
-    mine = tuple(way for way in task.ways if way.label == mode)
-    return dataclasses.replace(task, ways=mine or task.ways)
 
 
 def _tolled(problem: Problem, may: list[Ways], makespan: float) -> list[Ways]:

@@ -99,7 +99,10 @@ class Ways:
 def ways(problem: Problem, moves: Moves) -> list[Ways]:
     """What all moves may do."""
     known = moves_module.known(problem, moves)
-    return [_ways(problem, moves, known, i) for i in range(len(moves.rows))]
+    found = _foretold(problem, moves, known)
+    return [
+        _ways(problem, moves, known, i, found) for i in range(len(moves.rows))
+    ]
 
 
 def tasks(
@@ -177,14 +180,38 @@ def _way(
     )
 
 
-def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
+# By move and mode, the best rate that its path ever has and what is foretold.
+_Foretold = dict[tuple[int, Mode], tuple[float, foretold.ByRate]]
+
+
+def _foretold(problem: Problem, moves: Moves, known: Known) -> _Foretold:
+    """Of each mode that a move may have, all of one mode at once."""
+    out: _Foretold = {}
+    streams = np.array(
+        [
+            problem.stream(int(host), path)
+            for host, path in zip(moves.source, known.paths, strict=True)
+        ]
+    )
+    for mode, may in moves.may.items():
+        some = np.flatnonzero(may)
+        best = [max(_best(problem, known, int(i), mode), 1.0) for i in some]
+        rows = foretold.by_rates(
+            problem, moves.rows[some], mode, streams[some], np.array(best)
+        )
+        for i, rate, by_rate in zip(some, best, rows, strict=True):
+            out[int(i), mode] = rate, by_rate
+    return out
+
+
+def _ways(
+    problem: Problem, moves: Moves, known: Known, i: int, found: _Foretold
+) -> Ways:
     """Where time is not all, a rate that harms little is waited for."""
     row = int(moves.rows[i])
-    best = {
-        mode: _best(problem, known, i, mode)
-        for mode, may in moves.may.items()
-        if may[i]
-    }
+    modes = [mode for mode, may in moves.may.items() if may[i]]
+    best = {mode: found[i, mode][0] for mode in modes}
+    by_rate = {mode: found[i, mode][1] for mode in modes}
     least = {
         mode: 0.0 if mode.switches else _sure(problem, row, best[mode])
         for mode in best
@@ -194,10 +221,6 @@ def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
         calm = {
             mode: _calm(problem, known, i, mode, best[mode]) for mode in least
         }
-    stream = problem.stream(int(moves.source[i]), known.paths[i])
-    by_rate = {
-        mode: foretold.by_rate(problem, row, mode, stream) for mode in least
-    }
 
     def way(mode: Mode, rate: float) -> Way:
         return _way(problem, moves, known, i, mode, rate, by_rate[mode])
@@ -206,7 +229,7 @@ def _ways(problem: Problem, moves: Moves, known: Known, i: int) -> Ways:
     return Ways(
         any=every,
         harms={
-            mode: way.harm(max(best[mode], 1.0))
+            mode: way.harm(best[mode])
             - _unlikely(problem, row, mode, best[mode], by_rate[mode])
             for mode, way in every.items()
         },
