@@ -30,8 +30,6 @@ from watcher_tsmig.plan.values import Mode
 # better one, but for no more than this share of the best that its path ever
 # has.
 PATIENT = 0.7
-# A failure that is no more likely than this is no reason for another mode.
-UNLIKELY = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +38,7 @@ class Ways:
 
     :ivar any: by mode, at any rate that will do
     :ivar calm: by mode, at rates that harm little; where that asks for more
-    :ivar harms: by mode, at the best rate that its path ever has, weighed s;
-        without a failure that is unlikely
+    :ivar harms: by mode, at the best rate that its path ever has, weighed s
     :ivar release: it may not start earlier, s
     """
 
@@ -228,11 +225,7 @@ def _ways(
     every = {mode: way(mode, rate) for mode, rate in least.items()}
     return Ways(
         any=every,
-        harms={
-            mode: way.harm(best[mode])
-            - _unlikely(problem, row, mode, best[mode], by_rate[mode])
-            for mode, way in every.items()
-        },
+        harms={mode: way.harm(best[mode]) for mode, way in every.items()},
         calm={
             mode: way(mode, rate)
             for mode, rate in calm.items()
@@ -240,20 +233,6 @@ def _ways(
         },
         release=float(known.releases[i]),
     )
-
-
-def _unlikely(
-    problem: Problem,
-    row: int,
-    mode: Mode,
-    best: float,
-    by_rate: foretold.ByRate,
-) -> float:
-    """What of its harm is a failure that is no reason for another mode."""
-    lcb, width = float(problem.lcb[row]), float(problem.width[row])
-    if mode.switches or harm.chance(best, lcb, width) > UNLIKELY:
-        return 0.0
-    return harm.of_failure(problem, row, by_rate)(best)
 
 
 def _best(problem: Problem, known: Known, i: int, mode: Mode) -> float:
