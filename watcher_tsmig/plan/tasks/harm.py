@@ -20,8 +20,8 @@ FULL = 1 + 1e-9
 # A pre-copy that does not end is given up after its forecast time thrice, and
 # some more s (deadline_factor, deadline_slack): so much later than foretold.
 GIVEN_UP, SLACK = 2.0, 120.0
-# Deviations of a logarithm that hardly anything exceeds: 1 in 100.
-SURE = 2.33
+# Deviations of a logarithm that hardly anything exceeds: 1 in 700.
+SURE = 3.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ def chance(rate: float, lcb: float, width: float) -> float:
         return 1.0
     if lcb <= 0:
         return 0.0
-    above = math.log(rate / lcb) / width
-    # nobody knows the tail of that: so far from it, it surely ends
-    return 0.0 if above >= SURE else 0.5 * math.erfc(above / math.sqrt(2))
+    return 0.5 * math.erfc(math.log(rate / lcb) / (width * math.sqrt(2)))
 
 
 def of_failure(
