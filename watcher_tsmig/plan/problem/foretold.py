@@ -63,6 +63,7 @@ def by_rates(
     mode: Mode,
     streams: FloatArray,
     asked: FloatArray,
+    busier: float = 0.0,
 ) -> list[ByRate]:
     """(whole time with set-up, outage) of each migration, s, by bandwidth.
 
@@ -72,28 +73,37 @@ def by_rates(
     :param streams: shape (k,), bytes/s that one connection has on its way
     :param asked: shape (k,), bytes/s that will surely be asked for, > 0;
         foretold for all at once
+    :param busier: by so many deviations each VM writes more than is known
     """
-    found = _foretold(problem, rows, mode, streams, asked)
-    known = zip(rows, streams, asked, *found, strict=True)
+    factors = np.exp(busier * problem.width[rows])
+    found = _foretold(problem, rows, mode, streams, asked, factors)
     return [
-        _by_rate(problem, int(row), mode, float(stream), {float(b): (t, out)})
-        for row, stream, b, t, out in known
+        _by_rate(
+            problem,
+            rows[k : k + 1],
+            mode,
+            streams[k : k + 1],
+            factors[k : k + 1],
+            {float(asked[k]): (found[0][k], found[1][k])},
+        )
+        for k in range(len(rows))
     ]
 
 
 def _by_rate(
     problem: Problem,
-    row: int,
+    rows: IntArray,
     mode: Mode,
-    stream: float,
+    streams: FloatArray,
+    factors: FloatArray,
     known: dict[float, tuple[float, float]],
 ) -> ByRate:
-    rows, streams = np.array([row], dtype=np.intp), np.array([stream])
-
     def foretold(bandwidth: float) -> tuple[float, float]:
         if bandwidth not in known:
             asked = np.array([bandwidth])
-            takes, out = _foretold(problem, rows, mode, streams, asked)
+            takes, out = _foretold(
+                problem, rows, mode, streams, asked, factors
+            )
             known[bandwidth] = takes[0], out[0]
         return known[bandwidth]
 
@@ -106,6 +116,7 @@ def _foretold(
     mode: Mode,
     streams: FloatArray,
     bandwidth: FloatArray,
+    factors: FloatArray,
 ) -> tuple[list[float], list[float]]:
     """Whole times and outages, s."""
     if not len(rows):
@@ -113,7 +124,7 @@ def _foretold(
     terms = dataclasses.replace(
         problem.terms.take(rows, len(problem.vms)), stream=streams
     )
-    curves = problem.curves.take(rows)
+    curves = problem.curves.take(rows).busier(factors)
     found = forecast(mode, curves, bandwidth, problem.rules, terms)
     slowed = 0.0 if found.slowed is None else found.slowed
     takes = found.t_sum + problem.rules.overhead

@@ -17,9 +17,15 @@ from watcher_tsmig.plan.values import Mode
 # A rate within this factor of the floor is the floor.
 FULL = 1 + 1e-9
 
-# A pre-copy that does not end is given up after its forecast time thrice, and
-# some more s (deadline_factor, deadline_slack): so much later than foretold.
+# A pre-copy that does not end is given up after its forecast time thrice and
+# some s (deadline_factor, deadline_slack): so much later than foretold.
 GIVEN_UP, SLACK = 2.0, 120.0
+# In one of so many cases a VM writes by so many deviations more: the upper node
+# of a rule of three for a normal distribution (Gauss and Hermite).
+BUSY, SHARE = math.sqrt(3), 1 / 6
+# What a second counts by which one is late, whose links are busy meanwhile: as
+# one of the whole, but no more than one of its VM, for it alone is late.
+LEAST_WORTH = 0.1
 # Deviations of a logarithm that hardly anything exceeds: 1 in 700.
 SURE = 3.0
 
@@ -29,10 +35,12 @@ class Switched:
     """The mode of a way, and what its VM would wait for after a switch.
 
     :ivar faults: as from `foretold.faults`, of a switch at once
+    :ivar busy: what is foretold of a pre-copy whose VM writes `BUSY` more
     """
 
     mode: Mode
     faults: float
+    busy: ByRate | None = None
 
 
 def chance(rate: float, lcb: float, width: float) -> float:
@@ -50,19 +58,25 @@ def chance(rate: float, lcb: float, width: float) -> float:
     return 0.5 * math.erfc(math.log(rate / lcb) / (width * math.sqrt(2)))
 
 
-def of_failure(
-    problem: Problem, row: int, by_rate: ByRate
+def of_lateness(
+    problem: Problem, row: int, by_rate: ByRate, busy: ByRate
 ) -> Callable[[float], float]:
-    """What it counts, by its chance, that a pre-copy does not end, s."""
+    """What it counts, by its chance, that a pre-copy ends late or never, s.
+
+    Late: rounds of a VM that writes more may have to wait for the downtime
+    limit to rise, or go on until they are given up.
+    """
     request = problem.request
     lcb, width = float(problem.lcb[row]), float(problem.width[row])
 
-    def fails(rate: float) -> float:
-        late = GIVEN_UP * by_rate(rate)[0] + SLACK
-        price = request.failure + late * request.urgency
-        return chance(rate, lcb, width) * price
+    def lateness(rate: float) -> float:
+        takes = by_rate(rate)[0]
+        late = min(busy(rate)[0] - takes, GIVEN_UP * takes + SLACK)
+        fails = chance(rate, lcb, width) * request.failure
+        worth = min(max(request.urgency, LEAST_WORTH), 1.0)
+        return fails + SHARE * max(late, 0.0) * worth
 
-    return fails
+    return lateness
 
 
 def of_way(
@@ -76,18 +90,18 @@ def of_way(
     """The harm of one migration, weighed s, by its rate.
 
     Of a pre-copy the stop-and-copy, what auto-converge takes, and by its
-    chance what follows where it does not end: it was for nothing, and the
-    plan waits until it is given up. Of what ends in post-copy the time until
-    its VM has what it works with, and the risk. Of all, what applications
-    lose where migrations get the floor of a full link, and where they burst
-    meanwhile.
+    chance that it is late, or does not end and was for nothing. Of what ends
+    in post-copy the time until its VM has what it works with, and the risk.
+    Of all, what applications lose where migrations get the floor of a full
+    link, and where they burst meanwhile.
 
     :param by_rate: (whole time, outage), s, by rate
     """
     weight, rules = float(problem.weight[row]), problem.rules
     request, capacities = problem.request, problem.network.capacity
     floor = request.nic_floor
-    fails = of_failure(problem, row, by_rate)
+    busy = switched.busy or by_rate
+    lateness = of_lateness(problem, row, by_rate, busy)
     mode = switched.mode
     gone = dict(leaves) if mode.early else {}
     # links that are full, and so their migrations at the floor
@@ -108,7 +122,7 @@ def of_way(
         elif mode.switches:
             stop += request.risk
         else:
-            lost += fails(rate)
+            lost += lateness(rate)
         for capacity, app in crossed:
             beyond = rate - max(capacity - app, 0.0)
             if beyond > 0 and rate <= floor * capacity * FULL:

@@ -146,9 +146,9 @@ def _way(
     i: int,
     mode: Mode,
     least: float,
-    by_rate: foretold.ByRate,
+    told: '_Told',
 ) -> Way:
-    shared = known.shared[i]
+    shared, by_rate = known.shared[i], told.by_rate
     return Way(
         links=known.paths[i],
         takes=lambda rate: by_rate(rate)[0],
@@ -164,10 +164,7 @@ def _way(
             int(moves.rows[i]),
             known.paths[i],
             by_rate,
-            harm.Switched(
-                mode,
-                float(known.faults[i]),
-            ),
+            harm.Switched(mode, float(known.faults[i]), told.busy),
             shared['leaves'],
         ),
         leaves=shared['leaves'],
@@ -177,8 +174,20 @@ def _way(
     )
 
 
-# By move and mode, the best rate that its path ever has and what is foretold.
-_Foretold = dict[tuple[int, Mode], tuple[float, foretold.ByRate]]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Told:
+    """What is foretold of a move in one mode.
+
+    :ivar best: the best rate that its path ever has, bytes/s
+    :ivar busy: of a VM that writes `harm.BUSY` more than is known
+    """
+
+    best: float
+    by_rate: foretold.ByRate
+    busy: foretold.ByRate
+
+
+_Foretold = dict[tuple[int, Mode], _Told]
 
 
 def _foretold(problem: Problem, moves: Moves, known: Known) -> _Foretold:
@@ -193,11 +202,12 @@ def _foretold(problem: Problem, moves: Moves, known: Known) -> _Foretold:
     for mode, may in moves.may.items():
         some = np.flatnonzero(may)
         best = [max(_best(problem, known, int(i), mode), 1.0) for i in some]
-        rows = foretold.by_rates(
-            problem, moves.rows[some], mode, streams[some], np.array(best)
-        )
-        for i, rate, by_rate in zip(some, best, rows, strict=True):
-            out[int(i), mode] = rate, by_rate
+        asked = moves.rows[some], mode, streams[some], np.array(best)
+        plain = busy = foretold.by_rates(problem, *asked)
+        if not mode.switches:
+            busy = foretold.by_rates(problem, *asked, harm.BUSY)
+        for k, i in enumerate(some.tolist()):
+            out[i, mode] = _Told(best[k], plain[k], busy[k])
     return out
 
 
@@ -207,8 +217,7 @@ def _ways(
     """Where time is not all, a rate that harms little is waited for."""
     row = int(moves.rows[i])
     modes = [mode for mode, may in moves.may.items() if may[i]]
-    best = {mode: found[i, mode][0] for mode in modes}
-    by_rate = {mode: found[i, mode][1] for mode in modes}
+    best = {mode: found[i, mode].best for mode in modes}
     least = {
         mode: 0.0 if mode.switches else _sure(problem, row, best[mode])
         for mode in best
@@ -220,7 +229,7 @@ def _ways(
         }
 
     def way(mode: Mode, rate: float) -> Way:
-        return _way(problem, moves, known, i, mode, rate, by_rate[mode])
+        return _way(problem, moves, known, i, mode, rate, found[i, mode])
 
     every = {mode: way(mode, rate) for mode, rate in least.items()}
     return Ways(
