@@ -20,8 +20,8 @@ FULL = 1 + 1e-9
 # A pre-copy that does not end is given up after its forecast time thrice and
 # some s (deadline_factor, deadline_slack): so much later than foretold.
 GIVEN_UP, SLACK = 2.0, 120.0
-# In one of so many cases a VM writes by so many deviations more: the upper node
-# of a rule of three for a normal distribution (Gauss and Hermite).
+# In one of six cases a VM writes by so many deviations more: the upper node of
+# a rule of three for a normal distribution (Gauss and Hermite).
 BUSY, SHARE = math.sqrt(3), 1 / 6
 # What a second counts by which one is late, whose links are busy meanwhile: as
 # one of the whole, but no more than one of its VM, for it alone is late.
