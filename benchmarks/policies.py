@@ -66,7 +66,9 @@ def price(policy: str, found: dict[str, float]) -> float:
 
 
 def tolled(
-    candidates: dict[str, dict[str, float]], pre: dict[str, float]
+    candidates: dict[str, dict[str, float]],
+    pre: dict[str, float],
+    needed: float,
 ) -> dict[str, dict[str, float]]:
     """The figures with what needless switches should have saved, s.
 
@@ -74,12 +76,14 @@ def tolled(
     where VMs converge; so many do as the plan of pre-copies moved.
 
     :param pre: the figures of that plan
+    :param needed: switches that the gentlest of ours makes: of VMs whose
+        pre-copy may be late or never end
     """
     toll = Request(hosts=('any',)).post_copy_saves * pre['planned_s']
 
     def needless(found: dict[str, float]) -> float:
-        needed = max(pre['unfinished'] - found['unfinished'], 0)
-        return max(found['post_copies'] - needed, 0)
+        stay = pre['unfinished'] - found['unfinished']
+        return max(found['post_copies'] - max(stay, needed), 0)
 
     return {
         name: {**found, 'toll_s': round(toll * needless(found), 3)}
@@ -202,6 +206,7 @@ def compare(cell: Cell) -> dict[str, object]:
         for name, plan in _others(cell, any_plan.request, destinations).items()
     }
     out: dict[str, object] = {'vms': moving, 'baselines': others}
+    needed = plans[policies.NAMES[0]].post_copies
     for name, plan in plans.items():
         own = {OURS: played(cell, plan, moving)}
         for mode in Mode:
@@ -211,7 +216,8 @@ def compare(cell: Cell) -> dict[str, object]:
                 NOVA,
             )
             own[f'all {mode}'] = played(cell, forced, moving)
-        every = tolled({**others, **own}, own[f'all {Mode.PRE_COPY}'])
+        pre = own[f'all {Mode.PRE_COPY}']
+        every = tolled({**others, **own}, pre, needed)
         verdict = judge(name, every)
         verdict['shortest'] = _shortest(own[OURS], every)
         out[name] = {**verdict, 'figures': own}
