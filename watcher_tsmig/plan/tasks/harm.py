@@ -26,8 +26,8 @@ BUSY, SHARE = math.sqrt(3), 1 / 6
 # What a second counts by which one is late, whose links are busy meanwhile: as
 # one of the whole, but no more than one of its VM, for it alone is late.
 LEAST_WORTH = 0.1
-# Deviations of a logarithm that hardly anything exceeds: 1 in 700.
-SURE = 3.0
+# Deviations of a logarithm that hardly anything exceeds: 1 in 10,000.
+SURE = 3.7
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

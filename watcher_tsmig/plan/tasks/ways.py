@@ -38,12 +38,15 @@ class Ways:
 
     :ivar any: by mode, at any rate that will do
     :ivar calm: by mode, at rates that harm little; where that asks for more
+    :ivar risky: a pre-copy at any rate at which it is foretold to end, where
+        it should have a better one
     :ivar harms: by mode, at the best rate that its path ever has, weighed s
     :ivar release: it may not start earlier, s
     """
 
     any: dict[Mode, Way]
     calm: dict[Mode, Way]
+    risky: Way | None
     harms: dict[Mode, float]
     release: float
 
@@ -90,6 +93,7 @@ class Ways:
             order = [ways.get(mode) for mode in modes for ways in both]
         else:
             order = [ways.get(mode) for ways in both[::-1] for mode in modes]
+        order.append(self.risky)
         return tuple(way for way in order if way is not None)
 
 
@@ -232,8 +236,11 @@ def _ways(
         return _way(problem, moves, known, i, mode, rate, found[i, mode])
 
     every = {mode: way(mode, rate) for mode, rate in least.items()}
+    needs = problem_module.pre_copy_needs(problem, row)
+    risky = least.get(Mode.PRE_COPY, 0.0) > needs
     return Ways(
         any=every,
+        risky=way(Mode.PRE_COPY, needs) if risky else None,
         harms={mode: way.harm(best[mode]) for mode, way in every.items()},
         calm={
             mode: way(mode, rate)
