@@ -88,6 +88,8 @@ class TestWrongForecasts(Base):
 
     # 1 GiB at 1 Gbit/s; MiB/s written, and MiB that are written at all
     RATE, HOT = 20, 200
+    # s
+    AROUND = 3.0
 
     def told(self, host, rate):
         names = [f'{host}-{i}' for i in range(3)]
@@ -131,7 +133,9 @@ class TestWrongForecasts(Base):
         self.operator.succeeds(plan)
         took = self.operator.took(ids)
         print(f'with the truth {right:.1f} s, took {took:.1f} s')
-        self.assertLess(took / right, 1.25)
+        # they go one after another: what Nova takes around each of them here,
+        # and what no plan knows, counts for each
+        self.assertLess(took / (right + len(ids) * self.AROUND), 1.25)
         for move in self.operator.moves(plan):
             given = move['input_parameters']
             if (
