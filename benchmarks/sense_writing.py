@@ -176,7 +176,7 @@ DATABASES = (
         'is none',
         clouds=(
             cloud('a b', writer('v', 6, 8)),
-            cloud('a b', writer('v', 40, 2), writer('long', 1, 30)),
+            cloud('a b', writer('v', 60, 2), writer('long', 1, 30)),
         ),
         holds=pre_copies_all,
     ),

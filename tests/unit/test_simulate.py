@@ -361,10 +361,7 @@ class TestReplay(testtools.TestCase):
         plan = make_plan(
             swap,
             policies.request(
-                'balanced',
-                choices=(('id-one', 'b'), ('id-two', 'a')),
-                # what was switched could not fail any more
-                only_mode=Mode.PRE_COPY,
+                'balanced', choices=(('id-one', 'b'), ('id-two', 'a'))
             ),
         )
         return plan, simulate.replay(swap, plan, **values)

@@ -66,9 +66,9 @@ def assumptions(vm: Vm) -> tuple[str, ...]:
 
 
 # How far a VM's writing may be from what is known of it: the deviation of the
-# logarithm. Measured: from one minute to the next, in the laboratory and on
-# Bitbrains' CPUs; of like VMs: calibrate.LIKE_ERROR is what 19 of 20 are
-# within; assumed: a guess, so that one in six writes e times as much.
+# logarithm. Chosen, not measured: of what was measured, what the benchmark of
+# policies draws; of like VMs, so that calibrate.LIKE_ERROR holds in 19 of 20;
+# of what is only assumed, so that one in six writes e times as much.
 WIDTHS = {Basis.MEASURED: 0.3, Basis.OWN: 0.3, Basis.LIKE: 0.67}
 ASSUMED = 1.0
 # A VM that is paused does not write.

@@ -65,12 +65,18 @@ def of_lateness(
 
     Late: rounds of a VM that writes more may have to wait for the downtime
     limit to rise, or go on until they are given up.
+
+    :param by_rate: as of `of_way`
+    :param busy: the same of a VM that writes `BUSY` more
+    :returns: weighed s, by bytes/s; finite
     """
     request = problem.request
     lcb, width = float(problem.lcb[row]), float(problem.width[row])
 
     def lateness(rate: float) -> float:
         takes = by_rate(rate)[0]
+        if math.isinf(takes):
+            return request.failure
         late = min(busy(rate)[0] - takes, GIVEN_UP * takes + SLACK)
         fails = chance(rate, lcb, width) * request.failure
         worth = min(max(request.urgency, LEAST_WORTH), 1.0)
