@@ -40,16 +40,17 @@ PATIENCE = 86400.0
 # Scores nearer than this are the same: first together.
 TIE = 1e-3
 OURS = 'ours'
-RISK = Request(hosts=('any',)).risk
+RISK = Request(hosts=('any',)).risk(0)
 
 HARM = (
     'VM-seconds: seconds that VMs stood or hardly served, plus for each VM '
     'the bytes that migrations kept from its applications (lost on full '
     'NICs, less what had been lost without migrations) divided by its mean '
-    'traffic, and for each post-copy the expected cost of losing the VM to '
-    f'a failing network ({RISK:.2f} VM-seconds: one in ten thousand, four '
-    'hours to restore); a VM that lost a tenth of its traffic for 100 s '
-    'counts like one that stood for 10 s'
+    'traffic, and for each switch to post-copy, and again for each minute '
+    'after it, the expected cost of losing the VM to a failing network '
+    f'({RISK:.2f} VM-seconds: one in ten thousand, four hours to restore); a '
+    'VM that lost a tenth of its traffic for 100 s counts like one that '
+    'stood for 10 s'
 )
 
 PRICES = {
@@ -125,7 +126,12 @@ def played(cell: Cell, plan: Plan, moving: int) -> dict[str, float]:
     out = figures(found)
     out['unfinished'] += moving - len(plan.migrations)
     out['post_copies'] = plan.post_copies
-    harm = out['lost_vm_s'] + out['outage_s'] + RISK * plan.post_copies
+    harm = out['lost_vm_s'] + out['outage_s']
+    harm += sum(
+        plan.request.risk(done.split)
+        for done in found.done.values()
+        if done.split
+    )
     out['harm_vm_s'] = round(harm, 3)
     out['planned_s'] = round(plan.makespan, 3)
     return out

@@ -8,6 +8,7 @@ from tests.unit.builders import cloud
 from tests.unit.builders import host
 from tests.unit.builders import idle
 from tests.unit.builders import vm
+from tests.unit.builders import writes
 from tests.unit.test_plan import PlanCase
 from watcher_tsmig import simulate
 from watcher_tsmig.model import Nic
@@ -225,6 +226,30 @@ class TestNovasBandwidth(PlanCase):
         self.assertIs(Enforcement.ADVISORY, found.cap_enforcement)
 
 
+class TestItsOwnTraffic(PlanCase):
+    """A VM that is pre-copied runs at its source until it ends."""
+
+    FILLS = vm('fills', 'a', 1000, working_set=writes(40e6))
+
+    def planned(self, *, post_copy):
+        hosts = {n: host(n, post_copy=post_copy) for n in 'abc'}
+        calm = (vm('one', 'a'), vm('two', 'a'))
+        return self.plan(cloud('a b c', self.FILLS, *calm, **hosts))
+
+    def test_it_is_in_the_way_of_its_pre_copy_whoever_else_has_left(self):
+        plan = self.planned(post_copy=True)
+        (found,) = (m for m in plan.migrations if m.name == 'fills')
+        self.assertIs(Mode.POST_COPY, found.mode)
+        self.assertIs(Reason.WRITES_TOO_FAST, found.reason)
+        # a fifth of 1 Gbit/s is all that a full NIC gives migrations
+        self.assertIn('the link leaves 200 Mbit/s', found.because)
+
+    def test_one_that_cannot_end_is_told_what_it_leaves_at_best(self):
+        plan = self.planned(post_copy=False)
+        (out,) = plan.left_out
+        self.assertIn('the link leaves 200 Mbit/s at best', out.because)
+
+
 class TestAssumedWriting(PlanCase):
     def unknown(self, name):
         return dataclasses.replace(vm(name, 'a'), working_set=None)
@@ -249,9 +274,16 @@ class TestAssumedWriting(PlanCase):
             plan = self.plan(cloud('a b', busy), post_copy_assumed=asked)
             self.assertIs(mode, self.only(plan).mode)
 
-    def test_it_is_the_last_resort_where_no_pre_copy_would_end(self):
+    def test_one_that_would_not_end_is_left_out_unless_it_is_asked_for(self):
+        where = cloud('a b', self.unknown('one'))
+        plan = self.plan(where, assume_dirty_rate=math.inf)
+        self.assertEqual((), plan.migrations)
+        (out,) = plan.left_out
+        self.assertIs(Reason.DOES_NOT_CONVERGE, out.reason)
+        self.assertIn('if it writes as assumed', out.because)
+        self.assertIn('post_copy_assumed', out.because)
         plan = self.plan(
-            cloud('a b', self.unknown('one')), assume_dirty_rate=math.inf
+            where, assume_dirty_rate=math.inf, post_copy_assumed=True
         )
         found = self.only(plan)
         self.assertIs(Mode.POST_COPY, found.mode)

@@ -75,7 +75,8 @@ class Request:
         of the whole is worth
     :ivar post_copy_saves: share of the makespan by which the post-copy of a
         VM that pre-copy would move must shorten the plan, if it harms more
-    :ivar post_copy_loss: chance that a post-copy loses its VM
+    :ivar post_copy_loss: chance that a switch to post-copy loses its VM, and
+        again that each minute after it does
     :ivar restore: s until a lost VM serves again
     :ivar failure: weighed s that a migration counts which does not end:
         somebody has to see to it
@@ -179,10 +180,9 @@ class Request:
         """What VMs bear comes before time."""
         return self.urgency < 1
 
-    @property
-    def risk(self) -> float:
-        """What a post-copy counts beside its outage, s, at weight 1."""
-        return self.post_copy_loss * self.restore
+    def risk(self, split: float) -> float:
+        """What so many s after a switch count beside the outage, s."""
+        return self.post_copy_loss * self.restore * (1 + split / 60)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

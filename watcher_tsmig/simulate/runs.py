@@ -90,6 +90,7 @@ class Running:
     stopped: float | None = None
     downtime: float = 0.0
     slow: float = 0.0
+    switched: float = math.inf
     given: float = 0.0
     rate: float = 0.0
     empty: float = 0.0
@@ -123,6 +124,7 @@ class Running:
             data=self.processed,
             rounds=self.rounds,
             slow=self.slow,
+            split=max(now - self.switched, 0.0),
         )
 
     def dirtied(self, seconds: float) -> float:
@@ -255,7 +257,7 @@ class Running:
         self.empty = zeros / max(self.remaining, LAST_BYTE)
         self._goes()
         self.fresh = False
-        self.stopped = now
+        self.stopped = self.switched = now
         hot = self.line.at(self.rules.post_copy_grain)
         pages = min(hot, self.remaining) + unsent * self.rules.post_copy_reads
         self.wanted = min(pages, self.remaining) / self.rules.page

@@ -53,6 +53,7 @@ class Done:
 
     :ivar downtime: in which the VM did not serve, or hardly
     :ivar slow: of it, the slow phase after a switch
+    :ivar split: from the switch on, in which its memory is on two hosts
     """
 
     vm: str
@@ -63,6 +64,7 @@ class Done:
     data: float
     rounds: int
     slow: float = 0.0
+    split: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

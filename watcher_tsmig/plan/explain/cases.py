@@ -14,6 +14,7 @@ from watcher_tsmig.plan.explain.why import Case
 from watcher_tsmig.plan.modes import game as game_module
 from watcher_tsmig.plan.placement.joint import Settled
 from watcher_tsmig.plan.problem import foretold
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Booking
@@ -52,7 +53,7 @@ def cases(
     may, choice = settled.may, _booked(settled, tasks, bookings)
     load = game_module.loads(settled.game, choice)
     place = {int(row): i for i, row in enumerate(settled.rows)}
-    now = problem_module.room(problem, problem.app)
+    now = headroom.room(problem, problem.app)
     found: list[Case] = []
     for b in bookings:
         row = int(moves.rows[b.task])

@@ -16,8 +16,8 @@ from watcher_tsmig.forecast import post_copy
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import permits
-from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.values import Mode
 
@@ -84,7 +84,7 @@ def lower_bound(problem: Problem, moved: BoolArray) -> Bound:
     """
     if not moved.any():
         return Bound(seconds=0.0)
-    rooms = problem_module.best_room(problem)
+    rooms = headroom.best_room(problem)
     least = _least(problem, rooms, moved)
     found = [
         *_links(problem, rooms, least, moved),

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.problem.headroom import room
 from watcher_tsmig.plan.problem.problem import Problem
-from watcher_tsmig.plan.problem.problem import room
 from watcher_tsmig.plan.schedule.tasks import Booking
 from watcher_tsmig.plan.schedule.tasks import Tasks
 from watcher_tsmig.plan.schedule.tasks import Way

@@ -23,6 +23,7 @@ from watcher_tsmig.plan.modes.game import Choice
 from watcher_tsmig.plan.modes.game import Game
 from watcher_tsmig.plan.placement.place import State
 from watcher_tsmig.plan.problem import foretold
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import NOWHERE
 from watcher_tsmig.plan.problem.problem import Problem
@@ -132,14 +133,15 @@ def _settled(problem: Problem, destination: IntArray) -> Settled:
 
 
 def _best(problem: Problem, paths: list[tuple[int, ...]]) -> FloatArray:
-    """The most that each path ever leaves, shape (n,); 0 without one."""
-    rooms = problem_module.best_room(problem)
+    """The most that each pre-copy ever has, shape (n,); 0 without a path."""
+    left = headroom.left(problem)
     out = np.zeros(len(paths))
     for row, path in enumerate(paths):
         if path:
-            rules = problem.theirs[problem.source[row]]
-            reach = rules.reach(problem.network.delay(path))
-            out[row] = min(rooms[list(path)].min(), reach)
+            host = int(problem.source[row])
+            room = headroom.best_rate(problem, left, row, path, host)
+            delay = problem.network.delay(path)
+            out[row] = min(room, problem.theirs[host].reach(delay))
     most = np.minimum(problem.request.ceiling, problem.given[problem.source])
     return np.minimum(out, most)
 
@@ -274,7 +276,7 @@ def _longest(problem: Problem, state: State) -> float:
     """
     h = len(problem.names)
     times = state.times()
-    best = problem_module.best_room(problem)[:h]
+    best = headroom.best_room(problem)[:h]
     times[:h] = state.volume[:h] / np.maximum(best, game_module.EQUAL)
     return float(times.max())
 

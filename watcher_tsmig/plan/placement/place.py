@@ -16,6 +16,7 @@ from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.placement import rescue
 from watcher_tsmig.plan.problem import eligibility
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.problem import NOWHERE
 from watcher_tsmig.plan.problem.problem import Problem
@@ -141,7 +142,7 @@ class State:
 
     def _rooms(self, app: FloatArray) -> FloatArray:
         """What migrations may use of each link, > 0, shape (m,)."""
-        return np.maximum(problem_module.room(self.problem, app), EQUAL)
+        return np.maximum(headroom.room(self.problem, app), EQUAL)
 
     def _keys(self, row: int, rows: IntArray) -> list[_Key]:
         keys: list[_Key] = []

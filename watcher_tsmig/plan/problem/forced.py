@@ -1,8 +1,8 @@
 """What follows where no pre-copy ends, before anything is placed.
 
-Who goes only where post-copy is possible, and who is let onto the ladder's
-last stage: pre-copies that end while a VM is slowed down. Whom pre-copy moves
-in any other way is not asked.
+Whose post-copy is worth its risk, who goes only where post-copy is possible,
+and who is let onto the ladder's last stage: pre-copies that end while a VM is
+slowed down. Whom pre-copy moves in any other way is not asked.
 """
 
 import dataclasses
@@ -12,9 +12,28 @@ import numpy as np
 from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.known import seen_writing
 from watcher_tsmig.plan.problem.problem import Problem
+
+UNEARNED = (
+    'post-copy is not tried where writing is only assumed, unless '
+    'post_copy_assumed asks for it'
+)
+
+
+def earned(problem: Problem) -> Problem:
+    """The problem with no post-copy for writing that is only assumed.
+
+    Its risk is worth it for a need that was seen.
+    """
+    seen = np.array([seen_writing(x) for x in problem.assumed], dtype=bool)
+    return dataclasses.replace(
+        problem,
+        post_allowed=problem.post_allowed & seen,
+        unearned=problem.post_allowed & ~seen,
+    )
 
 
 def allowed(problem: Problem) -> Problem:
@@ -30,10 +49,10 @@ def allowed(problem: Problem) -> Problem:
     measured = [seen_writing(names) for names in problem.assumed]
     may = _throttles(problem) & (rungs.throttle > 0)
     may &= np.array(measured, dtype=bool)
-    rooms = problem_module.best_room(problem)
+    left = headroom.left(problem)
     for row in np.flatnonzero(may).tolist():
         needs = problem_module.pre_copy_needs(problem, row)
-        may[row] = needs > _most(problem, row, rooms)
+        may[row] = needs > _most(problem, row, left)
     rows = np.flatnonzero(may)
     if not len(rows):
         return problem
@@ -55,14 +74,14 @@ def switchable(problem: Problem) -> Problem:
     Not where no host that admits them is capable of it.
     """
     admitted = problem.admitted.copy()
-    rooms = problem_module.best_room(problem)
+    left = headroom.left(problem)
     may = problem.post_allowed & problem.post_capable[problem.source]
     if problem.request.only_mode is not None or problem.post_capable.all():
         return problem
     for row in np.flatnonzero(may).tolist():
         capable = admitted[row] & problem.post_capable
         needs = problem_module.pre_copy_needs(problem, row)
-        if capable.any() and needs > _most(problem, row, rooms):
+        if capable.any() and needs > _most(problem, row, left):
             admitted[row] = capable
     return dataclasses.replace(problem, admitted=admitted)
 
@@ -78,20 +97,21 @@ def _throttles(problem: Problem) -> BoolArray:
     return out
 
 
-def _most(problem: Problem, row: int, rooms: FloatArray) -> float:
-    """The most that any of its ways ever leaves, bytes/s."""
+def _most(problem: Problem, row: int, left: FloatArray) -> float:
+    """The most that its pre-copy ever has on any of its ways, bytes/s."""
     source, found = int(problem.source[row]), 0.0
     for host in np.flatnonzero(problem.admitted[row]).tolist():
         path = problem.network.path(source, host)
         reach = problem.theirs[source].reach(problem.network.delay(path))
-        found = max(found, min(float(rooms[list(path)].min()), reach))
+        room = headroom.best_rate(problem, left, row, path, source)
+        found = max(found, min(room, reach))
     return min(found, problem.request.ceiling, float(problem.given[source]))
 
 
 def why_not(problem: Problem, row: int) -> str:
     """Why neither post-copy nor this moves a VM, the end of a sentence."""
     rungs = problem.rungs
-    post = 'post-copy is not permitted'
+    post = UNEARNED if problem.unearned[row] else 'post-copy is not permitted'
     if not _throttles(problem)[row]:
         return f'and {post}'
     share = float(rungs.throttle[row])

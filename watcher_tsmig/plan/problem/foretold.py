@@ -6,6 +6,8 @@ is weighed here: what it costs is harm.py's.
 
 import dataclasses
 from collections.abc import Callable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,9 +29,21 @@ from watcher_tsmig.plan.values import Mode
 # A bandwidth at which outages are asked for, bytes/s; any would do.
 ASKED = 1e8
 
-# (whole time with set-up, time in which the VM does not serve), s, of one
-# migration, by bandwidth
-ByRate = Callable[[float], tuple[float, float]]
+
+class Times(NamedTuple):
+    """What one migration takes at a bandwidth, s.
+
+    :ivar whole: with its set-up
+    :ivar outage: of it, the VM does not serve
+    :ivar split: of it, the VM's memory is on two hosts, after a switch
+    """
+
+    whole: float
+    outage: float
+    split: float
+
+
+ByRate = Callable[[float], Times]
 
 
 def forecast(
@@ -65,7 +79,7 @@ def by_rates(
     asked: FloatArray,
     busier: float = 0.0,
 ) -> list[ByRate]:
-    """(whole time with set-up, outage) of each migration, s, by bandwidth.
+    """What each migration takes, by bandwidth.
 
     Half of its CPUs taken for 2 s is a second in which a VM does not serve.
 
@@ -84,7 +98,7 @@ def by_rates(
             mode,
             streams[k : k + 1],
             factors[k : k + 1],
-            {float(asked[k]): (found[0][k], found[1][k])},
+            {float(asked[k]): found[k]},
         )
         for k in range(len(rows))
     ]
@@ -96,15 +110,14 @@ def _by_rate(
     mode: Mode,
     streams: FloatArray,
     factors: FloatArray,
-    known: dict[float, tuple[float, float]],
+    known: dict[float, Times],
 ) -> ByRate:
-    def foretold(bandwidth: float) -> tuple[float, float]:
+    def foretold(bandwidth: float) -> Times:
         if bandwidth not in known:
             asked = np.array([bandwidth])
-            takes, out = _foretold(
+            known[bandwidth] = _foretold(
                 problem, rows, mode, streams, asked, factors
-            )
-            known[bandwidth] = takes[0], out[0]
+            )[0]
         return known[bandwidth]
 
     return foretold
@@ -117,18 +130,24 @@ def _foretold(
     streams: FloatArray,
     bandwidth: FloatArray,
     factors: FloatArray,
-) -> tuple[list[float], list[float]]:
-    """Whole times and outages, s."""
+) -> Sequence[Times]:
     if not len(rows):
-        return [], []
+        return []
     terms = dataclasses.replace(
         problem.terms.take(rows, len(problem.vms)), stream=streams
     )
     curves = problem.curves.take(rows).busier(factors)
     found = forecast(mode, curves, bandwidth, problem.rules, terms)
     slowed = 0.0 if found.slowed is None else found.slowed
-    takes = found.t_sum + problem.rules.overhead
-    return takes.tolist(), (found.t_downtime + slowed).tolist()
+    split = np.zeros(len(rows))
+    if mode.switches:
+        split = found.t_sum - (0 if mode.early else found.t_converge)
+    columns = (
+        found.t_sum + problem.rules.overhead,
+        found.t_downtime + slowed,
+        split,
+    )
+    return [Times(*row) for row in np.column_stack(columns).tolist()]
 
 
 def taken(problem: Problem, row: int, bandwidth: float) -> float:

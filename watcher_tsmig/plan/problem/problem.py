@@ -293,37 +293,6 @@ def left_out(
     return eligibility.left_out(problem.vms[row], reason, because)
 
 
-def room(problem: Problem, app: FloatArray) -> FloatArray:
-    """What migrations may use of each link on which applications run.
-
-    :param app: shape (m,), bytes/s
-    :returns: shape (m,), bytes/s, >= 0
-    """
-    request, capacity = problem.request, problem.network.capacity
-    left = request.nic_share * (capacity - app)
-    return np.maximum(left, request.nic_floor * capacity)
-
-
 def pre_copy_needs(problem: Problem, row: int) -> float:
     """The least bandwidth that a pre-copy is given, bytes/s; see `Needs`."""
     return Needs(problem.lcb).of(row)
-
-
-def left(problem: Problem) -> FloatArray:
-    """Traffic of each link once every VM that could move has left it.
-
-    Before any has brought some.
-
-    :returns: shape (m,), bytes/s, >= 0
-    """
-    app, links = problem.app.copy(), problem.network
-    for row, host in enumerate(problem.source):
-        out, into = list(links.sends[host]), list(links.receives[host])
-        app[out] -= problem.tx[row] * links.tenants[out]
-        app[into] -= problem.rx[row] * links.tenants[into]
-    return np.maximum(app, 0.0)
-
-
-def best_room(problem: Problem) -> FloatArray:
-    """The most that migrations can ever have of each link, shape (m,)."""
-    return room(problem, left(problem))

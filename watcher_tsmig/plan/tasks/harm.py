@@ -74,10 +74,10 @@ def of_lateness(
     lcb, width = float(problem.lcb[row]), float(problem.width[row])
 
     def lateness(rate: float) -> float:
-        takes = by_rate(rate)[0]
+        takes = by_rate(rate).whole
         if math.isinf(takes):
             return request.failure
-        late = min(busy(rate)[0] - takes, GIVEN_UP * takes + SLACK)
+        late = min(busy(rate).whole - takes, GIVEN_UP * takes + SLACK)
         fails = chance(rate, lcb, width) * request.failure
         worth = min(max(request.urgency, LEAST_WORTH), 1.0)
         return fails + SHARE * max(late, 0.0) * worth
@@ -97,11 +97,11 @@ def of_way(
 
     Of a pre-copy the stop-and-copy, what auto-converge takes, and by its
     chance that it is late, or does not end and was for nothing. Of what ends
-    in post-copy the time until its VM has what it works with, and the risk.
+    in post-copy the time until its VM has what it works with, and the risk,
+    which lasts as long as its memory is on two hosts.
     Of all, what applications lose where migrations get the floor of a full
     link, and where they burst meanwhile.
 
-    :param by_rate: (whole time, outage), s, by rate
     """
     weight, rules = float(problem.weight[row]), problem.rules
     request, capacities = problem.request, problem.network.capacity
@@ -117,16 +117,13 @@ def of_way(
     ]
     bursting = sum(float(problem.exposed[k] / capacities[k]) for k in links)
 
-    def switch(rate: float) -> float:
-        return rules.switchover + switched.faults / rate + request.risk
-
     def harm(rate: float) -> float:
-        takes, stop = by_rate(rate)
+        takes, stop, split = by_rate(rate)
         lost = takes * bursting * rate
-        if mode.early:
-            stop = switch(rate)
-        elif mode.switches:
-            stop += request.risk
+        if mode.switches:
+            if mode.early:
+                stop = rules.switchover + switched.faults / rate
+            stop += request.risk(split)
         else:
             lost += lateness(rate)
         for capacity, app in crossed:

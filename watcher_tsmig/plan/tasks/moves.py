@@ -12,7 +12,7 @@ from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.arrays import IntArray
 from watcher_tsmig.plan.problem import foretold
-from watcher_tsmig.plan.problem import problem as problem_module
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem.problem import STORES
 from watcher_tsmig.plan.problem.problem import Problem
 from watcher_tsmig.plan.schedule.tasks import Amounts
@@ -88,7 +88,7 @@ class Known:
 
 def known(problem: Problem, moves: Moves) -> Known:
     """What is computed for all moves at once."""
-    rooms = problem_module.best_room(problem)
+    left = headroom.left(problem)
     paths = [
         problem.network.path(int(s), int(d))
         for s, d in zip(moves.source, moves.destination, strict=True)
@@ -99,7 +99,14 @@ def known(problem: Problem, moves: Moves) -> Known:
             for host, path in zip(moves.source, paths, strict=True)
         ]
     )
-    best = np.array([rooms[list(path)].min() for path in paths])
+    best = np.array(
+        [
+            headroom.best_rate(problem, left, int(row), path, int(host))
+            for row, path, host in zip(
+                moves.rows, paths, moves.source, strict=True
+            )
+        ]
+    )
     gets = set(map(int, moves.destination))
     return Known(
         paths=paths,
@@ -111,7 +118,7 @@ def known(problem: Problem, moves: Moves) -> Known:
         releases=np.maximum(
             problem.release[moves.source], problem.release[moves.destination]
         ),
-        left=problem_module.left(problem),
+        left=left,
         shared=[_shared(problem, moves, i, gets) for i in range(len(paths))],
     )
 

@@ -24,20 +24,21 @@ from watcher_tsmig.plan.tasks.ways import Ways
 from watcher_tsmig.plan.values import Mode
 
 # Effort in placements of a task, where there are few and where there are
-# many: of all combinations, of which each gets so many passes at the least
-# and at the most, and again of the best one.
+# many: of all combinations, of which each gets so many passes at the least,
+# at first, and at last; and again of the best one.
 EFFORT_FEW, EFFORT_MANY = 50_000, 20_000
 # The list is made in several orders before it is improved, however few VMs
 # there are; with less even two were put in the wrong one.
 EFFORT_LEAST = 200
 FEW_MOVES = 300
 PASSES_LEAST = 4
-PASSES_EACH = 8
+PASSES_EACH = 10
+PASSES_LAST = 40
 PASSES_BEST = 200
-# However many the moves, so many combinations are tried, the likeliest.
-FEW = 2
 # For fewer s nobody is switched without need: set-up times vary by them.
 WORTHWHILE = 3.0
+# More s than any plan lasts: what must shorten it by them is never worth it.
+BARRED = 1e6
 # Migrations at once from a host, and to a host, that are tried.
 LANES = (1, 2, 4, 8, 16, 64)
 
@@ -54,36 +55,53 @@ class _Variant:
 
 
 def first(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
-    """The cheapest combination, to be improved."""
-    n = len(moves.rows)
-    every = _effort(n)
-    count = max(FEW, every // max(PASSES_LEAST * n, 1))
-    some = _variants(problem, moves)[:count]
-    effort = min(PASSES_EACH * n, max(every // len(some), n))
-    effort = max(effort, EFFORT_LEAST)
+    """The cheapest combination, to be improved.
+
+    Those come first that switch nobody without need: what such a switch must
+    save is a share of what they take.
+    """
     may = ways.ways(problem, moves)
-    plain = [_tasks(problem, moves, may, variant) for variant in some]
-    found = [_timetable(problem, x, effort, flip=False) for x in plain]
-    may = _tolled(problem, may, _spared(some, found))
-    tried = [
-        (score(problem, tasks, timetable), tasks, timetable)
-        for tasks, timetable in zip(
-            [_tasks(problem, moves, may, variant) for variant in some],
-            found,
-            strict=True,
-        )
-    ]
-    return min(tried, key=lambda t: t[0])[1:]
+    calm, others = _variants(problem, moves)
+    barred = [mine.tolled(BARRED) for mine in may]
+    variant, found = _cheapest(problem, moves, barred, calm)
+    toll = max(problem.request.post_copy_saves * found.makespan, WORTHWHILE)
+    if problem.request.only_mode is None:
+        may = [mine.tolled(toll) for mine in may]
+    tasks = _tasks(problem, moves, may, variant)
+    if not others:
+        return tasks, found
+    variant, other = _cheapest(problem, moves, may, others)
+    tried = [(tasks, found), (_tasks(problem, moves, may, variant), other)]
+    return min(tried, key=lambda pair: score(problem, *pair))
 
 
-def _spared(some: list[_Variant], found: list[Timetable]) -> float:
-    """The least makespan of those that switch nobody without need, s."""
-    ranks = [
-        (len(timetable.left), timetable.makespan)
-        for variant, timetable in zip(some, found, strict=True)
-        if not any(variant.first)
-    ]
-    return min(ranks)[1]
+def _cheapest(
+    problem: Problem,
+    moves: Moves,
+    may: list[Ways],
+    some: Sequence[_Variant],
+) -> tuple[_Variant, Timetable]:
+    """The best of some combinations, by successive halving.
+
+    All get some effort, the better half twice as much, and so on (Jamieson
+    and Talwalkar 2016); of those with one price the first goes on, as lanes
+    that bind nothing change nothing.
+    """
+    n = len(moves.rows)
+    every = _effort(n) // 2
+    some = some[: max(1, every // max(PASSES_LEAST * n, 1))]
+    effort = max(min(PASSES_EACH * n, every // len(some)), n, EFFORT_LEAST)
+    while True:
+        tried: dict[Score, tuple[_Variant, Timetable]] = {}
+        for variant in some:
+            tasks = _tasks(problem, moves, may, variant)
+            found = _timetable(problem, tasks, effort, flip=True)
+            tried.setdefault(score(problem, tasks, found), (variant, found))
+        best = sorted(tried)
+        effort *= 2
+        if len(best) == 1 and effort > min(PASSES_LAST * n, every):
+            return tried[best[0]]
+        some = [tried[key][0] for key in best[: max(len(best) // 2, 1)]]
 
 
 def improved(problem: Problem, tasks: Tasks, found: Timetable) -> Timetable:
@@ -123,17 +141,6 @@ def prices(tasks: Tasks, found: Timetable) -> Prices:
     )
 
 
-def _tolled(problem: Problem, may: list[Ways], makespan: float) -> list[Ways]:
-    """Ways of which a switch that nobody needs has to shorten the whole.
-
-    :param makespan: without such switches, s
-    """
-    if problem.request.only_mode is not None:
-        return may
-    toll = max(problem.request.post_copy_saves * makespan, WORTHWHILE)
-    return [mine.tolled(toll) for mine in may]
-
-
 def _effort(n: int) -> int:
     return EFFORT_FEW if n <= FEW_MOVES else EFFORT_MANY
 
@@ -150,26 +157,29 @@ def _timetable(
     )
 
 
-def _variants(problem: Problem, moves: Moves) -> list[_Variant]:
+def _variants(
+    problem: Problem, moves: Moves
+) -> tuple[list[_Variant], list[_Variant]]:
     """Combinations, the likeliest one first.
 
-    Modes: what harms each VM least; those of least contention; post-copies.
+    :returns: those in which each VM has what harms it least; those that
+        prefer the modes of least contention, or only one that switches
     """
     n = len(moves.rows)
     if not n:
-        return [_Variant(1, ())]
+        return [_Variant(1, ())], []
     request = problem.request
     widest = max(request.max_per_source, request.max_per_destination)
     lanes = [k for k in LANES if k < widest] + [widest]
     post = [Mode.POST_COPY if early else None for early in moves.post]
-    modes: list[Preferred] = [(None,) * n]
-    modes += [
-        vector
-        for vector in (tuple(post), (Mode.POST_COPY,) * n)
-        if any(vector) and moves.may_post.any() and vector not in modes
-    ]
+    modes: list[Preferred] = []
+    if any(moves.may[mode].any() for mode in Mode if mode.switches):
+        modes = [tuple(post), (Mode.POST_COPY,) * n, (Mode.HYBRID,) * n]
     counts = lanes if request.patient else lanes[::-1]
-    return [_Variant(k, vector) for k in counts for vector in modes]
+    return (
+        [_Variant(k, (None,) * n) for k in counts],
+        [_Variant(k, m) for k in counts for m in modes if any(m)],
+    )
 
 
 def _tasks(

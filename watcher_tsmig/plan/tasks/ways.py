@@ -13,6 +13,7 @@ import numpy as np
 
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.problem import foretold
+from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import passing
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.ladder import HAIR
@@ -155,7 +156,7 @@ def _way(
     shared, by_rate = known.shared[i], told.by_rate
     return Way(
         links=known.paths[i],
-        takes=lambda rate: by_rate(rate)[0],
+        takes=lambda rate: by_rate(rate).whole,
         least=least,
         most=known.most_of(i, mode),
         setup=problem.rules.overhead,
@@ -205,7 +206,10 @@ def _foretold(problem: Problem, moves: Moves, known: Known) -> _Foretold:
     )
     for mode, may in moves.may.items():
         some = np.flatnonzero(may)
-        best = [max(_best(problem, known, int(i), mode), 1.0) for i in some]
+        best = [
+            max(_best(problem, moves, known, i, mode), 1.0)
+            for i in some.tolist()
+        ]
         asked = moves.rows[some], mode, streams[some], np.array(best)
         plain = busy = foretold.by_rates(problem, *asked)
         if not mode.switches:
@@ -251,15 +255,15 @@ def _ways(
     )
 
 
-def _best(problem: Problem, known: Known, i: int, mode: Mode) -> float:
+def _best(
+    problem: Problem, moves: Moves, known: Known, i: int, mode: Mode
+) -> float:
     """The best rate that there will be on its path, bytes/s."""
-    path = list(known.paths[i])
-    request, capacity = problem.request, problem.network.capacity[path]
-    comes = dict(known.shared[i]['brings']) if mode.early else {}
-    then = known.left[path] + [comes.get(link, 0.0) for link in path]
-    floor = request.nic_floor * capacity
-    room = np.maximum(request.nic_share * (capacity - then), floor)
-    return min(known.most_of(i, mode), float(room.min()))
+    host = moves.destination[i] if mode.early else moves.source[i]
+    room = headroom.best_rate(
+        problem, known.left, int(moves.rows[i]), known.paths[i], int(host)
+    )
+    return min(known.most_of(i, mode), room)
 
 
 def _sure(problem: Problem, row: int, best: float) -> float:

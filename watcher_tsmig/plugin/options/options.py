@@ -174,12 +174,14 @@ PRICES = (
         min=0.0,
         max=1.0,
         help="""
-How likely a post-copy loses its VM, because a host or the network between them
-fails while its memory is on both. Assumed: one in ten thousand; a cloud whose
-migration network fails more often has more. With restore_hours it is the price
-of the risk: at the defaults that of 1.44 s in which the VM does not serve,
-times the weight of its service class. Related: restore_hours,
-post_copy_saves_percent.
+How likely a switch to post-copy loses its VM, and how likely each minute after
+it does so again, because a host or the network between them fails while the
+VM's memory is on both. Assumed: one in ten thousand; a cloud whose migration
+network fails more often has more. With restore_hours it is the price of the
+risk: at the defaults, each of them is that of 1.44 s in which the VM does not
+serve, times the weight of its service class; a hybrid, which switches when
+most has been sent, has less.
+Related: restore_hours, post_copy_saves_percent.
 """,
     ),
     cfg.FloatOpt(
