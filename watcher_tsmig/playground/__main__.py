@@ -30,6 +30,8 @@ from watcher_tsmig.playground.cloud.records import Habits
 from watcher_tsmig.playground.serve import Playground
 from watcher_tsmig.playground.serve import Settings
 
+RACK = 'a rack of 16 VMs, of which N are written over and over; default: none'
+
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -40,7 +42,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--cloud', metavar='SNAPSHOT', help='a snapshot file')
     source.add_argument(
-        '--rack', action='store_true', help="the demo's rack of 16 VMs"
+        '--rack', type=int, nargs='?', const=0, metavar='N', help=RACK
     )
     parser.add_argument(
         '--speed',
@@ -102,7 +104,9 @@ def read_options(texts: list[str]) -> dict[str, dict[str, str]]:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
-        cloud=rack() if arguments.rack else _load(arguments.cloud),
+        cloud=_load(arguments.cloud)
+        if arguments.rack is None
+        else rack(arguments.rack),
         speed=arguments.speed,
         habits=Habits(max_concurrent=arguments.max_concurrent),
         watcher=not arguments.without_watcher,

@@ -18,6 +18,7 @@ from watcher_tsmig.playground.cloud.cloud import identify
 HOSTS = 8
 CLIENTS = 4
 SERVERS = 12
+WRITTEN = 2  # Redis servers of the demo that are written over and over
 ASKED = 3  # Redis servers per client
 
 HOST_MEMORY = 16 * units.GIB
@@ -37,6 +38,13 @@ REDIS_WRITES = (
     (16, 300.0),
     (32, 520.0),
     (60, 800.0),
+)
+OVER_AND_OVER = (
+    (1, 180.0),
+    (2, 330.0),
+    (4, 600.0),
+    (8, 1000.0),
+    (16, 1400.0),
 )
 YCSB_WRITES = (
     (1, 15.0),
@@ -80,8 +88,12 @@ def _vm(
     )
 
 
-def rack() -> Cloud:
-    """The rack: four hosts hold a server and a client, four two servers."""
+def rack(written: int = 0) -> Cloud:
+    """The rack: four hosts hold a server and a client, four two servers.
+
+    :param written: so many servers are written over and over, faster than a
+        pre-copy can follow
+    """
     sources = [f'cmp-{n:02}' for n in range(1, HOSTS + 1)]
     spares = [f'spare-{n:02}' for n in range(1, HOSTS + 1)]
     servers = [
@@ -90,7 +102,7 @@ def rack() -> Cloud:
             sources[n % HOSTS],
             ANSWERS,
             QUESTIONS,
-            REDIS_WRITES,
+            OVER_AND_OVER if n < written else REDIS_WRITES,
         )
         for n in range(SERVERS)
     ]
