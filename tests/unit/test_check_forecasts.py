@@ -1,0 +1,514 @@
+"""The judge's own forecasts: rounds, switches and limits worked by hand.
+
+A VM of 1 GB, all of it resident, under rules that lose nothing on the wire
+and spend nothing on set-up: at 50 MB/s a pass takes 20 s.
+"""
+
+import dataclasses
+
+from tests.unit.builders import cloud
+from tests.unit.builders import host
+from tests.unit.builders import idle
+from tests.unit.builders import plan
+from tests.unit.builders import step
+from tests.unit.builders import writes
+from tests.unit.judge import JudgeCase
+from watcher_tsmig.model import Contents
+from watcher_tsmig.model import Link
+from watcher_tsmig.model import WorkingSet
+from watcher_tsmig.model.rules import Rules
+from watcher_tsmig.plan.check import check
+from watcher_tsmig.plan.values import Mode
+from watcher_tsmig.reasons import Reason
+
+MB = 1e6
+GB = 1e9
+RULES = Rules(efficiency=1.0, zero_pre_copy=0.0, zero_post_copy=0.0, setup=0.0)
+#: As `RULES`, where Nova raises the limit in four steps of 20 s.
+STEPS = dataclasses.replace(RULES, downtime_steps=4, downtime_delay=10.3)
+#: Writes 15 MB within a quarter of a second, and no more in any time.
+HOT = WorkingSet(resident=GB, samples=((0.25, 15 * MB), (1.0, 15 * MB)))
+
+
+def says(takes, pause, slow=0.0, **values):
+    """What a migration of v from a to b says of itself."""
+    return step(
+        'v',
+        'a>b',
+        takes=takes,
+        downtime=pause + slow,
+        slow=slow,
+        **{'cap': 50 * MB, 'data': 50 * MB * takes, **values},
+    )
+
+
+def least(curve, first=GB, idle=0.0, full=1.0):
+    """The bandwidth at which the 64th round is half a second, by halving.
+
+    :param curve: bytes that are sent again after so many s
+    :param full: how many times its bytes QEMU counts when it stops
+    """
+    low, high = MB, 50 * MB
+    for _ in range(60):
+        rate = (low + high) / 2
+        seconds = first / rate + idle
+        for _ in range(63):
+            seconds = curve(seconds) / rate
+        if seconds * full > 0.5:
+            low = rate
+        else:
+            high = rate
+    return high
+
+
+class ForecastCase(JudgeCase):
+    rules = RULES
+
+    def where(self, work, *, links=(), a=None, **values):
+        one = idle('v', 'a', **{'memory': GB, 'working_set': work, **values})
+        return cloud('a b', one, links=links, a=host('a', **(a or {})))
+
+    def right(self, where, said, **asked):
+        """It is so, and not so with any of its figures a little changed."""
+        self.good(where, plan(said, **asked), self.rules)
+        for name, by in (
+            ('takes', 0.01),
+            ('downtime', 0.01),
+            ('slow', 0.01),
+            ('data', MB / 2),
+        ):
+            for sign in (1, -1):
+                value = getattr(said, name) + sign * by
+                given = {name: value}
+                if name == 'takes':
+                    given |= {'takes_low': value, 'takes_high': value}
+                if name == 'slow':
+                    given['downtime'] = said.downtime + sign * by
+                other = dataclasses.replace(said, **given)
+                what = {'takes': 'duration', 'downtime': 'pause'}.get(name)
+                what = what or {'slow': 'slow phase'}.get(name, name)
+                self.only(
+                    f'id-v: {what} is', where, plan(other, **asked), self.rules
+                )
+
+
+class TestPreCopy(ForecastCase):
+    #: of rounds that fall by 0.4: 20, 8, 3.2, 1.28, 0.512 and 0.2048 s
+    TOTAL = 33.1968
+    LCB = least(lambda t: min(20 * MB * t, GB))
+
+    def test_rounds_of_a_constant_writer(self):
+        said = says(self.TOTAL, 0.2048, lcb=self.LCB)
+        self.right(self.where(writes(20 * MB)), said)
+
+    def test_who_writes_unmeasured_is_taken_to_write_as_is_assumed(self):
+        said = says(self.TOTAL, 0.2048, lcb=self.LCB)
+        where = self.where(None)
+        self.right(where, said, assume_dirty_rate=20 * MB)
+        # and no faster than all of it each second: no round is shorter
+        fast = plan(said, assume_dirty_rate=9 * GB)
+        self.only('does not converge', where, fast, RULES)
+
+    def test_the_lcb_is_found_to_a_thousandth(self):
+        where = self.where(writes(20 * MB))
+        for share, text in (
+            (1.002, 'id-v: would converge below its LCB'),
+            (0.9999, 'id-v: does not converge at its LCB'),
+        ):
+            said = says(self.TOTAL, 0.2048, lcb=self.LCB * share)
+            self.only(text, where, plan(said), RULES)
+        said = says(self.TOTAL, 0.2048, lcb=self.LCB * 1.0005)
+        self.good(where, plan(said), RULES)
+
+    def test_who_writes_as_fast_as_is_sent_does_not_end(self):
+        said = says(40.0, 0.0, lcb=50 * MB)
+        self.only(
+            'does not converge', self.where(writes(50 * MB)), plan(said), RULES
+        )
+
+    def test_a_paused_vm_writes_nothing(self):
+        where = self.where(writes(40 * MB), state='paused')
+        self.right(where, says(20.0, 0.0, lcb=1.0))
+
+    def test_between_two_samples_the_chord_counts(self):
+        # within 20 s 150 MB and not 120: the sample in the dent is too low
+        work = WorkingSet(
+            resident=GB,
+            samples=((10.0, 100 * MB), (20.0, 120 * MB), (30.0, 200 * MB)),
+        )
+        rounds = [20.0, 150 / 50, 30 / 50, 6 / 50]
+        lcb = least(lambda t: MB * min(10 * t, 50 + 5 * t, 1000))
+        said = says(sum(rounds), rounds[-1], lcb=lcb)
+        self.right(self.where(work), said)
+
+    def test_a_disk_goes_first_and_shares_the_cap_with_the_memory(self):
+        # under an agent's cap as many shares as disks and one
+        where = self.where(
+            writes(20 * MB), disk=3e8, disks=(2e8, 1e8), a={'agent': True}
+        )
+        ahead = 3 * 2e8 / (50 * MB)
+        sent = 50 * MB * self.TOTAL + 3e8
+        lcb = {'lcb': self.LCB, 'data': sent}
+        self.right(where, says(ahead + self.TOTAL, 0.2048, **lcb))
+        # without one they have all of it together
+        ahead = 3e8 / (50 * MB)
+        where = self.where(
+            writes(20 * MB), disk=3e8, disks=(2e8, 1e8), a={'agent': False}
+        )
+        self.right(where, says(ahead + self.TOTAL, 0.2048, **lcb))
+
+
+class TestZeros(ForecastCase):
+    rules = dataclasses.replace(RULES, zero_pre_copy=4.096e-6)
+
+    def test_memory_that_is_not_resident_costs_nine_bytes_and_time_a_page(
+        self,
+    ):
+        # 1 GB of zeros in pages of 4096: 9 / 4096 GB and 1 s
+        where = self.where(writes(0.0), memory=2 * GB)
+        zeros = 9 / 4096 * GB
+        total = (GB + zeros) / (50 * MB) + 1.0
+        self.right(where, says(total, 0.0, data=GB + zeros, lcb=1.0))
+
+    def test_zeros_that_were_sampled_weigh_as_little(self):
+        seen = Contents(pages=10**8, zero=0.5, written=10**8, blanked=0.25)
+        blank, again = seen.surely_zero, seen.surely_blanked
+        where = self.where(writes(20 * MB), contents=seen)
+        first = GB * (1 - blank + blank * 9 / 4096)
+        each = 1 - again + again * 9 / 4096
+        rounds = [first / (50 * MB) + blank * 1.0]
+        # whether it stops QEMU asks of the pages at full size
+        while rounds[-1] / each > 0.5:
+            rounds.append(rounds[-1] * 0.4 * each)
+        total = sum(rounds)
+        sent = first + 50 * MB * sum(rounds[1:])
+        lcb = least(lambda t: 20 * MB * each * t, first, blank, 1 / each)
+        said = says(total, rounds[-1], data=sent, lcb=lcb)
+        self.right(where, said)
+
+
+class TestRisingLimit(ForecastCase):
+    """20 s of the first pass, then rounds of 0.3 s each.
+
+    The limit is 125, 218, 312, 406 ms, and from 80 s on half a second.
+    """
+
+    rules = STEPS
+    #: the least rate at which 15 MB go within the half second
+    LCB = 30 * MB
+
+    def said(self, takes=40.3, **values):
+        rounds = (takes - 20.0) / 0.3
+        data = GB + rounds * 15 * MB
+        return says(takes, 0.3, **{'data': data, 'lcb': self.LCB, **values})
+
+    def test_a_step_that_admits_the_rest_is_waited_for(self):
+        # the step to 312 ms comes at 40 s: 66.7 rounds, so at 40.1 s
+        where = self.where(HOT)
+        said = self.said(20.0 + 67 * 0.3 + 0.3)
+        self.good(where, plan(said), STEPS)
+        # a round more or less is within what a hair decides, two are not
+        for more, good in ((0.3, True), (-0.3, True), (0.6, False)):
+            other = self.said(said.takes + more)
+            if good:
+                self.good(where, plan(other), STEPS)
+            else:
+                self.only('replayed', where, plan(other), STEPS)
+        other = self.said(said.takes - 0.6)
+        self.only('replayed', where, plan(other), STEPS)
+
+    def test_the_steps_are_longer_for_more_memory(self):
+        # 3 GiB with zeros that cost nothing: floor(30.9) = 30 s a step
+        size = 3 * 1024.0**3
+        rules = dataclasses.replace(STEPS, zero_page=0.0)
+        where = self.where(HOT, memory=size)
+        said = self.said(20.0 + 134 * 0.3 + 0.3)
+        self.good(where, plan(said), rules)
+        for more in (-0.6, 0.6):
+            other = self.said(said.takes + more)
+            self.only('replayed', where, plan(other), rules)
+
+    def test_novas_timeout_ends_what_waits_too_long(self):
+        # per GiB, of which a small guest counts as two
+        where = self.where(HOT)
+        said = self.said(20.0 + 67 * 0.3 + 0.3, lcb=50 * MB)
+        late, good = (
+            dataclasses.replace(STEPS, completion_timeout=timeout)
+            for timeout in (20.1, 20.3)
+        )
+        self.good(where, plan(said), good)
+        self.only('does not converge', where, plan(said), late)
+
+    def test_a_round_above_the_last_step_never_ends(self):
+        said = self.said(lcb=29 * MB)
+        self.only(
+            'does not converge at its LCB',
+            self.where(HOT),
+            plan(dataclasses.replace(said, takes=40.4, takes_high=41.0)),
+            STEPS,
+        )
+
+
+class TestPostCopy(ForecastCase):
+    def test_every_page_goes_once_and_the_disks_before(self):
+        where = self.where(
+            writes(200 * MB), disk=1e8, disks=(1e8,), a={'agent': True}
+        )
+        said = says(
+            20.0 + 4.0,
+            0.039,
+            3.0 - 0.039,
+            mode=Mode.POST_COPY,
+            lcb=0.0,
+            data=GB + 1e8,
+        )
+        self.right(where, said)
+
+    def test_its_pages_of_zeros_take_their_own_time(self):
+        rules = dataclasses.replace(
+            RULES, zero_pre_copy=9.0, zero_post_copy=4.096e-6, zero_page=0.0
+        )
+        where = self.where(writes(0.0), memory=2 * GB)
+        said = says(21.0, 0.039, 2.961, mode=Mode.POST_COPY, lcb=0.0, data=GB)
+        self.good(where, plan(said), rules)
+
+    def test_an_outage_shorter_than_the_pause_is_all_pause(self):
+        rules = dataclasses.replace(RULES, post_copy_outage=0.02)
+        said = says(20.0, 0.02, 0.0, mode=Mode.POST_COPY, lcb=0.0)
+        self.good(self.where(writes(0.0)), plan(said), rules)
+
+
+class TestHybrid(ForecastCase):
+    def hybrid(self, *args, **values):
+        return says(*args, mode=Mode.HYBRID, lcb=0.0, **values)
+
+    def test_what_the_first_pass_left_dirty_is_post_copied(self):
+        # 400 MB of it; the 2 MB of a tenth of a second, page by page, wait
+        # behind 128 KiB each
+        slow = 2 * MB / 4096 * (131072 + 4096) / (50 * MB)
+        said = self.hybrid(28.0, 0.039, slow)
+        self.right(self.where(writes(20 * MB)), said)
+
+    def test_the_slow_phase_is_not_longer_than_the_transfer(self):
+        # 100 MB, all hot: 2 s, where faults one by one would take 66
+        hot = WorkingSet(
+            resident=GB, samples=((0.01, 100 * MB), (1.0, 100 * MB))
+        )
+        self.right(self.where(hot), self.hybrid(22.0, 0.039, 2.0))
+
+    def test_no_more_is_left_than_all(self):
+        said = self.hybrid(40.0, 0.039, 20.0)
+        self.right(self.where(writes(400 * MB)), said)
+
+    def test_one_that_fits_the_limit_after_its_pass_has_ended(self):
+        # 20 MB dirtied: 0.4 s
+        said = self.hybrid(20.4, 0.4)
+        self.right(self.where(writes(MB)), said)
+
+    def test_one_that_fits_the_limit_at_once_has_ended_in_one_pass(self):
+        small = writes(MB, 20 * MB)
+        where = self.where(small, memory=20 * MB)
+        self.right(where, self.hybrid(0.4, 0.4))
+
+    def test_a_disk_goes_before_the_pass(self):
+        where = self.where(
+            writes(20 * MB), disk=1e8, disks=(1e8,), a={'agent': True}
+        )
+        slow = 2 * MB / 4096 * (131072 + 4096) / (50 * MB)
+        data = 28 * 50 * MB + 1e8
+        self.right(where, self.hybrid(32.0, 0.039, slow, data=data))
+        where = self.where(
+            writes(MB), disk=1e8, disks=(1e8,), a={'agent': True}
+        )
+        data = 20.4 * 50 * MB + 1e8
+        self.right(where, self.hybrid(24.4, 0.4, data=data))
+
+
+class TestSlowed(ForecastCase):
+    """A VM that writes 150 MB/s, at 100 MB/s: 70 % of its CPUs go."""
+
+    rules = dataclasses.replace(RULES, auto_converge=True)
+    #: s; two rounds in which more than half was dirtied make a step: of 20 %
+    #: after the second, then 10 % each. Until 40 % are taken all is dirty
+    #: again; then 1.5 x (1 - 0.4), 0.5, 0.4 and at last 0.3 of a round is.
+    ROUNDS = (
+        *[10.0] * 7, 9.0, 8.1, 6.075, 4.55625, 2.73375, 1.64025, 0.7381125,
+        0.332150625, 0.14946778125,
+    )  # fmt: skip
+    ASKED = {'max_throttle': 0.7, 'downtime_limit': 0.3}
+
+    def slowed(self, **values):
+        total = sum(self.ROUNDS)
+        given = {
+            'cap': 100 * MB,
+            'lcb': 100 * MB,
+            'data': 100 * MB * total,
+            'reason': Reason.THROTTLED,
+            **values,
+        }
+        reason = given.pop('reason')
+        said = says(total, self.ROUNDS[-1], **given)
+        return dataclasses.replace(said, reason=reason)
+
+    def bound(self, **values):
+        return self.where(writes(150 * MB), a={'post_copy': False}, **values)
+
+    def test_it_is_walked_as_qemu_slows_it(self):
+        self.right(self.bound(), self.slowed(), **self.ASKED)
+
+    def test_more_than_is_permitted_is_not_taken(self):
+        less = {**self.ASKED, 'max_throttle': 0.69}
+        self.only(
+            'does not converge',
+            self.bound(),
+            plan(self.slowed(), **less),
+            self.rules,
+        )
+
+    def test_it_ends_at_its_lcb(self):
+        # where less than 75 MB/s is too little at 50 % and 70 % taken
+        self.good(
+            self.bound(),
+            plan(self.slowed(lcb=90 * MB), **self.ASKED),
+            self.rules,
+        )
+        self.only(
+            'id-v: does not converge at its LCB',
+            self.bound(),
+            plan(self.slowed(lcb=40 * MB), **self.ASKED),
+            self.rules,
+        )
+
+    def test_auto_converge_has_to_be_on_and_post_copy_off(self):
+        text = 'id-v: auto-converge is not on at a'
+        said = plan(self.slowed(), **self.ASKED)
+        self.only(text, self.bound(), said, RULES)
+        free = self.where(writes(150 * MB), a={'post_copy': True})
+        self.only(text, free, said, self.rules)
+
+    def test_somebody_has_to_permit_it(self):
+        text = 'id-v: nobody permits to slow it down'
+        said = plan(self.slowed(), **self.ASKED)
+        self.only(text, self.bound(sla='gold'), said, self.rules)
+        for sla in ('silver', 'unheard of', None):
+            self.good(self.bound(sla=sla), said, self.rules)
+        nobody = plan(self.slowed(), **{**self.ASKED, 'max_throttle': 0.0})
+        self.assertIn(text, check(self.bound(), nobody, self.rules))
+
+    def test_one_that_would_end_by_itself_is_left_alone(self):
+        where = self.where(writes(20 * MB), a={'post_copy': False})
+        rounds = [10.0, 2.0, 0.4, 0.08]
+        said = dataclasses.replace(
+            says(12.48, 0.08, cap=100 * MB, lcb=100 * MB),
+            data=100 * MB * sum(rounds),
+            reason=Reason.THROTTLED,
+        )
+        self.only(
+            'id-v: is slowed down, but would converge',
+            where,
+            plan(said, **self.ASKED),
+            self.rules,
+        )
+
+
+class TestCaps(ForecastCase):
+    def one(self, **values):
+        return dataclasses.replace(says(20.0, 0.0, lcb=1.0), **values)
+
+    def test_a_host_without_an_agent_gives_what_nova_gives(self):
+        text = 'id-v: cap above what Nova gives on a'
+        for given, agent, wrong in (
+            (49 * MB, False, True),
+            (50 * MB, False, False),
+            (49 * MB, True, False),
+        ):
+            where = self.where(
+                writes(0.0), a={'agent': agent, 'bandwidth': given}
+            )
+            if wrong:
+                self.only(text, where, plan(self.one()), RULES)
+            else:
+                self.good(where, plan(self.one()), RULES)
+
+    def test_after_the_switch_no_cap_of_nova_holds(self):
+        where = self.where(
+            writes(0.0), a={'agent': False, 'bandwidth': 49 * MB}
+        )
+        post = says(20.0, 0.039, 2.961, mode=Mode.POST_COPY, lcb=0.0)
+        self.good(where, plan(post), RULES)
+
+    def test_limit_and_room_are_not_below_the_cap(self):
+        where = self.where(writes(0.0))
+        for name, text in (
+            ('limit', 'id-v: limit below its cap'),
+            ('room', 'id-v: room below its cap'),
+        ):
+            for value in (50 * MB, 60 * MB, None):
+                self.good(where, plan(self.one(**{name: value})), RULES)
+            self.only(text, where, plan(self.one(**{name: 49 * MB})), RULES)
+
+    def test_what_may_be_taken_is_what_the_ceiling_bounds(self):
+        said = self.one(limit=60 * MB)
+        where = self.where(writes(0.0))
+        self.good(where, plan(said, ceiling=60 * MB), RULES)
+        self.only(
+            'id-v: cap above the ceiling',
+            where,
+            plan(said, ceiling=59 * MB),
+            RULES,
+        )
+
+    def test_streams_carry_their_windows_each_round_trip(self):
+        # of 4 MB in 0.1 s: 40 MB/s, and two of them 80
+        links = tuple(
+            Link(name=name, hosts=('a',), capacity=GB, rtt=0.05)
+            for name in ('one', 'other')
+        )
+        where = self.where(writes(0.0), links=links)
+        said = self.one(crosses=('one', 'other'))
+        for streams, ceiling, good in (
+            (1, 1e9, False),
+            (2, 1e9, True),
+            (2, 25 * MB, True),
+            (2, 24 * MB, False),
+        ):
+            rules = dataclasses.replace(
+                RULES,
+                streams=streams,
+                stream_ceiling=ceiling,
+                stream_window=4 * MB,
+            )
+            # a stream that carries less has memory wait for it
+            if good:
+                self.good(where, plan(said), rules)
+            else:
+                found = ' '.join(check(where, plan(said), rules))
+                self.assertIn(
+                    f'cap above what {streams} streams carry over a path of '
+                    '0.1 s',
+                    found,
+                )
+
+    def test_a_disk_has_one_connection(self):
+        # 4 MB in 0.1 s: 40 MB/s, where its share of the cap would be 50
+        link = Link(name='wan', hosts=('a',), capacity=GB, rtt=0.1)
+        rules = dataclasses.replace(RULES, streams=2, stream_window=4 * MB)
+        where = self.where(
+            writes(0.0),
+            links=(link,),
+            disk=1e8,
+            disks=(1e8,),
+            a={'agent': False},
+        )
+        for disk, good in ((2.5, True), (2.0, False)):
+            said = self.one(crosses=('wan',), data=GB + 1e8)
+            said = dataclasses.replace(
+                said,
+                takes=20.0 + disk,
+                takes_low=20.0 + disk,
+                takes_high=20.0 + disk,
+            )
+            if good:
+                self.good(where, plan(said), rules)
+            else:
+                self.only('duration is', where, plan(said), rules)
