@@ -5,10 +5,12 @@ nothing that plans is needed to judge the judge.
 """
 
 import dataclasses
+import math
 
 from tests.unit.builders import cloud
 from tests.unit.builders import host
 from tests.unit.builders import idle
+from tests.unit.builders import lasts
 from tests.unit.builders import plan
 from tests.unit.builders import step
 from tests.unit.builders import vm
@@ -227,10 +229,73 @@ class TestTimes(JudgeCase):
         good = plan(step('v', 'a>c'))
         for wrong, text in (
             ({'lower_bound': 1e3}, 'lower bound 1000 s'),
+            ({'lower_bound': THEN + 0.01}, 'is above the makespan'),
+            ({'lower_bound': math.nan}, 'lower bound nan s'),
             ({'peak_bound': 0.2, 'peak_load': 0.1}, 'bound 0.2 of the load'),
+            ({'peak_bound': 0.01}, 'bound 0.01 of the load'),
+            ({'peak_bound': math.nan}, 'bound nan of the load'),
             ({'shortfall': -1.0}, 'less than 0'),
+            ({'shortfall': math.nan}, 'less than 0'),
         ):
             self.only(text, self.cloud, dataclasses.replace(good, **wrong))
+        reached = {'lower_bound': THEN, 'peak_bound': 0.3, 'peak_load': 0.3}
+        self.good(self.cloud, dataclasses.replace(good, **reached))
+        late = dataclasses.replace(good, shortfall=1.0)
+        self.good(self.cloud, late)
+
+    def test_slots_are_counted_from_one_to_as_many_as_may_run(self):
+        for slot, good in ((0, False), (1, True), (3, True), (4, False)):
+            said = plan(step('v', 'a>c', slot=slot), max_in_cluster=3)
+            if good:
+                self.good(self.cloud, said)
+            else:
+                self.only(f'no slot {slot}', self.cloud, said)
+
+    def test_of_two_releases_of_a_host_the_later_counts(self):
+        for releases in ((60.0, 30.0), (30.0, 60.0)):
+            late = {'releases': tuple(('a', at) for at in releases)}
+            self.only(
+                'a is not released before 60 s',
+                self.cloud,
+                plan(step('v', 'a>c', 59.9), **late),
+            )
+            self.good(self.cloud, plan(step('v', 'a>c', 60.0), **late))
+
+    def test_a_deadline_is_met_at_its_moment(self):
+        said = step('v', 'a>c')
+        self.good(self.cloud, plan(said, deadline=said.end))
+        self.only(
+            'ends after the deadline',
+            self.cloud,
+            plan(said, deadline=said.end - 0.01),
+        )
+
+    def test_one_may_start_as_another_ends(self):
+        where = cloud('a b', idle('v', 'a'), idle('w', 'a'))
+        two = (step('v', 'a>b'), step('w', 'a>b', THEN, after=('id-v',)))
+        one = {'max_per_source': 1, 'max_per_destination': 1}
+        self.good(where, plan(*two, **one, max_in_cluster=1))
+
+    def test_each_that_starts_too_many_is_named(self):
+        where = cloud('a b c d', *(idle(n, 'a') for n in 'vwx'))
+        three = [
+            step(n, f'a>{to}', at, slot=i + 1, cap=30e6, takes=lasts(30e6))
+            for i, (n, to, at) in enumerate(
+                (('v', 'b', 0.0), ('w', 'c', 1.0), ('x', 'd', 2.0))
+            )
+        ]
+        self.good(where, plan(*three, max_per_source=3))
+        self.assertEqual(
+            ['id-x: 3 leave a at once, at most 2 may'],
+            check(where, plan(*three, max_per_source=2)),
+        )
+        self.assertEqual(
+            [
+                'id-w: 2 leave a at once, at most 1 may',
+                'id-x: 3 leave a at once, at most 1 may',
+            ],
+            check(where, plan(*three, max_per_source=1)),
+        )
 
     def test_an_lcb_is_the_least(self):
         where = cloud('a b', vm('v', 'a'))
