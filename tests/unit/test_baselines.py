@@ -116,6 +116,103 @@ class TestBaselines(unittest.TestCase):
         theirs = BASELINES['akoush_hist'](of)
         np.testing.assert_allclose(ours.t_sum, theirs.time, rtol=1e-3)
 
+    def assert_found(self, name, row, time, downtime, data):
+        """What a model says; s, s and MB."""
+        found = BASELINES[name](situations(row))
+        for field, value in (('time', time), ('downtime', downtime)):
+            np.testing.assert_allclose(
+                getattr(found, field), [value], rtol=1e-9, err_msg=name
+            )
+        np.testing.assert_allclose(found.data, [data * MB], rtol=1e-9)
+
+    def test_one_pass_is_all_that_the_rule_of_thumb_knows(self):
+        self.assert_found('memory_over_bandwidth', BUSY, 20.0, 0.0, 2000)
+
+    def test_liu_base_ends_after_xens_rounds(self):
+        # lambda = 0.9 would take 88 of them; 1 and 2 would take all there are
+        for ratio, sent in (
+            (0.9, (1 - 0.9**30) / 0.1),
+            (1.0, 30.0),
+            (2.0, 2.0**30 - 1),
+        ):
+            row = (2000, 100, 200 * ratio, 0)
+            last = ratio**29
+            self.assert_found(
+                'liu_base', row, 20 * sent, 20 * last, 2000 * sent
+            )
+
+    def test_liu_base_sends_at_once_what_is_below_xens_limit(self):
+        # 0.2 of 0.2048 MB, and whoever writes nothing
+        self.assert_found('liu_base', (0.2, 100, 100, 0), 2e-3, 2e-3, 0.2)
+        self.assert_found('liu_base', QUIET, 20.0, 20.0, 2000)
+
+    def test_liu_refined_as_worked_by_hand(self):
+        # 2000; 32 x 20 - 60 = 580; 32 x 5.8 - 60 = 125.6; then none is left
+        # but the 60 of the hot set
+        sent = 2000 + 580 + 125.6 + 60
+        self.assert_found('liu_refined', BUSY, sent / 100, 0.6, sent)
+        # of a hot set of 60 only the 30 that were dirtied at all
+        self.assert_found('liu_refined', (100, 100, 60, 0), 1.3, 0.3, 130)
+
+    def test_akoush_s_mean_rate_as_worked_by_hand(self):
+        # rounds fall by 0.32; the tenth is below 50 pages
+        sent = 2000 * (1 - 0.32**10) / 0.68
+        self.assert_found('akoush_avg', BUSY, sent / 100, 20 * 0.32**9, sent)
+        # all of it again and again: three times the memory is not more than
+        # three times, so there is a fourth round before the last
+        self.assert_found('akoush_avg', TOO_BUSY, 100.0, 20.0, 10_000)
+        # 0.66 of each is less than thrice in all, but 29 rounds are enough
+        sent = 2e6 * (1 - 0.66**30) / 0.34
+        self.assert_found(
+            'akoush_avg',
+            (2e6, 100, 132, 0),
+            sent / 100,
+            2e4 * 0.66**29,
+            sent,
+        )
+
+    def test_mvm_has_two_forms_by_the_hot_sets_period(self):
+        # 2 s: t0 = 1 and 2 are not above it; 30 t0 / 70
+        final = 0.6 * 30 / 70
+        for memory, t0 in ((100, 1.0), (200, 2.0)):
+            time = t0 + 30 * t0 / 70
+            self.assert_found(
+                'mvm', (memory, 100, 60, 0), time, final, 100 * time
+            )
+        # t0 = 3 is: (60 + 1 x 10) / 90, and the hot set's own end
+        time = 3 + 70 / 90 + final
+        self.assert_found('mvm', (300, 100, 60, 10), time, final, 100 * time)
+
+    def test_mvm_ends_only_above_both_rates(self):
+        for hot, cold in ((200, 0), (0, 100)):
+            found = BASELINES['mvm'](situations((2000, 100, hot, cold)))
+            for field in ('time', 'downtime', 'data'):
+                self.assertEqual(math.inf, getattr(found, field)[0], field)
+
+    def test_qemu_s_developers_as_worked_by_hand(self):
+        page = 4104 / 4096
+        first = 2000 * page
+        second = (60 + (first / 100 - 2) * 2) * page
+        # the third takes 0.29 s, within their limit of 0.3
+        third = 30 * second / 100 * page
+        sent = first + second + third
+        self.assert_found(
+            'qemu_developers', BUSY, sent / 100, third / 100, sent
+        )
+
+    def test_qemu_s_developers_give_up_after_a_hundred_rounds(self):
+        # from 12.8 s on a round is 0.952 or 0.972 of the one before: 0.3 s
+        # is reached after some 80 more, or 130
+        for share, ends in ((0.95, True), (0.97, False)):
+            work = WorkingSet(
+                resident=2000 * MB, samples=((1.0, share * 100 * MB),)
+            )
+            of = dataclasses.replace(situations(QUIET), curves=fit([work]))
+            found = BASELINES['qemu_developers'](of)
+            for field in ('time', 'downtime', 'data'):
+                value = getattr(found, field)[0]
+                self.assertEqual(ends, math.isfinite(value), field)
+
     def test_a_vector_is_its_scalars(self):
         rows = (QUIET, BUSY, TOO_BUSY)
         for name, model in BASELINES.items():
@@ -139,6 +236,14 @@ class TestBaselines(unittest.TestCase):
     def test_nonsense_is_refused(self):
         with self.assertRaisesRegex(ValueError, 'bandwidth'):
             situations((2000, 0, 0, 0))
+        good = situations(QUIET)
+        for name in ('memory', 'bandwidth', 'hot_period'):
+            for wrong in (0.0, -1.0, math.nan):
+                with self.assertRaisesRegex(ValueError, name):
+                    dataclasses.replace(good, **{name: np.array([wrong])})
+        for name in ('hot', 'cold_rate', 'zero'):
+            with self.assertRaisesRegex(ValueError, f'{name} has another'):
+                dataclasses.replace(good, **{name: np.zeros(2)})
 
 
 if __name__ == '__main__':
