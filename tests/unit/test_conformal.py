@@ -81,6 +81,49 @@ class TestCorrection(testtools.TestCase):
                 1.0, getattr(b, name) / getattr(a, name) / 1e3
             )
 
+    def test_a_key_counts_against_the_coarser_as_its_outcomes_against_one(
+        self,
+    ):
+        # of one outcome half and then half of what is left, of two outcomes
+        # two thirds and two thirds
+        for many, share in ((1, 3 / 4), (2, 8 / 9)):
+            found = taught([1.2] * many).forecast(10.0, KEYS, GROUPS)
+            self.assertAlmostEqual(10.0 * 1.2**share, found.point)
+
+    def test_errors_count_as_four_outcomes_less(self):
+        cold, error = math.log1p(COLD_ERROR), math.log(1.2)
+        mode = (error + 4 * cold) / 5
+        self.assertAlmostEqual(mode, taught([1.2]).spread(KEYS[:1]))
+        vm = (error + 4 * mode) / 5
+        self.assertAlmostEqual(vm, taught([1.2]).spread(KEYS))
+        # the second was foretold but for a quarter of it
+        mode = (2 * 0.625 * error + 4 * cold) / 6
+        self.assertAlmostEqual(mode, taught([1.2] * 2).spread(KEYS[:1]))
+
+    def test_no_scatter_is_believed_below_two_in_a_thousand(self):
+        calibration = Calibration()
+        keys = ('mode', 'host', 'vm')
+        for _ in range(WINDOW):
+            calibration.learn(10.0, 10.0, keys, ())
+        self.assertEqual(0.002, calibration.spread(keys))
+        # each key leaves 4 in 34 of what it was
+        cold = math.log1p(COLD_ERROR)
+        self.assertAlmostEqual(
+            cold * (4 / 34) ** 2, calibration.spread(keys[:2])
+        )
+
+    def test_of_what_is_mostly_fixed_the_error_weighs_less(self):
+        free = Calibration().forecast(10.0, KEYS, GROUPS)
+        bound = Calibration().forecast(10.0, KEYS, GROUPS, fixed=30.0)
+        self.assertEqual(40.0, bound.point)
+        self.assertAlmostEqual(free.scale / 4, bound.scale)
+
+    def test_who_knows_more_of_a_cold_forecast_says_so(self):
+        found = Calibration().forecast(10.0, KEYS, GROUPS, cold_error=1.0)
+        self.assertAlmostEqual(20.0, found.high)
+        self.assertAlmostEqual(5.0, found.low)
+        self.assertAlmostEqual(1.5, found.width)
+
     def test_nonsense_is_refused(self):
         calibration = Calibration()
         for raw, actual in ((0.0, 1.0), (1.0, 0.0), (math.inf, 1.0)):
@@ -97,6 +140,12 @@ class TestCorrection(testtools.TestCase):
         document = json.loads(calibration.dumps())
         self.assertEqual(MAX_KEYS, len(document['ratios']))
         self.assertNotIn('vm 0', document['ratios'])
+        # the one that learned longest ago goes
+        calibration.learn(1.0, 1.0, ('vm 5',), ())
+        calibration.learn(1.0, 1.0, ('vm new',), ())
+        document = json.loads(calibration.dumps())
+        self.assertIn('vm 5', document['ratios'])
+        self.assertNotIn('vm 6', document['ratios'])
 
 
 class TestIntervals(testtools.TestCase):
@@ -126,6 +175,61 @@ class TestIntervals(testtools.TestCase):
         late = np.mean(hits[-200:])
         self.assertTrue(0.85 <= late <= 0.95, late)
 
+    def off_by(self, *shares, calibration=None):
+        """Outcomes off by these logarithms, of which no key learns."""
+        calibration = calibration or Calibration()
+        for share in shares:
+            calibration.learn(10.0, 10.0 * math.exp(share), (), GROUPS)
+        return calibration
+
+    def test_nine_outcomes_are_enough_for_nine_in_ten(self):
+        some = [0.01 * k for k in range(1, 10)]
+        found = self.off_by(*some[:8]).forecast(10.0, (), GROUPS)
+        self.assertTrue(found.cold)
+        found = self.off_by(*some).forecast(10.0, (), GROUPS)
+        self.assertFalse(found.cold)
+        # the largest of the nine, up and down
+        self.assertAlmostEqual(10.0 * math.exp(0.09), found.high)
+        self.assertAlmostEqual(10.0 * math.exp(-0.09), found.low)
+
+    def test_fewer_are_enough_for_less(self):
+        calibration = Calibration(0.5)
+        self.assertTrue(calibration.forecast(10.0, (), GROUPS).cold)
+        self.off_by(0.04, calibration=calibration)
+        found = calibration.forecast(10.0, (), GROUPS)
+        self.assertAlmostEqual(10.0 * math.exp(0.04), found.high)
+        # of three, one missed and one hit, the middle one
+        self.off_by(0.06, 0.05, calibration=calibration)
+        found = calibration.forecast(10.0, (), GROUPS)
+        self.assertAlmostEqual(10.0 * math.exp(0.05), found.high)
+
+    def test_a_hit_lets_it_aim_lower_and_a_miss_higher(self):
+        for share, aim in ((0.05, 0.102), (-0.09, 0.102), (0.2, 0.082)):
+            calibration = self.off_by(*[0.09] * 9)
+            self.assertAlmostEqual(0.1, calibration.miss('pre_copy'))
+            self.off_by(share, calibration=calibration)
+            self.assertAlmostEqual(aim, calibration.miss('pre_copy'))
+            self.assertAlmostEqual(0.1, calibration.miss('post_copy'))
+
+    def test_it_never_aims_at_less_than_one_or_more_than_half(self):
+        growing = [0.09 * (k + 1) for k in range(7)]
+        calibration = self.off_by(*[0.09] * 9, *growing[1:])
+        self.assertEqual(0.01, calibration.miss('pre_copy'))
+        calibration = self.off_by(*[0.09] * 230)
+        self.assertEqual(0.5, calibration.miss('pre_copy'))
+
+    def test_an_interval_that_was_given_is_the_one_that_is_judged(self):
+        calibration = self.off_by(*[0.09] * 9)
+        given = calibration.forecast(10.0, (), GROUPS)
+        self.assertTrue(given.covers(given.high))
+        self.assertFalse(given.covers(given.high * 1.001))
+        self.assertFalse(given.covers(given.low * 0.999))
+        # by now it would be another
+        taught([1.5] * 5, calibration)
+        before = calibration.miss('pre_copy')
+        calibration.learn(10.0, 10.5, KEYS, GROUPS, given)
+        self.assertLess(before, calibration.miss('pre_copy'))
+
     def test_it_narrows_where_outcomes_repeat(self):
         calibration = taught([1.0, 1.01] * 20)
         found = calibration.forecast(10.0, KEYS, GROUPS)
@@ -153,6 +257,29 @@ class TestText(testtools.TestCase):
             other.forecast(10.0, KEYS, GROUPS),
         )
 
+    def test_what_is_just_possible_is_read(self):
+        good = json.loads(taught([1.1] * 12).dumps())
+        for change in (
+            {'level': 0.5},
+            {'outcomes': 0},
+            {'ratios': {'vm': [-1e6, 1e6]}},
+            {'scores': {'g': [0, 1e6]}},
+            {'errors': {'g': [0.0]}},
+            {'miss': {'g': 0.01, 'h': 0.5}},
+            {'miss': {}},
+        ):
+            text = json.dumps({**good, **change})
+            found = json.loads(Calibration.loads(text).dumps())
+            for name, value in change.items():
+                self.assertEqual(value, found[name])
+
+    def test_of_more_than_it_remembers_the_newest_are_read(self):
+        good = json.loads(taught([1.1] * 12).dumps())
+        long = {'ratios': {'vm': [k / 1e3 for k in range(WINDOW + 5)]}}
+        found = Calibration.loads(json.dumps({**good, **long})).dumps()
+        kept = json.loads(found)['ratios']['vm']
+        self.assertEqual(long['ratios']['vm'][5:], kept)
+
     def test_a_wrong_text_says_where_it_is_wrong(self):
         good = json.loads(taught([1.1] * 12).dumps())
         table = (
@@ -165,7 +292,16 @@ class TestText(testtools.TestCase):
             ({'scores': {'g': [-1]}}, 'scores'),
             ({'errors': {'g': [-1]}}, 'errors'),
             ({'scores': {'g': []}}, 'scores'),
+            ({'scores': {'g': [-1e-9]}}, 'scores'),
+            ({'errors': {'g': [1e7]}}, 'errors'),
+            ({'ratios': {'vm': [-1e7]}}, 'ratios'),
+            ({'ratios': {'vm': [True]}}, 'ratios'),
+            ({'ratios': {'vm': 1.0}}, 'ratios'),
+            ({'level': 0.4}, 'level'),
+            ({'level': True}, 'level'),
             ({'miss': {'g': 0.9}}, 'g'),
+            ({'miss': {'g': 0.51}}, 'g'),
+            ({'miss': {'g': 0.009}}, 'g'),
             ({'more': 1}, 'members'),
         )
         for change, place in table:

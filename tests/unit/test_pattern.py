@@ -1,5 +1,6 @@
 """A working-set pattern is what the measurements support, and no more."""
 
+import dataclasses
 import itertools
 import math
 
@@ -80,6 +81,49 @@ class TestObservation(testtools.TestCase):
                 errors.InputError, Observation, **{**good, field: wrong}
             )
             self.assertEqual(field, error.place)
+
+    def test_a_workload_differs_by_what_repeated_runs_do(self):
+        # 13 % below a second, 10 below three, 3.5 from there on
+        for seconds, share in (
+            (0.5, 0.13),
+            (1.0, 0.10),
+            (2.9, 0.10),
+            (3.0, 0.035),
+            (60.0, 0.035),
+        ):
+            one = Observation(at=0.0, seconds=seconds, dirtied=1e8)
+            self.assertAlmostEqual(1e8 * share, deviation(one))
+
+    def test_nothing_is_known_better_than_to_a_page(self):
+        for dirtied, known in ((0.0, 4096.0), (1e4, 4096.0), (1e5, 1e4)):
+            one = Observation(at=0.0, seconds=2.0, dirtied=dirtied)
+            self.assertAlmostEqual(known, deviation(one))
+
+    def test_each_doubt_adds_as_a_variance(self):
+        # 4 MiB cut off: 4 / sqrt(12); of 8 GiB 4096 pages are looked at
+        one = Observation(
+            at=0.0,
+            seconds=4.0,
+            dirtied=MEMORY / 4 - 2 * MIB,
+            truncated=True,
+            kind=Kind.SAMPLING,
+        )
+        spread, cut = 0.035 * MEMORY / 4, 4 * MIB / math.sqrt(12)
+        p = (1024 + 0.5) / 4097
+        drawn = MEMORY * math.sqrt(p * (1 - p) / 4096)
+        self.assertAlmostEqual(
+            1.0, deviation(one) / math.hypot(spread, cut, drawn)
+        )
+
+    def test_more_than_all_of_it_is_all_of_it(self):
+        # so that a share of it is no more than one, and nearly sure
+        one = Observation(
+            at=0.0, seconds=4.0, dirtied=9 * MEMORY, kind=Kind.SAMPLING
+        )
+        spread = 0.035 * 9 * MEMORY
+        p = 4096.5 / 4097
+        drawn = MEMORY * math.sqrt(p * (1 - p) / 4096)
+        self.assertAlmostEqual(1.0, deviation(one) / math.hypot(spread, drawn))
 
 
 class TestConcave(testtools.TestCase):
@@ -253,6 +297,78 @@ class TestChange(testtools.TestCase):
         self.assertEqual(learn(samples, MEMORY), learn(samples[::-1], MEMORY))
 
 
+class TestBounds(testtools.TestCase):
+    """A pattern by hand: 100 bytes in 1 s, 150 in 2, each give or take 10."""
+
+    off = 16.449
+
+    def pattern(self, resident=1e9):
+        return Pattern(
+            resident=resident,
+            seconds=(1.0, 2.0),
+            dirtied=(100.0, 150.0),
+            deviation=(10.0, 10.0),
+            measured_at=7.0,
+        )
+
+    def assert_samples(self, expected, work):
+        np.testing.assert_allclose(expected, work.samples, rtol=1e-12)
+
+    def test_they_are_off_by_what_a_normal_is_one_time_in_twenty(self):
+        low, high = self.pattern().low(), self.pattern().high()
+        self.assert_samples(
+            ((1.0, 100 - self.off), (2.0, 150 - self.off)), low
+        )
+        # beyond them at most by the octave's steepest slope
+        slope = (150 + self.off) - (100 - self.off)
+        full = 2.0 + (1e9 - 150 - self.off) / slope
+        self.assert_samples(
+            ((1.0, 100 + self.off), (2.0, 150 + self.off), (full, 1e9)), high
+        )
+        self.assertEqual(7.0, high.measured_at)
+
+    def test_no_slope_is_above_the_line_through_the_origin(self):
+        wild = dataclasses.replace(self.pattern(), deviation=(30.0, 30.0))
+        top = 150 + 3 * self.off
+        full = 2.0 + (1e9 - top) / (top / 2)
+        np.testing.assert_allclose((full, 1e9), wild.high().samples[-1])
+
+    def test_they_are_between_nothing_and_all(self):
+        wild = dataclasses.replace(self.pattern(160.0), deviation=(90.0, 90.0))
+        self.assert_samples(
+            ((1.0, 0.0), (2.0, 150 - 9 * self.off)), wild.low()
+        )
+        self.assert_samples(((1.0, 160.0), (2.0, 160.0)), wild.high())
+
+    def test_the_tail_is_a_power_law_until_all_is_dirty(self):
+        # 1.5 times as much in twice the time: 225 in 4 s, and then 28.1
+        # bytes/s, so that 300 are dirty 2.67 s later
+        tail = self.pattern(300.0).working_set().samples[-2:]
+        np.testing.assert_allclose(
+            ((4.0, 225.0), (4.0 + 75 / 28.125, 300.0)), tail
+        )
+
+    def test_the_tail_is_no_steeper_than_the_last_chord(self):
+        # 5 bytes/s, where half of all was written in the last second
+        bent = Pattern(
+            resident=1e9,
+            seconds=(1.0, 2.0, 2.2),
+            dirtied=(100.0, 150.0, 151.0),
+            deviation=(1.0, 1.0, 1.0),
+        )
+        tail = dict(bent.working_set().samples)
+        self.assertAlmostEqual(151 + 5 * 2.2, tail[4.4])
+
+    def test_the_tail_ends_after_ten_doublings(self):
+        tail = self.pattern().working_set().samples
+        self.assertEqual(2.0 * 2**10, tail[-1][0])
+        self.assertAlmostEqual(150 * 1.5**10, tail[-1][1], places=3)
+
+    def test_who_wrote_nothing_has_no_tail(self):
+        still = dataclasses.replace(self.pattern(), dirtied=(0.0, 0.0))
+        self.assert_samples(((1.0, 0.0), (2.0, 0.0)), still.working_set())
+
+
 class TestTowardsZero(testtools.TestCase):
     """What is not measured below the first span."""
 
@@ -285,6 +401,35 @@ class TestTowardsZero(testtools.TestCase):
                 self.assertGreaterEqual(found(t) * 1.000001, low * t)
                 prolonged = low - (high - low) * (1 - t)
                 self.assertLessEqual(found(t), prolonged * 1.000001)
+
+    def assert_added(self, expected, samples, **how):
+        found = towards_zero(samples, **how)
+        self.assertEqual(samples, found[-len(samples) :])
+        np.testing.assert_allclose(expected, found[: -len(samples)])
+
+    def test_the_exponent_comes_half_way_nearer_to_one_in_each_octave(self):
+        # t^0.5, so 0.75, 0.875, 0.9375 and 0.96875
+        powers = np.cumsum([0.75, 0.875, 0.9375, 0.96875])
+        expected = [
+            (0.5**k, 1e6 / 2**p)
+            for k, p in zip((4, 3, 2, 1), powers[::-1], strict=True)
+        ]
+        self.assert_added(expected, ((1.0, 1e6), (4.0, 2e6)))
+
+    def test_or_it_stays(self):
+        for last, power in ((2e6, 0.5), (9e6, 1.0), (1e6, 0.0)):
+            expected = [(0.5**k, 1e6 / 2 ** (k * power)) for k in (4, 3, 2, 1)]
+            self.assert_added(expected, ((1.0, 1e6), (4.0, last)), share=0.0)
+
+    def test_it_is_that_of_the_samples_within_three_octaves(self):
+        # log2: (0, 0), (1, 1), (2, 1) have slope 1/2; what is beyond 8 s
+        # says nothing
+        three = ((1.0, 1e6), (2.0, 2e6), (4.0, 2e6))
+        expected = [(0.5**k, 1e6 / 2 ** (k / 2)) for k in (4, 3, 2, 1)]
+        self.assert_added(expected, three, share=0.0)
+        self.assert_added(expected, (*three, (8.1, 9e6)), share=0.0)
+        with_last = towards_zero((*three, (8.0, 9e6)), share=0.0)
+        self.assertGreater(expected[-1][1], with_last[3][1])
 
     def test_where_too_little_is_known_nothing_is_added(self):
         for samples in (
