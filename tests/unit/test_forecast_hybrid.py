@@ -1,5 +1,6 @@
 """A switch to post-copy: what is left then, and how long the VM is out."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -98,6 +99,126 @@ class TestSwitch(testtools.TestCase):
             )
         self.assertRaises(
             ValueError, hybrid, self.slow, 100.0, PLAIN, 1.0, 0.0
+        )
+
+
+class TestByHand(testtools.TestCase):
+    """1 GB at 50 MB/s: 20 s a pass, in each of which 20 MB/s are written."""
+
+    rules = Rules(efficiency=1.0, zero_pre_copy=0.0, zero_post_copy=0.0)
+    busy = one(((1.0, 20e6),), 1e9)
+    #: s that a fault takes behind 128 KiB
+    fault = (131072 + 4096) / 50e6
+
+    def assert_found(self, found, at, seconds, left, pages, slow):
+        """When it switches, what follows, bytes left, pages, s of them."""
+        given = found.forecasts
+        pause = self.rules.switchover
+        for expected, value in (
+            (at, given.t_converge),
+            (at + pause + seconds, given.t_sum),
+            (left, found.left),
+            (pages, found.faults),
+            (slow, given.t_slow),
+            (pause + slow, given.t_downtime),
+        ):
+            np.testing.assert_allclose(value, [expected], rtol=1e-9)
+        self.assertTrue(found.switched[0])
+
+    def test_after_a_pass_the_hot_pages_are_waited_for(self):
+        # of a tenth of a second
+        pages = 2e6 / 4096
+        self.assert_found(
+            hybrid(self.busy, 50e6, self.rules),
+            20.0, 8.0, 400e6, pages, pages * self.fault,
+        )  # fmt: skip
+
+    def test_at_once_what_is_only_read_is_waited_for_too(self):
+        pages = 2e6 / 4096 + 155
+        self.assert_found(
+            hybrid(self.busy, 50e6, self.rules, Switch.AT_ONCE),
+            0.0, 20.0, 1e9, pages, pages * self.fault,
+        )  # fmt: skip
+
+    def test_half_way_half_of_what_is_only_read_is(self):
+        # 500 MB not sent, and half of the 200 that were dirtied
+        pages = 2e6 / 4096 + 155 / 2
+        self.assert_found(
+            hybrid(self.busy, 50e6, self.rules, 10.0),
+            10.0, 12.0, 600e6, pages, pages * self.fault,
+        )  # fmt: skip
+
+    def test_in_a_later_round_all_was_sent_once(self):
+        # 4 of the 8 s of the second: 200 MB not sent, and half of 80
+        pages = 2e6 / 4096
+        self.assert_found(
+            hybrid(self.busy, 50e6, self.rules, 24.0),
+            24.0, 240 / 50, 240e6, pages, pages * self.fault,
+        )  # fmt: skip
+
+    def test_no_more_pages_are_waited_for_than_are_left(self):
+        # all of 4 MB is dirtied at once, again and again
+        hot = one(((1e-3, 4e6), (1.0, 4e6)), 4e6)
+        rules = Rules(downtime_limit=1e-3, efficiency=1.0)
+        found = hybrid(hot, 1e6, rules)
+        self.assertAlmostEqual(4e6 / 4096, found.faults[0])
+        # and not longer than they all take
+        self.assertAlmostEqual(4.0, found.forecasts.t_slow[0])
+
+    def test_the_last_of_it_goes_past_the_cap(self):
+        # what fits the limit, 25 MB, at the link's rate
+        terms = forecast.Terms(link=100e6)
+        found = hybrid(self.busy, 50e6, self.rules, terms=terms)
+        self.assertAlmostEqual(
+            20 + 0.039 + 375 / 50 + 25 / 100, found.forecasts.t_sum[0]
+        )
+
+    def test_requested_pages_of_their_own_connection_wait_for_the_link(self):
+        rules = dataclasses.replace(self.rules, preempt=True)
+        terms = forecast.Terms(link=100e6)
+        found = hybrid(self.busy, 50e6, rules, terms=terms)
+        self.assertAlmostEqual(
+            2e6 / 4096 * self.fault / 2, found.forecasts.t_slow[0]
+        )
+
+    def test_zeros_that_were_not_sent_take_their_time_after_the_switch(self):
+        # 1 and 0.5 s of them: half a pass is 10.5 s, then 10 and 0.25
+        rules = dataclasses.replace(
+            self.rules,
+            zero_page=0.0,
+            zero_pre_copy=4.096e-6,
+            zero_post_copy=2.048e-6,
+        )
+        still = one((), 1e9)
+        terms = forecast.Terms(zero=1e9)
+        found = hybrid(still, 50e6, rules, 10.5, terms=terms)
+        self.assertAlmostEqual(10.5 + 0.039 + 10.25, found.forecasts.t_sum[0])
+
+    def test_a_disk_goes_before_and_counts_in_what_is_sent(self):
+        terms = forecast.Terms(disks=1.0, disk=1e8, raised=True)
+        found = hybrid(self.busy, 50e6, self.rules, terms=terms)
+        self.assertAlmostEqual(24.0, found.forecasts.t_converge[0])
+        self.assertAlmostEqual(1.5e9, found.forecasts.data[0])
+        # and no order comes before its end
+        found = hybrid(self.busy, 50e6, self.rules, 1.0, terms=terms)
+        self.assertAlmostEqual(4.0, found.forecasts.t_converge[0])
+        self.assertAlmostEqual(1e9, found.left[0])
+
+    def test_who_has_ended_has_no_slow_phase(self):
+        curves = forecast.fit(
+            [
+                WorkingSet(resident=1e9, samples=((1.0, rate),))
+                for rate in (20e6, 1e6)
+            ]
+        )
+        found = hybrid(curves, 50e6, self.rules)
+        self.assertEqual([True, False], found.switched.tolist())
+        self.assertEqual(0.0, found.forecasts.t_slow[1])
+        self.assertEqual([400e6, 0.0], found.left.tolist())
+        self.assertAlmostEqual(20.4, found.forecasts.t_sum[1])
+        self.assertAlmostEqual(1.02e9, found.forecasts.data[1])
+        np.testing.assert_allclose(
+            [[1e9, 400e6], [1e9, 20e6]], found.forecasts.rounds[:, :2]
         )
 
 

@@ -15,6 +15,7 @@ from watcher_tsmig import forecast
 from watcher_tsmig import simulate
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.forecast.hybrid import hybrid
+from watcher_tsmig.forecast.learned.zeros import middle
 from watcher_tsmig.forecast.learned.zeros import speeds
 from watcher_tsmig.model import NovaSettings
 from watcher_tsmig.model import Speeds
@@ -216,6 +217,69 @@ class TestLearned(testtools.TestCase):
         self.assertAlmostEqual(
             2.0, speeds(its, Rules())['a'].zero_pre_copy * 1e6, 6
         )
+
+    def learned(self, *traces, rules=None):
+        return speeds(traces, rules or Rules())['a']
+
+    def test_one_is_believed_as_far_as_its_clock_tells(self):
+        # 8 million pages within 1 s and 2 % of 66 s are surer than what is
+        # thought of every host, which is known to a half; a tenth is not
+        few = {'memory': 3e9 + 0.8 * MILLION, 'took': None}
+        sending = 4e9 / (1e8 * Rules().efficiency)
+        few['took'] = sending + 0.8e6 * 3e-6
+        self.assertAlmostEqual(
+            3.0, self.learned(self.trace(3e-6)).zero_pre_copy * 1e6
+        )
+        self.assertEqual(
+            Rules().zero_pre_copy,
+            self.learned(self.trace(3e-6, **few)).zero_pre_copy,
+        )
+
+    def test_no_page_takes_less_than_no_time(self):
+        its = [self.trace(-2e-6) for _ in range(9)]
+        self.assertEqual(0.0, self.learned(*its).zero_pre_copy)
+
+    def test_the_newest_thirty_count_in_whatever_order_they_come(self):
+        old = [self.trace(9e-6) for _ in range(40)]
+        new = [self.trace(2e-6) for _ in range(30)]
+        for its in (old + new, new[::-1] + old):
+            self.assertAlmostEqual(
+                2.0, self.learned(*its).zero_pre_copy * 1e6, 6
+            )
+        old = [self.trace(9e-6) for _ in range(25)]
+        new = [self.trace(2e-6) for _ in range(5)]
+        self.assertAlmostEqual(
+            9.0, self.learned(*old, *new).zero_pre_copy * 1e6, 6
+        )
+
+    def test_a_rule_by_which_they_take_none_is_not_unlearned(self):
+        rules = Rules(zero_pre_copy=0.0)
+        its = [self.trace(3e-6) for _ in range(9)]
+        self.assertIsNone(self.learned(*its, rules=rules).zero_pre_copy)
+
+    def test_a_migration_without_such_pages_tells_nothing(self):
+        for pages, tells in ((0.5, False), (1.0, True)):
+            one = self.trace(0.0, memory=3e9 + pages * PAGE)
+            self.assertEqual(tells, 'a' in speeds([one], Rules()))
+
+    def test_what_was_sent_again_took_its_time_but_not_after_a_switch(self):
+        # what rounds a migration had before its switch is not counted on
+        its = [
+            self.trace(1e-6, switched=True, rounds=((30.0, 1e9),))
+            for _ in range(9)
+        ]
+        self.assertAlmostEqual(1.0, self.learned(*its).zero_post_copy * 1e6, 6)
+
+    def test_the_weighted_middle_is_where_half_of_the_weight_is_reached(self):
+        for seen, expected in (
+            ([(1.0, 1.0)], 1.0),
+            ([(2.0, 1.0), (1.0, 1.0)], 1.0),
+            ([(1.0, 1.0), (2.0, 1.1)], 2.0),
+            ([(3.0, 2.0), (1.0, 1.0), (2.0, 1.0)], 2.0),
+            ([(3.0, 2.1), (1.0, 1.0), (2.0, 1.0)], 3.0),
+        ):
+            self.assertEqual(expected, middle(seen))
+        self.assertRaises(ValueError, middle, [])
 
     def test_modes_and_hosts_are_told_apart(self):
         its = [self.trace(2e-6) for _ in range(9)]

@@ -22,6 +22,8 @@ from watcher_tsmig.model.rules import QEMU
 from watcher_tsmig.model.rules import Rules
 
 PLAIN = dataclasses.replace(QEMU, window=0.0)
+# Any number of bytes passes a cap, so that looks can be counted by hand
+RULE = dataclasses.replace(QEMU, quantum=0.0, zero_pre_copy=0.0)
 APART = dataclasses.replace(QEMU, preempt=True)
 
 
@@ -43,6 +45,41 @@ class TestSweep(unittest.TestCase):
         self.assertTrue(found.converges[0])
         self.assertAlmostEqual(5.0, found.t_sum[0], delta=0.02)
         self.assertAlmostEqual(100e6, found.data[0], delta=0.3e6)
+
+    def test_it_stops_once_a_look_finds_little_enough(self) -> None:
+        # 2 MB a look: after 46 of them 8.2 MB are left of 100.2, and 10 fit
+        all_of_it = 100e6 * 4104 / 4096
+        found = pre_copy(
+            fit([WorkingSet(resident=100e6, samples=())]), 20e6, RULE
+        )
+        rounds = [92e6, all_of_it - 92e6]
+        np.testing.assert_allclose([rounds], found.rounds)
+        self.assertAlmostEqual(4.6, found.t_converge[0])
+        self.assertAlmostEqual(rounds[1] / 20e6, found.t_downtime[0])
+
+    def test_what_was_sent_long_ago_is_dirtier(self) -> None:
+        # 0.5 MB/s anywhere. After 4.6 s what was sent holds 2.1 MB again,
+        # which with 8.2 that were not sent are too many: another look
+        weight = 4104 / 4096
+        all_of_it = 100e6 * weight
+        work = WorkingSet(resident=100e6, samples=((1.0, 0.5e6),))
+        old, young = 92e6 / all_of_it, 2e6 / all_of_it
+        first = all_of_it - 92e6 + old * 0.5e6 * 4.6 * weight
+        self.assertGreater(first, 10e6)
+        left = all_of_it - 94e6
+        left += (old * 4.7 + young * 0.1) * 0.5e6 * weight
+        found = pre_copy(fit([work]), 20e6, RULE)
+        np.testing.assert_allclose([[92e6, 2e6, left]], found.rounds)
+        self.assertAlmostEqual(4.7, found.t_converge[0])
+        self.assertAlmostEqual(left / 20e6, found.t_downtime[0])
+        self.assertAlmostEqual(1.0, found.data[0] / (94e6 + left))
+
+    def test_a_disk_goes_before_it_and_shares_its_cap(self) -> None:
+        still = fit([WorkingSet(resident=100e6, samples=())])
+        alone = pre_copy(still, 20e6, RULE)
+        found = pre_copy(still, 40e6, RULE, terms=Terms(disks=1.0, disk=60e6))
+        self.assertAlmostEqual(3.0 + alone.t_sum[0], found.t_sum[0])
+        self.assertAlmostEqual(60e6 + alone.data[0], found.data[0])
 
     def test_far_from_its_limit_it_is_the_models_walk(self) -> None:
         curves = fit([hot(1500, 1500.0)])
@@ -146,8 +183,22 @@ class TestRequested(unittest.TestCase):
         ).forecasts
         # the last half second's worth goes at the link's rate, as well
         reads = QEMU.post_copy_reads / 10e6
-        expected = 9.5 + 0.05 - reads
-        self.assertAlmostEqual(expected, found.t_sum[0], delta=0.1)
+        expected = 10 * 4104 / 4096 - 0.5 + 0.05 - reads
+        expected += QEMU.switchover
+        self.assertAlmostEqual(expected, found.t_sum[0], places=4)
+
+    def test_half_of_what_it_writes_for_the_first_time_is_requested(
+        self,
+    ) -> None:
+        # at 2 MB/s: T s with 1 MB/s of requests beside 10 of the cap
+        page = 4104 / 4096
+        curves = fit([WorkingSet(resident=100e6, samples=((1.0, 2e6),))])
+        found = hybrid(
+            curves, 10e6, APART, Switch.AT_ONCE, terms=Terms(link=100e6)
+        ).forecasts
+        capped = (100e6 * page - 5e6 - QEMU.post_copy_reads) / 10e6 + 0.05
+        expected = capped / (1 + 0.1 * page) + QEMU.switchover
+        self.assertAlmostEqual(expected, found.t_sum[0], places=3)
 
     def test_never_faster_than_the_link(self) -> None:
         curves = fit([hot(20_000, 1e6)])
