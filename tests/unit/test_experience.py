@@ -14,6 +14,7 @@ from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import pre_copy
 from watcher_tsmig.forecast.learned.experience import Prior
 from watcher_tsmig.forecast.learned.experience import Subject
+from watcher_tsmig.forecast.learned.experience import binned
 from watcher_tsmig.forecast.learned.experience import working_sets
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.observed import Basis
@@ -114,6 +115,103 @@ class TestOwn(testtools.TestCase):
     def test_what_only_post_copies_showed_is_no_writing(self):
         work = learned(self.vm, trace('vm', first_pass=3e9))
         self.assertEqual((3e9, ()), (work.resident, work.samples))
+
+
+class TestSizes(testtools.TestCase):
+    """What a guest of another size works with."""
+
+    def resident(self, memory, *sent):
+        traces = [
+            trace('vm', float(i), memory=size, first_pass=first)
+            for i, (size, first) in enumerate(sent)
+        ]
+        return learned(Subject(id='vm', memory=memory), *traces).resident
+
+    def test_it_grows_as_it_grew(self):
+        # by a quarter of what is more, from the nearest size on
+        two = ((4e9, 2e9), (8e9, 3e9))
+        for memory, first in (
+            (16e9, 5e9),
+            (2e9, 1.5e9),
+            (5e9, 2.25e9),
+            (7e9, 2.75e9),
+            (8e9, 3e9),
+        ):
+            self.assertAlmostEqual(first, self.resident(memory, *two))
+
+    def test_of_three_slopes_the_middle_one_counts(self):
+        # 1/4, 1/2 and from the first to the last 3/8
+        some = ((4e9, 2e9), (8e9, 3e9), (12e9, 5e9))
+        self.assertAlmostEqual(6.5e9, self.resident(16e9, *some))
+
+    def test_of_several_of_one_size_the_middle_one_counts(self):
+        some = ((8e9, 1e9), (8e9, 3e9), (8e9, 3.2e9), (4e9, 2e9))
+        self.assertEqual(3e9, self.resident(8e9, *some))
+
+    def test_it_is_never_more_than_all(self):
+        self.assertEqual(3e9, self.resident(3e9, (4e9, 4e9), (8e9, 4e9)))
+
+
+class TestRounds(testtools.TestCase):
+    vm = Subject(id='vm', memory=8e9, kin=KIN)
+
+    def known(self, *traces, kin=None):
+        """What is known from the shortest round on."""
+        samples = learned(self.vm, *traces, kin=kin).samples
+        return [s for s in samples if s[0] >= 1.0]
+
+    def test_rounds_of_about_one_length_are_one(self):
+        # within a factor of 1.25, the middle of their lengths and bytes
+        self.assertEqual(
+            [(1.2, 20.0), (1.26, 5.0)],
+            binned([(1.26, 5.0), (1.0, 10.0), (1.24, 20.0), (1.2, 30.0)]),
+        )
+
+    def test_a_longer_round_with_less_shares_the_middle_with_the_shorter(self):
+        one = trace('vm', rounds=((1.0, 9e7), (4.0, 6e7), (9.0, 9e7)))
+        self.assertEqual([(1.0, 6e7), (4.0, 6e7), (9.0, 9e7)], self.known(one))
+
+    def test_each_migration_has_one_vote_however_many_rounds_it_had(self):
+        # 4 s: 80 MB by one with two rounds, 60 MB by one with that alone,
+        # whose vote is the heavier
+        two = trace('vm', 1.0, rounds=((1.0, 3e7), (4.0, 8e7)))
+        one = trace('vm', 2.0, rounds=((4.0, 6e7),))
+        self.assertEqual([(1.0, 3e7), (4.0, 6e7)], self.known(two, one))
+
+    def test_the_newest_five_of_its_own_count(self):
+        def some(many):
+            old = [
+                trace('vm', float(i), rounds=((1.0, 1e7),)) for i in range(9)
+            ]
+            new = [
+                trace('vm', 10.0 + i, rounds=((1.0, 5e7),))
+                for i in range(many)
+            ]
+            return new + old
+
+        self.assertEqual([(1.0, 1e7)], self.known(*some(2)))
+        self.assertEqual([(1.0, 5e7)], self.known(*some(3)))
+
+    def test_the_newest_twenty_of_its_like_count(self):
+        def some(many):
+            return [
+                trace(
+                    f'vm{i}',
+                    float(i),
+                    rounds=((1.0, 5e7 if i < many else 1e7),),
+                )
+                for i in range(40)
+            ]
+
+        kin = {f'vm{i}': KIN for i in range(40)}
+        self.assertEqual([(1.0, 1e7)], self.known(*some(29), kin=kin))
+        self.assertEqual([(1.0, 5e7)], self.known(*some(31), kin=kin))
+
+    def test_it_is_as_old_as_the_newest_that_told_any_of_it(self):
+        wrote = trace('vm', 5.0, rounds=rounds(40e6))
+        sent = trace('vm', 9.0, first_pass=3e9)
+        self.assertEqual(9.0, learned(self.vm, wrote, sent).measured_at)
+        self.assertEqual(5.0, learned(self.vm, wrote).measured_at)
 
 
 class TestLike(testtools.TestCase):
@@ -220,6 +318,52 @@ class TestDurations(testtools.TestCase):
         zeros = 4e9 / 4096 * PRIOR.rules.zero_pre_copy
         self.assertAlmostEqual(4e9 / carried + zeros, seconds)
         self.assertAlmostEqual(CLOCK * carried, dirtied)
+
+    def total(self, size, writes):
+        """s that a VM of 8 GB takes of which that much is not zero."""
+        carried = 125e6 * PRIOR.rules.efficiency
+        pages = (8e9 - size) / 4096
+        first = (size + 9 * pages) / carried
+        seconds = [first + pages * PRIOR.rules.zero_pre_copy]
+        while seconds[-1] > PRIOR.rules.downtime_limit:
+            seconds.append(min(writes * seconds[-1], size) / carried)
+        return sum(seconds)
+
+    def test_one_that_was_over_soon_sends_little(self):
+        # and writes 50 MB/s, as is assumed of all
+        work = learned(self.vm, trace('vm', took=40.0, rate=125e6))
+        self.assertAlmostEqual(
+            40.0, self.total(work.resident, 50e6), delta=0.001
+        )
+        seconds, dirtied = work.samples[-1]
+        self.assertAlmostEqual(1.0, dirtied / (50e6 * seconds))
+        zeros = (8e9 - work.resident) / 4096 * PRIOR.rules.zero_pre_copy
+        carried = 125e6 * PRIOR.rules.efficiency
+        self.assertAlmostEqual(work.resident / carried + zeros, seconds)
+
+    def test_one_that_took_long_writes_much(self):
+        # all of it is sent first
+        work = learned(self.vm, trace('vm', took=200.0, rate=125e6))
+        self.assertEqual(8e9, work.resident)
+        seconds, dirtied = work.samples[-1]
+        self.assertAlmostEqual(8e9 / 125e6 / PRIOR.rules.efficiency, seconds)
+        self.assertGreater(dirtied / seconds, 50e6)
+        self.assertAlmostEqual(
+            200.0, self.total(8e9, dirtied / seconds), delta=0.5
+        )
+
+    def test_at_a_low_rate_less_writing_is_assumed(self):
+        # of 10 MB/s half: more would not end
+        work = learned(self.vm, trace('vm', took=300.0, rate=10e6))
+        seconds, dirtied = work.samples[-1]
+        self.assertAlmostEqual(
+            5e6 * PRIOR.rules.efficiency, dirtied / seconds, delta=1.0
+        )
+
+    def test_what_a_switch_did_to_a_duration_nobody_knows(self):
+        self.assertIsNone(
+            learned(self.vm, trace('vm', took=40.0, switched=True))
+        )
 
     def test_seen_rounds_count_before_any_duration(self):
         both = trace('vm', first_pass=3e9, rounds=rounds(40e6), took=999.0)
