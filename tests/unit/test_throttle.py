@@ -101,7 +101,29 @@ class TestThrottle(testtools.TestCase):
         )
         early, late = slowed(40e6), slowed(40e6, rules=rules)
         self.assertTrue(late.converges[0])
-        self.assertGreater(late.t_sum[0], early.t_sum[0])
+        # rounds fall by 0.4: that of 0.256 s fits the limit in the end; in
+        # force are 0.1 s, until 20 s have passed
+        rounds = [10.0, 4.0, 1.6, 0.64, 0.256, 0.1024, 0.04096]
+        self.assertAlmostEqual(sum(rounds[:5]), early.t_sum[0])
+        self.assertAlmostEqual(sum(rounds), late.t_sum[0])
+        self.assertAlmostEqual(rounds[-1], late.t_downtime[0])
+
+    def test_one_that_all_was_taken_from_waits_for_the_last_step(self):
+        # 2.5 MB within any time: 0.25 s, which its CPUs do not shorten, and
+        # which the last step admits from 60 s on
+        rules = Rules(
+            downtime_limit=0.3,
+            downtime_steps=3,
+            downtime_delay=10.0,
+            efficiency=1.0,
+            max_rounds=2000,
+        )
+        hot = WorkingSet(resident=1e9, samples=((1e-4, 25e6), (1.0, 25e6)))
+        found = forecast.pre_copy(forecast.fit([hot]), 100e6, rules, terms=ANY)
+        self.assertTrue(found.converges[0])
+        # 10 s of the first pass, and rounds of 0.25 s
+        self.assertAlmostEqual(60.25, found.t_sum[0])
+        self.assertAlmostEqual(0.25, found.t_downtime[0])
 
     def test_some_are_slowed_down_and_the_others_go_as_they_go(self):
         works = [writes(60e6), writes(20e6), writes(150e6), writes(10e6)]
