@@ -161,6 +161,10 @@ class TestBaselines(unittest.TestCase):
         # all of it again and again: three times the memory is not more than
         # three times, so there is a fourth round before the last
         self.assert_found('akoush_avg', TOO_BUSY, 100.0, 20.0, 10_000)
+        # fewer than 50 pages end it, 50 do not
+        sent = 0.4096 + 0.2048 + 0.1024
+        row = (0.4096, 100, 100, 0)
+        self.assert_found('akoush_avg', row, sent / 100, 0.001024, sent)
         # 0.66 of each is less than thrice in all, but 29 rounds are enough
         sent = 2e6 * (1 - 0.66**30) / 0.34
         self.assert_found(

@@ -205,6 +205,33 @@ class TestRisingLimit(testtools.TestCase):
             float((found.rounds[0] * found.repeats[0]).sum()),
         )
 
+    def test_pages_that_are_zero_again_wait_as_if_they_were_not(self):
+        # half of the 50 bytes: rounds of a quarter of a second, of which
+        # each is looked at as half a one, until 40 s
+        rules = Rules(
+            downtime_limit=1.0,
+            efficiency=1.0,
+            downtime_steps=4,
+            downtime_delay=10.0,
+        )
+        each = 50 * (0.5 + 0.5 * 9 / 4096) / 100
+        rounds = math.ceil(30 / each)
+        work = WorkingSet(
+            resident=1000.0, samples=((0.1, 50.0), (100.0, 50.0))
+        )
+        for many in (1, 2):
+            found = forecast.pre_copy(
+                forecast.fit([work] * many),
+                100.0,
+                rules,
+                terms=Terms(duplicate=0.5),
+            )
+            for i in range(many):
+                self.assertAlmostEqual(
+                    10 + (rounds + 1) * each, float(found.t_sum[i])
+                )
+                self.assertAlmostEqual(each, float(found.t_downtime[i]))
+
     def test_off_it_stops_at_once(self):
         rules = Rules(downtime_limit=1.0, efficiency=1.0)
         found = forecast.pre_copy(one(self.stuck), 100.0, rules)

@@ -218,6 +218,7 @@ class TestLeast(testtools.TestCase):
     def test_who_writes_nothing_needs_what_its_time_asks(self):
         # 1000 bytes in 5 s, with or without a disk of 500 before them
         self.assertAlmostEqual(200.0, self.lcb(5.0), places=4)
+        self.assertAlmostEqual(4000.0, self.lcb(0.25), places=4)
         disk = {'disk': 500.0, 'disks': 1.0, 'raised': True, 'uncapped': True}
         self.assertAlmostEqual(300.0, self.lcb(5.0, **disk), places=4)
         # and under a cap the disk has half of it, as the memory has

@@ -57,6 +57,18 @@ class TestSweep(unittest.TestCase):
         self.assertAlmostEqual(4.6, found.t_converge[0])
         self.assertAlmostEqual(rounds[1] / 20e6, found.t_downtime[0])
 
+    def test_pages_that_are_zero_again_do_not_make_it_stop_sooner(
+        self,
+    ) -> None:
+        # half of them: what is left is looked at as if it were twice as much
+        weight, empty = 4104 / 4096, 9 / 4096
+        full = weight / ((weight + empty) / 2)
+        still = fit([WorkingSet(resident=100e6, samples=())])
+        found = pre_copy(still, 20e6, RULE, terms=Terms(duplicate=0.5))
+        looks = math.floor((100e6 * weight - 10e6 / full) / 2e6) + 1
+        self.assertEqual(48, looks)
+        self.assertAlmostEqual(0.1 * looks, found.t_converge[0])
+
     def test_what_was_sent_long_ago_is_dirtier(self) -> None:
         # 0.5 MB/s anywhere. After 4.6 s what was sent holds 2.1 MB again,
         # which with 8.2 that were not sent are too many: another look
