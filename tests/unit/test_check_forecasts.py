@@ -61,6 +61,13 @@ class TestPreCopy(ForecastCase):
         fast = plan(said, assume_dirty_rate=9 * GB)
         self.only('does not converge', where, fast, RULES)
 
+    def test_pages_that_were_sampled_say_nothing_of_writing(self):
+        # without a measured curve, nor of what a first pass sends
+        seen = Contents(pages=10**8, zero=0.5, written=10**8, blanked=0.25)
+        said = says(self.TOTAL, 0.2048, lcb=self.LCB)
+        where = self.where(None, contents=seen)
+        self.right(where, said, assume_dirty_rate=20 * MB)
+
     def test_the_lcb_is_found_to_a_thousandth(self):
         where = self.where(writes(20 * MB))
         for share, text in (
@@ -99,6 +106,21 @@ class TestPreCopy(ForecastCase):
         rounds = [20.0, 150 / 50, 30 / 50, 6 / 50]
         lcb = least(lambda t: MB * min(10 * t, 50 + 5 * t, 1000))
         said = says(sum(rounds), rounds[-1], lcb=lcb)
+        self.right(self.where(work), said)
+
+    def test_each_sample_that_is_not_in_a_dent_is_a_corner(self):
+        # 8 MB/s from 10 to 11 s, and 92 / 19 from there on
+        work = WorkingSet(
+            resident=GB,
+            samples=((10.0, 100 * MB), (11.0, 108 * MB), (30.0, 200 * MB)),
+        )
+        second = (108 + 9 * 92 / 19) / 50
+        rounds = [20.0, second, second / 5, second / 25]
+
+        def curve(t):
+            return MB * min(10 * t, 20 + 8 * t, 108 + (t - 11) * 92 / 19, 1000)
+
+        said = says(sum(rounds), rounds[-1], lcb=least(curve))
         self.right(self.where(work), said)
 
     def test_a_disk_goes_first_and_shares_the_cap_with_the_memory(self):
@@ -176,6 +198,41 @@ class TestRisingLimit(ForecastCase):
                 self.only('replayed', where, plan(other), STEPS)
         other = self.said(said.takes - 0.6)
         self.only('replayed', where, plan(other), STEPS)
+
+    def test_rounds_that_still_fall_are_not_waited_for(self):
+        # 0.2048 s are too many for the 125 ms of the first minute, but
+        # 0.08192 s are not
+        rules = dataclasses.replace(STEPS, downtime_delay=30.0)
+        rounds = [20.0, 8.0, 3.2, 1.28, 0.512, 0.2048, 0.08192]
+        lcb = TestPreCopy.LCB
+        said = says(sum(rounds), rounds[-1], lcb=lcb)
+        self.good(self.where(writes(20 * MB)), plan(said), rules)
+        late = says(60.1, 0.0, lcb=lcb)
+        self.only('replayed', self.where(writes(20 * MB)), plan(late), rules)
+
+    def test_the_last_step_is_waited_for_too(self):
+        # 0.45 s, where 406 ms are the last but one: from 80 s on
+        hot = WorkingSet(
+            resident=GB, samples=((0.25, 22.5 * MB), (1.0, 22.5 * MB))
+        )
+        takes = 20.0 + 134 * 0.45 + 0.45
+        data = GB + 135 * 22.5 * MB
+        said = says(takes, 0.45, data=data, lcb=45 * MB)
+        self.good(self.where(hot), plan(said), STEPS)
+        early = says(20.45, 0.45, data=GB + 22.5 * MB, lcb=45 * MB)
+        self.only('replayed', self.where(hot), plan(early), STEPS)
+
+    def test_the_steps_are_longer_for_more_disk(self):
+        # 5 GB of both are 4.66 GiB: 55 s a step, so that what is due when
+        # the pass ends at 100 s waits until 110 s
+        rules = dataclasses.replace(STEPS, downtime_delay=12.0)
+        where = self.where(
+            HOT, disk=4 * GB, disks=(4 * GB,), a={'agent': False}
+        )
+        takes = 100.0 + 34 * 0.3 + 0.3
+        data = 5 * GB + 35 * 15 * MB
+        said = says(takes, 0.3, data=data, lcb=self.LCB)
+        self.good(where, plan(said), rules)
 
     def test_the_steps_are_longer_for_more_memory(self):
         # 3 GiB with zeros that cost nothing: floor(30.9) = 30 s a step
@@ -310,8 +367,8 @@ class TestSlowed(ForecastCase):
     )  # fmt: skip
     ASKED = {'max_throttle': 0.7, 'downtime_limit': 0.3}
 
-    def slowed(self, **values):
-        total = sum(self.ROUNDS)
+    def slowed(self, rounds=ROUNDS, **values):
+        total = sum(rounds)
         given = {
             'cap': 100 * MB,
             'lcb': 100 * MB,
@@ -320,7 +377,7 @@ class TestSlowed(ForecastCase):
             **values,
         }
         reason = given.pop('reason')
-        said = says(total, self.ROUNDS[-1], **given)
+        said = says(total, rounds[-1], **given)
         return dataclasses.replace(said, reason=reason)
 
     def bound(self, **values):
@@ -328,6 +385,21 @@ class TestSlowed(ForecastCase):
 
     def test_it_is_walked_as_qemu_slows_it(self):
         self.right(self.bound(), self.slowed(), **self.ASKED)
+
+    def test_it_is_looked_at_once_a_second(self):
+        # 150 MB: 1.5 s a pass. From the tenth round on a look is at two
+        # rounds, or not before the end
+        rounds = (
+            *[1.5] * 7, 1.35, 1.215, 0.91125, 0.6834375, 0.512578125,
+            0.307546875, 0.184528125,
+        )  # fmt: skip
+        where = self.where(
+            writes(150 * MB, 150 * MB),
+            memory=150 * MB,
+            a={'post_copy': False},
+        )
+        asked = {**self.ASKED, 'max_throttle': 0.6}
+        self.right(where, self.slowed(rounds), **asked)
 
     def test_more_than_is_permitted_is_not_taken(self):
         less = {**self.ASKED, 'max_throttle': 0.69}
