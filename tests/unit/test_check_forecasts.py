@@ -340,19 +340,6 @@ class TestHybrid(ForecastCase):
         data = 20.4 * 50 * MB + 1e8
         self.right(where, self.hybrid(24.4, 0.4, data=data))
 
-    def test_by_novas_steps_it_has_ended_only_where_they_admit_it(self):
-        # 20 MB that take 0.4 s; with its disk it counts as 4 GiB, of which
-        # a step takes 41 s: at 86 s the limit is 312 ms still
-        where = self.where(
-            writes(MB), disk=3.3e9, disks=(3.3e9,), a={'agent': False}
-        )
-        slow = 0.1 * MB / 4096 * (131072 + 4096) / (50 * MB)
-        said = self.hybrid(86.4, 0.039, slow, data=86.4 * 50 * MB)
-        self.good(where, plan(said), STEPS)
-        # without the disk in it the last step would have come by then
-        ended = self.hybrid(86.4, 0.4, data=86.4 * 50 * MB)
-        self.good(where, plan(ended), RULES)
-
 
 class TestSlowed(ForecastCase):
     """A VM that writes 150 MB/s, at 100 MB/s: 70 % of its CPUs go."""
