@@ -123,6 +123,85 @@ class TestLinks(JudgeCase):
         )
 
 
+class TestCrowded(JudgeCase):
+    """Three that leave by one link, 50 MB/s each, one after the other.
+
+    The third waits for nobody, so that it may run beside either.
+    """
+
+    def judged(self, ways, slots, capacity, second='id-v'):
+        """The plan of v, w and x; w waits for v, or for nobody."""
+        link = Link(name='up', hosts=('a', 'b', 'e'), capacity=capacity)
+        steps = [
+            step(
+                name,
+                way,
+                i * THEN,
+                slot=slot,
+                crosses=('up',),
+                after=(second,) if i == 1 and second else (),
+            )
+            for i, (name, way, slot) in enumerate(
+                zip('vwx', ways, slots, strict=True)
+            )
+        ]
+        vms = [idle(s.name, s.source) for s in steps]
+        where = cloud('a b c d e f', *vms, links=(link,))
+        return check(where, plan(*steps))
+
+    def test_those_of_one_slot_source_or_destination_are_one_at_a_time(self):
+        apart = ('a>c', 'b>d', 'e>f')
+        for ways, slots in (
+            (apart, (1, 1, 2)),
+            (('a>c', 'a>d', 'e>f'), (1, 2, 3)),
+            (('a>c', 'b>c', 'e>f'), (1, 2, 3)),
+        ):
+            self.assertEqual([], self.judged(ways, slots, 120e6))
+            # where two are too many it waits for the last that has ended
+            self.assertEqual(
+                [
+                    'id-x: nothing makes it wait for id-w, and out of up '
+                    'does not carry both and what else may run'
+                ],
+                self.judged(ways, slots, 99e6),
+            )
+
+    def test_what_is_ordered_does_not_run_at_once(self):
+        # the second has the third after it; the first may run beside either
+        link = Link(name='up', hosts=('a', 'b', 'e'), capacity=120e6)
+        where = cloud(
+            'a b c d e f',
+            *(idle(n, at) for n, at in zip('vwx', 'abe', strict=True)),
+            links=(link,),
+        )
+        crosses = {'crosses': ('up',)}
+        three = (
+            step('v', 'a>c', **crosses),
+            step('w', 'b>d', THEN, slot=2, **crosses),
+            step('x', 'e>f', 2 * THEN, slot=3, after=('id-w',), **crosses),
+        )
+        self.good(where, plan(*three))
+        # where all three may, each waits for the last that has ended
+        loose = dataclasses.replace(three[2], after=())
+        found = check(where, plan(*three[:2], loose))
+        self.assertEqual(
+            [
+                'id-w: nothing makes it wait for id-v',
+                'id-x: nothing makes it wait for id-w',
+            ],
+            [sentence.split(', and')[0] for sentence in found],
+        )
+
+    def test_the_order_of_the_list_says_nothing(self):
+        where = cloud('a b c', idle('v', 'a'), idle('w', 'a'))
+        two = (step('w', 'a>c', THEN, slot=2), step('v', 'a>b'))
+        self.only(
+            'id-w: nothing makes it wait for id-v, which leaves a',
+            where,
+            plan(*two),
+        )
+
+
 class TestRooms(JudgeCase):
     def test_a_host_holds_memory_cpus_and_disk(self):
         for scarce, text in (
