@@ -327,6 +327,14 @@ class TestHybrid(ForecastCase):
         where = self.where(small, memory=20 * MB)
         self.right(where, self.hybrid(0.4, 0.4))
 
+    def test_what_just_fits_the_limit_has_ended(self):
+        # half a second: of all, or of what was dirtied in 20 s
+        where = self.where(writes(MB, 25 * MB), memory=25 * MB)
+        self.right(where, self.hybrid(0.5, 0.5))
+        lcb = least(lambda t: MB * t, 25 * MB)
+        self.right(where, says(0.5, 0.5, lcb=lcb))
+        self.right(self.where(writes(1.25 * MB)), self.hybrid(20.5, 0.5))
+
     def test_a_disk_goes_before_the_pass(self):
         where = self.where(
             writes(20 * MB), disk=1e8, disks=(1e8,), a={'agent': True}
