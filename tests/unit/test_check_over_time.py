@@ -18,6 +18,7 @@ from tests.unit.judge import JudgeCase
 from watcher_tsmig import units
 from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
+from watcher_tsmig.model import Passage
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.values import Mode
@@ -226,6 +227,59 @@ class TestRooms(JudgeCase):
         vms = (idle('w', 'b'), idle('v', 'a', vcpus=0.0))
         self.good(cloud('a b', *vms, **full), plan(step('w', 'b>a')))
         self.good(cloud('a b', *vms, **full), plan(step('v', 'a>b')))
+
+    def test_a_host_may_be_full_to_the_last_byte(self):
+        for name, most in (('memory', 8e9), ('vcpus', 4.0), ('disk', 4e9)):
+            for share, good in ((1.0, True), (0.999, False)):
+                where = cloud(
+                    'a b',
+                    idle('v', 'a', disk=2e9),
+                    idle('w', 'b', disk=2e9),
+                    b=host('b', **{name: share * most}),
+                )
+                said = plan(step('v', 'a>b', disk=2e9))
+                if good:
+                    self.good(where, said)
+                else:
+                    self.only('id-v: b would hold', where, said)
+
+    def test_a_host_that_is_too_full_is_emptied_until_there_is_room(self):
+        # three of 4 GB on 5: none that leaves is at fault, nor who comes last
+        full = {'b': host('b', memory=5e9)}
+        names = 'wxy'
+        where = cloud(
+            'a b c', idle('v', 'a'), *(idle(n, 'b') for n in names), **full
+        )
+        out = [
+            step(n, 'b>c', i * THEN, after=(f'id-{names[i - 1]}',) * (i > 0))
+            for i, n in enumerate(names)
+        ]
+        asked = {'choices': (('id-v', 'b'),)}
+        into = step('v', 'a>b', 3 * THEN, after=('id-y',))
+        self.good(where, plan(*out, into, **asked))
+        early = step('v', 'a>b', 2 * THEN, slot=2, after=('id-x',))
+        self.only(
+            'id-v: b would hold 8000000000 bytes of VMs, not 5000000000',
+            where,
+            plan(*out, early, **asked),
+        )
+
+    def test_a_vm_on_its_way_already_is_on_both_hosts(self):
+        # 4 GB of w on a and on b, until it is known where it ends
+        way = Passage(vm='id-w', source='a', destination='b')
+        for most, good in ((8e9, True), (7e9, False)):
+            where = cloud(
+                'a b',
+                idle('v', 'a'),
+                idle('w', 'a'),
+                passages=(way,),
+                b=host('b', memory=most),
+            )
+            said = plan(step('v', 'a>b'))
+            if good:
+                self.good(where, said)
+            else:
+                self.only('id-v: b would hold 8000000000', where, said)
 
     def test_memory_is_free_once_a_vm_has_left(self):
         where = cloud(
