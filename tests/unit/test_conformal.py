@@ -130,6 +130,18 @@ class TestCorrection(testtools.TestCase):
             self.assertRaises(
                 errors.InputError, calibration.learn, raw, actual, KEYS, GROUPS
             )
+        given = calibration.forecast(10.0, KEYS, GROUPS)
+        for raw, actual, fixed in ((0.0, 1.0, 0.0), (1.0, 5.0, 5.0)):
+            self.assertRaises(
+                errors.InputError,
+                calibration.learn,
+                raw,
+                actual,
+                KEYS,
+                GROUPS,
+                given,
+                fixed,
+            )
         self.assertEqual(0, calibration.outcomes)
         self.assertRaises(errors.InputError, Calibration, 1.0)
 

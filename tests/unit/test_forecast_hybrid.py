@@ -221,6 +221,27 @@ class TestByHand(testtools.TestCase):
             [[1e9, 400e6], [1e9, 20e6]], found.forecasts.rounds[:, :2]
         )
 
+    def test_rounds_that_were_waited_in_are_told_of_who_did_not_switch(self):
+        # the first waits 30 s for a step of the limit in rounds of half a
+        # second; the second never ends, and switches
+        rules = dataclasses.replace(
+            PLAIN, downtime_limit=1.0, downtime_steps=4, downtime_delay=10.0
+        )
+        curves = forecast.fit(
+            [
+                WorkingSet(
+                    resident=1000.0, samples=((0.25, 50.0), (100.0, 50.0))
+                ),
+                WorkingSet(resident=1000.0, samples=((1.0, 200.0),)),
+            ]
+        )
+        found = hybrid(curves, 100.0, rules, 100.0)
+        self.assertEqual([False, True], found.switched.tolist())
+        given = found.forecasts
+        sent = np.nansum(given.rounds * given.repeats, axis=1)
+        np.testing.assert_allclose(given.data, sent)
+        self.assertAlmostEqual(4050.0, sent[0])
+
 
 class TestOutage(testtools.TestCase):
     #: of the size and with the 40 hot pages of the guests that were measured
