@@ -232,6 +232,39 @@ class TestRisingLimit(testtools.TestCase):
                 )
                 self.assertAlmostEqual(each, float(found.t_downtime[i]))
 
+    def test_nor_do_they_fit_a_limit_that_holds_from_the_start(self):
+        work = WorkingSet(
+            resident=1000.0, samples=((0.1, 50.0), (100.0, 50.0))
+        )
+        for many in (1, 2):
+            for limit, ends in ((0.49, False), (0.51, True)):
+                found = forecast.pre_copy(
+                    forecast.fit([work] * many),
+                    100.0,
+                    Rules(downtime_limit=limit, efficiency=1.0),
+                    terms=Terms(duplicate=0.5),
+                )
+                self.assertEqual([ends] * many, found.converges.tolist())
+
+    def test_what_goes_at_once_stands_while_its_zeros_are_looked_at(self):
+        # 10 pages of 20 ms; 1000 bytes at the link's rate
+        rules = Rules(
+            downtime_limit=0.3,
+            efficiency=1.0,
+            page=10.0,
+            zero_page=0.0,
+            zero_pre_copy=0.02,
+        )
+        for many in (1, 2):
+            curves = forecast.fit(
+                [WorkingSet(resident=1000.0, samples=())] * many
+            )
+            found = forecast.pre_copy(
+                curves, 1e5, rules, terms=Terms(zero=100.0, link=2e5)
+            )
+            np.testing.assert_allclose(found.t_converge, [0.0] * many)
+            np.testing.assert_allclose(found.t_downtime, [0.205] * many)
+
     def test_off_it_stops_at_once(self):
         rules = Rules(downtime_limit=1.0, efficiency=1.0)
         found = forecast.pre_copy(one(self.stuck), 100.0, rules)

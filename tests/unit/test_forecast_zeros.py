@@ -223,10 +223,9 @@ class TestLearned(testtools.TestCase):
 
     def test_one_is_believed_as_far_as_its_clock_tells(self):
         # 8 million pages within 1 s and 2 % of 66 s are surer than what is
-        # thought of every host, which is known to a half; a tenth is not
-        few = {'memory': 3e9 + 0.8 * MILLION, 'took': None}
-        sending = 4e9 / (1e8 * Rules().efficiency)
-        few['took'] = sending + 0.8e6 * 3e-6
+        # thought of every host, which is known to a half; 2 million are not
+        few = {'memory': 3e9 + 2 * MILLION}
+        few['took'] = 4e9 / (1e8 * Rules().efficiency) + 2e6 * 3e-6
         self.assertAlmostEqual(
             3.0, self.learned(self.trace(3e-6)).zero_pre_copy * 1e6
         )

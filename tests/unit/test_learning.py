@@ -5,13 +5,16 @@ Each is of 100 MB within 4 s, of which 3.5 % is noise, unless it is said.
 
 import math
 
+import fixtures
 import numpy as np
 import testtools
+from scipy import optimize
 
 from watcher_tsmig.forecast.learned import measured
 from watcher_tsmig.forecast.learned.learning import Manner
 from watcher_tsmig.forecast.learned.learning import bracket
 from watcher_tsmig.forecast.learned.learning import learn
+from watcher_tsmig.forecast.learned.regression import concaves
 from watcher_tsmig.model.observed import Kind
 from watcher_tsmig.model.observed import Observation
 from watcher_tsmig.units import GIB
@@ -80,6 +83,50 @@ class TestDeviation(testtools.TestCase):
         drawn = 4 * GIB * math.sqrt(p * (1 - p) / 2048)
         (found,) = learn([one], GIB, 4 * GIB).deviation
         self.assertAlmostEqual(1.0, found / math.hypot(NOISE, drawn))
+
+
+class TestRegression(testtools.TestCase):
+    """Ten thousand VMs at once, not one by one."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'watcher_tsmig.forecast.learned.regression._one_by_one',
+                self.refuse,
+            )
+        )
+
+    def refuse(self, *_):
+        self.fail('a row of ordinary measurements is taken by itself')
+
+    def concaves(self, knots, means, weight):
+        known = np.full(len(means), len(knots))
+        return concaves(np.tile(knots, (len(means), 1)), means, weight, known)
+
+    def test_rows_of_ordinary_measurements_settle_together(self):
+        random = np.random.default_rng(3)
+        knots = np.array([1.0, 2.0, 4.0, 8.0, 20.0, 60.0])
+        means = knots**0.6 * np.exp(random.normal(0, 0.3, (300, 6)))
+        weight = np.exp(random.normal(0, 0.5, (300, 6)))
+        found = self.concaves(knots, means, weight)
+        basis = np.minimum(knots[:, None], knots[None, :])
+        for values, y, w in zip(found, means, weight, strict=True):
+            # Lawson and Hanson's algorithm, which is exact, as the oracle
+            root = np.sqrt(w)
+            parts, _ = optimize.nnls(basis * root[:, None], y * root)
+            np.testing.assert_allclose(values, basis @ parts, rtol=1e-6)
+
+    def test_a_dent_and_what_it_stands_between_share_their_misfit(self):
+        # at 1, 2 and 3 s: from 4 to 4 bytes/s there is none; 0 in the middle
+        # pulls both down to the line of least squares from the origin
+        knots, ones = np.array([1.0, 2.0, 3.0]), np.ones((1, 3))
+        slope = (1 * 4 + 2 * 0 + 3 * 12) / (1 + 4 + 9)
+        found = self.concaves(knots, np.array([[4.0, 0.0, 12.0]]), ones)
+        np.testing.assert_allclose(found, [[slope, 2 * slope, 3 * slope]])
+        # what falls is flat: the middle of 10 and 4
+        found = self.concaves(knots, np.array([[5.0, 10.0, 4.0]]), ones)
+        np.testing.assert_allclose(found, [[5.0, 7.0, 7.0]])
 
 
 class TestMemory(testtools.TestCase):
