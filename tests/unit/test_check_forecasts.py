@@ -210,6 +210,16 @@ class TestRisingLimit(ForecastCase):
         late = says(60.1, 0.0, lcb=lcb)
         self.only('replayed', self.where(writes(20 * MB)), plan(late), rules)
 
+    def test_a_step_that_just_admits_the_rest_is_enough(self):
+        # the step to 312 ms comes at 40 s, the next 20 s later
+        hot = WorkingSet(
+            resident=GB, samples=((0.25, 15.6 * MB), (1.0, 15.6 * MB))
+        )
+        takes = 20.0 + 65 * 0.312 + 0.312
+        data = GB + 66 * 15.6 * MB
+        said = says(takes, 0.312, data=data, lcb=31.2 * MB)
+        self.good(self.where(hot), plan(said), STEPS)
+
     def test_the_last_step_is_waited_for_too(self):
         # 0.45 s, where 406 ms are the last but one: from 80 s on
         hot = WorkingSet(
