@@ -133,6 +133,24 @@ class TestMoving(NicCase):
         quiet = small(talks('v', 'a', tx=40), idle('w', 'c'))
         self.good(quiet, plan(step('v', 'a>b'), other))
 
+    def test_traffic_comes_and_goes_as_much_as_it_is(self):
+        # 40 that v sends and 45 that it receives: 100 are left of a's way
+        # out, and 55 of b's way in
+        where = small(talks('v', 'a', tx=40, rx=45), idle('w', 'a'))
+        for way, cap, text in (
+            ('a>c', 100, ''),
+            ('a>c', 101, 'out of the NIC of a, which leaves 100000000'),
+            ('a>b', 55, ''),
+            ('a>b', 56, 'into the NIC of b, which leaves 55000000'),
+        ):
+            rate = {'cap': cap * MB, 'takes': lasts(cap * MB)}
+            then = step('w', way, THEN, after=('id-v',), **rate)
+            said = plan(step('v', 'a>b'), then)
+            if text:
+                self.only(text, where, said)
+            else:
+                self.good(where, said)
+
     def test_who_has_ended_uses_nothing(self):
         # two at once, then the third beside the longer of the two
         where = small(*(idle(n, 'a') for n in 'vwx'))
