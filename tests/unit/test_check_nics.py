@@ -18,6 +18,7 @@ from watcher_tsmig.model import Link
 from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model import Traffic
+from watcher_tsmig.plan.check import check
 from watcher_tsmig.plan.values import Mode
 
 POST = {'mode': Mode.POST_COPY, 'lcb': 0.0, 'downtime': 3.0}
@@ -145,11 +146,9 @@ class TestMoving(NicCase):
         ):
             rate = {'cap': cap * MB, 'takes': lasts(cap * MB)}
             then = step('w', way, THEN, after=('id-v',), **rate)
-            said = plan(step('v', 'a>b'), then)
-            if text:
-                self.only(text, where, said)
-            else:
-                self.good(where, said)
+            found = check(where, plan(step('v', 'a>b'), then))
+            self.assertEqual(bool(text), bool(found))
+            self.assertIn(text, ' / '.join(found))
 
     def test_who_has_ended_uses_nothing(self):
         # two at once, then the third beside the longer of the two

@@ -58,6 +58,11 @@ class TestKnown(JudgeCase):
         twice = dataclasses.replace(said, left_out=(left('w'), left('w')))
         self.only('id-w: appears more than once', self.cloud, twice)
 
+    def test_a_vm_does_not_move_and_stay(self):
+        said = plan(step('v', 'a>b'))
+        both = dataclasses.replace(said, left_out=(left('v'),))
+        self.only('id-v: appears more than once', self.cloud, both)
+
     def test_a_vm_that_nobody_asked_for_is_not_left_out_either(self):
         said = dataclasses.replace(
             plan(step('v', 'a>b')), left_out=(left('w'),)
