@@ -9,7 +9,6 @@ import dataclasses
 from tests.unit.builders import cloud
 from tests.unit.builders import host
 from tests.unit.builders import idle
-from tests.unit.builders import lasts
 from tests.unit.builders import plan
 from tests.unit.builders import step
 from tests.unit.builders import vm
@@ -17,7 +16,6 @@ from tests.unit.judge import THEN
 from tests.unit.judge import JudgeCase
 from watcher_tsmig import units
 from watcher_tsmig.model import Link
-from watcher_tsmig.model import Nic
 from watcher_tsmig.model import Passage
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.check import check
@@ -124,85 +122,6 @@ class TestLinks(JudgeCase):
         )
 
 
-class TestCrowded(JudgeCase):
-    """Three that leave by one link, 50 MB/s each, one after the other.
-
-    The third waits for nobody, so that it may run beside either.
-    """
-
-    def judged(self, ways, slots, capacity, second='id-v'):
-        """The plan of v, w and x; w waits for v, or for nobody."""
-        link = Link(name='up', hosts=('a', 'b', 'e'), capacity=capacity)
-        steps = [
-            step(
-                name,
-                way,
-                i * THEN,
-                slot=slot,
-                crosses=('up',),
-                after=(second,) if i == 1 and second else (),
-            )
-            for i, (name, way, slot) in enumerate(
-                zip('vwx', ways, slots, strict=True)
-            )
-        ]
-        vms = [idle(s.name, s.source) for s in steps]
-        where = cloud('a b c d e f', *vms, links=(link,))
-        return check(where, plan(*steps))
-
-    def test_those_of_one_slot_source_or_destination_are_one_at_a_time(self):
-        apart = ('a>c', 'b>d', 'e>f')
-        for ways, slots in (
-            (apart, (1, 1, 2)),
-            (('a>c', 'a>d', 'e>f'), (1, 2, 3)),
-            (('a>c', 'b>c', 'e>f'), (1, 2, 3)),
-        ):
-            self.assertEqual([], self.judged(ways, slots, 120e6))
-            # where two are too many it waits for the last that has ended
-            self.assertEqual(
-                [
-                    'id-x: nothing makes it wait for id-w, and out of up '
-                    'does not carry both and what else may run'
-                ],
-                self.judged(ways, slots, 99e6),
-            )
-
-    def test_what_is_ordered_does_not_run_at_once(self):
-        # the second has the third after it; the first may run beside either
-        link = Link(name='up', hosts=('a', 'b', 'e'), capacity=120e6)
-        where = cloud(
-            'a b c d e f',
-            *(idle(n, at) for n, at in zip('vwx', 'abe', strict=True)),
-            links=(link,),
-        )
-        crosses = {'crosses': ('up',)}
-        three = (
-            step('v', 'a>c', **crosses),
-            step('w', 'b>d', THEN, slot=2, **crosses),
-            step('x', 'e>f', 2 * THEN, slot=3, after=('id-w',), **crosses),
-        )
-        self.good(where, plan(*three))
-        # where all three may, each waits for the last that has ended
-        loose = dataclasses.replace(three[2], after=())
-        found = check(where, plan(*three[:2], loose))
-        self.assertEqual(
-            [
-                'id-w: nothing makes it wait for id-v',
-                'id-x: nothing makes it wait for id-w',
-            ],
-            [sentence.split(', and')[0] for sentence in found],
-        )
-
-    def test_the_order_of_the_list_says_nothing(self):
-        where = cloud('a b c', idle('v', 'a'), idle('w', 'a'))
-        two = (step('w', 'a>c', THEN, slot=2), step('v', 'a>b'))
-        self.only(
-            'id-w: nothing makes it wait for id-v, which leaves a',
-            where,
-            plan(*two),
-        )
-
-
 class TestRooms(JudgeCase):
     def test_a_host_holds_memory_cpus_and_disk(self):
         for scarce, text in (
@@ -242,6 +161,14 @@ class TestRooms(JudgeCase):
                     self.good(where, said)
                 else:
                     self.only('id-v: b would hold', where, said)
+
+    def test_of_two_that_come_at_once_where_one_fits_both_are_named(self):
+        where = cloud(
+            'a b c', idle('v', 'a'), idle('w', 'c'), b=host('b', memory=5e9)
+        )
+        two = plan(step('v', 'a>b'), step('w', 'c>b', slot=2))
+        text = 'b would hold 8000000000 bytes of VMs, not 5000000000'
+        self.assertEqual([f'id-v: {text}', f'id-w: {text}'], check(where, two))
 
     def test_a_host_that_is_too_full_is_emptied_until_there_is_room(self):
         # three of 4 GB on 5: none that leaves is at fault, nor who comes last
@@ -424,56 +351,3 @@ class TestHops(JudgeCase):
     def test_the_end_of_the_way_is_the_choice(self):
         one = plan(self.steps[0], choices=(('id-v', 'b'),))
         self.only('id-v: the operator chose b for it', self.cloud, one)
-
-
-class TestOrder(JudgeCase):
-    def setUp(self):
-        super().setUp()
-        self.cloud = cloud('a b c d', idle('v', 'a'), idle('w', 'b'))
-
-    def test_what_is_waited_for_has_ended(self):
-        two = (step('v', 'a>c'), step('w', 'b>d', slot=2, after=('id-v',)))
-        self.only('id-w: starts before id-v ends', self.cloud, plan(*two))
-
-    def test_nothing_waits_for_itself(self):
-        two = (
-            step('v', 'a>c', after=('id-w',)),
-            step('w', 'b>d', slot=2, after=('id-v',)),
-        )
-        found = check(self.cloud, plan(*two))
-        self.assertIn('id-v: waits for itself, maybe through others', found)
-
-    def test_each_side_of_a_host_and_each_slot_is_in_order(self):
-        where = cloud('a b c d', idle('v', 'a'), idle('w', 'a'))
-        for other, text in (
-            (step('w', 'a>d', THEN, slot=2), 'id-v, which leaves a'),
-            (step('w', 'b>c', THEN, slot=2), 'id-v, which enters c'),
-            (step('w', 'b>d', THEN), 'id-v, which holds slot 1'),
-        ):
-            at = where if other.source == 'a' else self.cloud
-            self.only(text, at, plan(step('v', 'a>c'), other))
-            waits = dataclasses.replace(other, after=('id-v',))
-            self.good(at, plan(step('v', 'a>c'), waits))
-
-    def test_waiting_for_one_that_waits_is_enough(self):
-        where = cloud('a b', *(idle(n, 'a') for n in 'vwx'))
-        chain = (
-            step('v', 'a>b'),
-            step('w', 'a>b', THEN, after=('id-v',)),
-            step('x', 'a>b', 2 * THEN, after=('id-w',)),
-        )
-        self.good(where, plan(*chain))
-
-    def test_a_nic_carries_its_applications_where_they_are_by_then(self):
-        talker = vm('t', 'a', 500, 0).traffic
-        where = cloud(
-            'a b c',
-            idle('v', 'a', traffic=talker),
-            idle('w', 'a'),
-            a=host('a', nic=Nic(capacity=125e6)),
-        )
-        slow = step('v', 'a>b', takes=lasts(50e6))
-        at_once = step('w', 'a>c', slot=2)
-        self.only('out of the NIC of a', where, plan(slow, at_once))
-        after = step('w', 'a>c', THEN, after=('id-v',), cap=120e6)
-        self.good(where, plan(slow, after))
