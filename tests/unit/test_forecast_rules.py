@@ -265,6 +265,34 @@ class TestRisingLimit(testtools.TestCase):
             np.testing.assert_allclose(found.t_converge, [0.0] * many)
             np.testing.assert_allclose(found.t_downtime, [0.205] * many)
 
+    def test_the_last_step_is_waited_for_too(self):
+        # 0.9 s, and from 80 s on a whole second is permitted
+        rules = Rules(
+            downtime_limit=1.0,
+            efficiency=1.0,
+            downtime_steps=4,
+            downtime_delay=10.0,
+        )
+        work = WorkingSet(
+            resident=1000.0, samples=((0.25, 90.0), (100.0, 90.0))
+        )
+        for many in (1, 2):
+            found = forecast.pre_copy(
+                forecast.fit([work] * many), 100.0, rules
+            )
+            np.testing.assert_allclose(
+                found.t_sum, [10 + 78 * 0.9 + 0.9] * many
+            )
+
+    def test_what_just_fits_the_limit_goes_at_once(self):
+        work = WorkingSet(resident=30.0, samples=((1.0, 20.0),))
+        for many in (1, 2):
+            found = forecast.pre_copy(
+                forecast.fit([work] * many), 100.0, PLAIN
+            )
+            self.assertEqual([0.0] * many, found.t_converge.tolist())
+            self.assertEqual([0.3] * many, found.t_downtime.tolist())
+
     def test_off_it_stops_at_once(self):
         rules = Rules(downtime_limit=1.0, efficiency=1.0)
         found = forecast.pre_copy(one(self.stuck), 100.0, rules)

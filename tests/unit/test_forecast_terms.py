@@ -248,6 +248,20 @@ class TestLeast(testtools.TestCase):
             1000 / 4.7, self.lcb(5.0, rules=rules), places=3
         )
 
+    def test_each_curve_through_the_samples_has_its_own(self):
+        # 100 bytes in 1 s; in 2 s as many, or 200
+        curves = writers(100.0, resident=1e4)
+        rules = dataclasses.replace(PLAIN, downtime_limit=2.0, max_rounds=5000)
+        for bracket, expected in (
+            (forecast.Bracket.LOWER, 50.0),
+            (forecast.Bracket.EXPECTED, 100.0),
+            (forecast.Bracket.UPPER, 100.0),
+        ):
+            found = forecast.least_convergent_bandwidth(
+                curves, rules, bracket=bracket
+            )
+            self.assertAlmostEqual(1.0, found[0] / expected, 2)
+
     def test_a_writer_needs_its_rate_and_a_little_more_for_its_rounds(self):
         # (1000 / B) (100 / B)^63 is 0.3 s at the last of 64 rounds
         expected = (1000 / 0.3) ** (1 / 64) * 100 ** (63 / 64)
