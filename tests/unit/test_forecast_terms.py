@@ -9,9 +9,11 @@ import testtools
 from watcher_tsmig import forecast
 from watcher_tsmig.forecast import Terms
 from watcher_tsmig.forecast.terms import course
+from watcher_tsmig.forecast.terms import limit_after
 from watcher_tsmig.forecast.terms import settings
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import GIB
+from watcher_tsmig.model.rules import NOVA
 from watcher_tsmig.model.rules import Rules
 
 PLAIN = Rules(downtime_limit=0.3, efficiency=1.0, zero_pre_copy=0.0)
@@ -174,6 +176,28 @@ class TestCourse(testtools.TestCase):
             (2.0, True, 300.0),
         ):
             self.assertEqual(rate, how(disks=disks, raised=raised).rate[0])
+
+
+class TestRisingLimit(testtools.TestCase):
+    def test_nova_raises_the_limit_from_a_tenth_in_ten_steps(self):
+        # 8 GiB: 600 s a step, in whole milliseconds
+        for elapsed, limit in (
+            (0.0, 0.05),
+            (599.0, 0.05),
+            (600.0, 0.095),
+            (1200.0, 0.14),
+            (5999.0, 0.455),
+            (6000.0, 0.5),
+            (1e9, 0.5),
+        ):
+            nova = how(NOVA, memory=8 * GIB)
+            found = limit_after(nova, np.array([elapsed]))
+            self.assertAlmostEqual(limit, float(found[0]), msg=elapsed)
+
+    def test_without_delay_the_whole_limit_holds_at_once(self):
+        rules = dataclasses.replace(NOVA, downtime_delay=0.0)
+        found = limit_after(how(rules), np.zeros(1))
+        self.assertEqual([0.5], found.tolist())
 
 
 class TestClosedForm(testtools.TestCase):

@@ -16,6 +16,7 @@ from watcher_tsmig.forecast import fit
 from watcher_tsmig.forecast import hybrid
 from watcher_tsmig.forecast import least_convergent_bandwidth
 from watcher_tsmig.forecast import pre_copy
+from watcher_tsmig.forecast import sweep
 from watcher_tsmig.forecast.hybrid import Switch
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.model.rules import QEMU
@@ -161,6 +162,21 @@ class TestSweep(unittest.TestCase):
         self.assertAlmostEqual(
             1.0, np.nansum(found.rounds[0]) / found.data[0], delta=1e-9
         )
+
+
+class TestParts(unittest.TestCase):
+    def test_of_too_many_parts_the_two_youngest_become_one(self) -> None:
+        # of the older's age, with what both hold
+        ages = np.arange(float(sweep.PARTS))
+        memory = sweep._Memory(
+            np.full((1, sweep.PARTS), 0.01), ages[None] + 100.0, ages[None] + 1
+        )
+        sweep._append(memory, np.array([0.76]), np.array([99.0]))
+        share, left, since = memory.share[0], memory.left[0], memory.since[0]
+        np.testing.assert_allclose(share[:-2], 0.01)
+        np.testing.assert_allclose(share[-2:], [0.02, 0.76])
+        np.testing.assert_allclose(left[-2:], [122 + 123, 0.0])
+        np.testing.assert_allclose(since[-2:], [23.0, 99.0])
 
 
 class TestPaced(unittest.TestCase):
