@@ -318,6 +318,8 @@ class TestTimes(JudgeCase):
         for bound, text in (
             ({'takes_low': 1e3}, 'duration below its interval'),
             ({'takes_high': 1.0}, 'duration above its interval'),
+            ({'takes_low': THEN + 0.01}, 'duration below its interval'),
+            ({'takes_high': THEN - 0.01}, 'duration above its interval'),
         ):
             self.only(text, self.cloud, plan(step('v', 'a>c', **bound)))
 

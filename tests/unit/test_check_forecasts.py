@@ -337,6 +337,18 @@ class TestHybrid(ForecastCase):
         where = self.where(small, memory=20 * MB)
         self.right(where, self.hybrid(0.4, 0.4))
 
+    def test_one_that_does_not_fit_it_goes_on(self):
+        # 0.8 s, and what 1 MB/s writes in it; or 0.4 s that QEMU takes for
+        # 0.8, for half of its pages are zeros again
+        where = self.where(writes(MB, 40 * MB), memory=40 * MB)
+        self.right(where, self.hybrid(0.816, 0.016))
+        seen = Contents(pages=10**8, zero=0.0, written=10**8, blanked=0.5)
+        again = seen.surely_blanked
+        rest = 40 * MB * (1 - again + again * 9 / 4096)
+        slow = 0.2 * MB / 4096 * (131072 + 4096) / (50 * MB)
+        said = self.hybrid(20 + rest / (50 * MB), 0.039, slow, data=GB + rest)
+        self.right(self.where(writes(2 * MB), contents=seen), said)
+
     def test_what_just_fits_the_limit_has_ended(self):
         # half a second: of all, or of what was dirtied in 20 s
         where = self.where(writes(MB, 25 * MB), memory=25 * MB)
@@ -414,6 +426,11 @@ class TestSlowed(ForecastCase):
             plan(self.slowed(), **less),
             self.rules,
         )
+
+    def test_what_does_not_end_at_its_cap_is_named(self):
+        said = plan(self.slowed(), **{**self.ASKED, 'max_throttle': 0.69})
+        found = check(self.bound(), said, self.rules)
+        self.assertIn('id-v: does not converge at its cap', found)
 
     def test_it_ends_at_its_lcb(self):
         # where less than 75 MB/s is too little at 50 % and 70 % taken
