@@ -304,7 +304,6 @@ class TestUnknowns(PlanCase):
         plan = self.plan(
             cloud('a b', vm('v', 'a', working_set=None)),
             assume_dirty_rate=1e12,
-            post_copy_assumed=True,
         )
         self.assertIs(Reason.WRITES_TOO_FAST, self.only(plan).reason)
         self.assertIn('is assumed to write', self.only(plan).because)

@@ -274,16 +274,9 @@ class TestAssumedWriting(PlanCase):
             plan = self.plan(cloud('a b', busy), post_copy_assumed=asked)
             self.assertIs(mode, self.only(plan).mode)
 
-    def test_one_that_would_not_end_is_left_out_unless_it_is_asked_for(self):
-        where = cloud('a b', self.unknown('one'))
-        plan = self.plan(where, assume_dirty_rate=math.inf)
-        self.assertEqual((), plan.migrations)
-        (out,) = plan.left_out
-        self.assertIs(Reason.DOES_NOT_CONVERGE, out.reason)
-        self.assertIn('if it writes as assumed', out.because)
-        self.assertIn('post_copy_assumed', out.because)
+    def test_it_is_the_last_resort_where_no_pre_copy_would_end(self):
         plan = self.plan(
-            where, assume_dirty_rate=math.inf, post_copy_assumed=True
+            cloud('a b', self.unknown('one')), assume_dirty_rate=math.inf
         )
         found = self.only(plan)
         self.assertIs(Mode.POST_COPY, found.mode)

@@ -49,11 +49,7 @@ def config(**values):
 
 
 class Base(unittest.TestCase):
-    """Host a sends 900 of 1000 Mbit/s by `one` and `two`; b is empty.
-
-    Nobody measured what they write, and who is asked to move them permits a
-    post-copy for what is assumed.
-    """
+    """Host a sends 900 of 1000 Mbit/s by `one` and `two`; b is empty."""
 
     def setUp(self):
         self.audit = test_plugin_drain.Audit()
@@ -102,9 +98,7 @@ class Base(unittest.TestCase):
             compute_model = property(lambda _: model)
 
         strategy = Relief(config(**(given or {})), osc=object())
-        strategy.input_parameters.update(
-            {'post_copy_assumed': True, **parameters}
-        )
+        strategy.input_parameters.update(parameters)
         strategy.execute(audit=self.audit)
         self.assertLessEqual(len(self.audit.status_message), 255)
         return [
@@ -119,11 +113,6 @@ class TestRelief(Base):
         text = self.audit.status_message
         self.assertIn('a sends 90% of its NIC for 20 min; ', text)
         self.assertIn('1 VM leaves a in', text)
-
-    def test_assumed_writing_post_copies_nobody_whom_nobody_permitted(self):
-        self.assertEqual([], self.run_it(post_copy_assumed=False))
-        text = self.audit.status_message
-        self.assertIn('1 stays: one (does-not-converge)', text)
 
     def test_what_nova_says_has_moved_stays(self):
         now = time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())

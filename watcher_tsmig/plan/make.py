@@ -15,6 +15,7 @@ from watcher_tsmig import units
 from watcher_tsmig.model import Cloud
 from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan import policies
+from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.explain import sensitivity
 from watcher_tsmig.plan.explain import shortest
 from watcher_tsmig.plan.explain import why
@@ -59,9 +60,30 @@ def make_plan(
     )
     request = permits.kept(cloud, request)
     problem = problem_module.build(cloud, request, rules)
-    if not request.post_copy_assumed and request.only_mode is None:
-        problem = forced.earned(problem)
-    return _best(forced.allowed(forced.switchable(problem)))
+    problem = forced.allowed(forced.switchable(problem))
+    if request.post_copy_assumed or request.only_mode is not None:
+        return _best(problem)
+    # a post-copy for writing that is only assumed is the last resort
+    allowed = problem.post_allowed
+    earned = permits.earned(problem.assumed) & allowed
+    plan = _best(_permitting(problem, earned))
+    stuck = {
+        out.vm
+        for out in plan.left_out
+        if out.reason is Reason.DOES_NOT_CONVERGE
+    }
+    needed = np.array([vm.id in stuck for vm in problem.vms], dtype=bool)
+    needed &= allowed & ~earned
+    if not needed.any():
+        return plan
+    return _best(_permitting(problem, earned | needed))
+
+
+def _permitting(problem: Problem, some: BoolArray) -> Problem:
+    """The problem with only these of the post-copies that are allowed."""
+    return dataclasses.replace(
+        problem, post_allowed=some, unearned=problem.post_allowed & ~some
+    )
 
 
 def _best(problem: Problem) -> Plan:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 
 from watcher_tsmig import units
-from watcher_tsmig.plan.problem.forced import UNEARNED
 from watcher_tsmig.plan.problem.known import seen_writing
 from watcher_tsmig.plan.problem.ladder import Stage
 from watcher_tsmig.plan.values import Mode
@@ -231,7 +230,10 @@ def runner_up(case: Case) -> str:
     """What the other mode would have meant, for people, with its price."""
     other = Mode.PRE_COPY if case.mode.early else Mode.POST_COPY
     if not case.mode.switches and case.unearned:
-        return UNEARNED
+        return (
+            'post-copy is not tried where writing is only assumed, unless '
+            'post_copy_assumed asks for it'
+        )
     if not case.mode.switches and not case.may_post:
         asked = case.sampled or case.stage is not Stage.FORCED
         return (

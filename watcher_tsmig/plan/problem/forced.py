@@ -1,8 +1,8 @@
 """What follows where no pre-copy ends, before anything is placed.
 
-Whose post-copy is worth its risk, who goes only where post-copy is possible,
-and who is let onto the ladder's last stage: pre-copies that end while a VM is
-slowed down. Whom pre-copy moves in any other way is not asked.
+Who goes only where post-copy is possible, and who is let onto the ladder's
+last stage: pre-copies that end while a VM is slowed down. Whom pre-copy moves
+in any other way is not asked.
 """
 
 import dataclasses
@@ -16,24 +16,6 @@ from watcher_tsmig.plan.problem import headroom
 from watcher_tsmig.plan.problem import problem as problem_module
 from watcher_tsmig.plan.problem.known import seen_writing
 from watcher_tsmig.plan.problem.problem import Problem
-
-UNEARNED = (
-    'post-copy is not tried where writing is only assumed, unless '
-    'post_copy_assumed asks for it'
-)
-
-
-def earned(problem: Problem) -> Problem:
-    """The problem with no post-copy for writing that is only assumed.
-
-    Its risk is worth it for a need that was seen.
-    """
-    seen = np.array([seen_writing(x) for x in problem.assumed], dtype=bool)
-    return dataclasses.replace(
-        problem,
-        post_allowed=problem.post_allowed & seen,
-        unearned=problem.post_allowed & ~seen,
-    )
 
 
 def allowed(problem: Problem) -> Problem:
@@ -111,7 +93,7 @@ def _most(problem: Problem, row: int, left: FloatArray) -> float:
 def why_not(problem: Problem, row: int) -> str:
     """Why neither post-copy nor this moves a VM, the end of a sentence."""
     rungs = problem.rungs
-    post = UNEARNED if problem.unearned[row] else 'post-copy is not permitted'
+    post = 'post-copy is not permitted'
     if not _throttles(problem)[row]:
         return f'and {post}'
     share = float(rungs.throttle[row])

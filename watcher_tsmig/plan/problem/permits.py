@@ -17,6 +17,7 @@ from watcher_tsmig.model.rules import Rules
 from watcher_tsmig.plan.arrays import BoolArray
 from watcher_tsmig.plan.arrays import FloatArray
 from watcher_tsmig.plan.classes import ServiceClass
+from watcher_tsmig.plan.problem.known import seen_writing
 from watcher_tsmig.plan.values import Request
 
 OURS = 'max_per_source'
@@ -163,3 +164,13 @@ def pre_copy_only(cloud: Cloud, request: Request) -> frozenset[str]:
     return frozenset(
         vm.id for vm, permitted in zip(vms, may, strict=True) if not permitted
     )
+
+
+def earned(assumed: tuple[tuple[str, ...], ...]) -> BoolArray:
+    """Of which VMs a post-copy may be worth its risk, shape (n,).
+
+    Not of one whose writing is only assumed: the risk is worth it for a need
+    that was seen. Where no pre-copy is possible even so, it is the last
+    resort (make.py).
+    """
+    return np.array([seen_writing(names) for names in assumed], dtype=bool)

@@ -191,10 +191,9 @@ PROPERTIES = {
         'only; VMs that write too fast for it are left out.'
     ),
     'post_copy_assumed': yes(
-        'false (default): a VM whose writing nobody measured is not '
-        'post-copied; one whose pre-copy would not end as assumed is left '
-        'out. true: what is assumed of its writing is as good a reason as a '
-        'measure.',
+        'false (default): a VM whose writing nobody measured is post-copied '
+        'only where no pre-copy could end even so. true: what is assumed of '
+        'its writing is as good a reason as a measure.',
         default=False,
     ),
     'max_throttle_percent': {
