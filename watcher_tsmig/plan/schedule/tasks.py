@@ -43,6 +43,8 @@ class Way:
     :ivar counters: what counts it while it runs
     :ivar harm: what its owner and others lose by it at a rate, in weighed
         seconds in which a VM does not serve
+    :ivar late: s by which it may end later at a rate, by its chance, of which
+        its harm counts one s each at most
     :ivar toll: s by which it must shorten the whole to be worth it, beside
         its harm
     """
@@ -61,6 +63,7 @@ class Way:
     frees: Amounts = ()
     counters: tuple[int, ...] = ()
     harm: Callable[[float], float] = _none
+    late: Callable[[float], float] = _none
     toll: float = 0.0
 
 
@@ -174,7 +177,15 @@ def price_of(tasks: Tasks, found: Timetable, urgency: float) -> float:
     :param urgency: what a second of the whole is worth
     """
     whole = found.makespan + tolls_of(tasks, found.bookings)
-    return harm_of(tasks, found.bookings) + urgency * whole
+    price = harm_of(tasks, found.bookings) + urgency * whole
+    if urgency > 1:
+        price += (urgency - 1) * late_of(tasks, found.bookings)
+    return price
+
+
+def late_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:
+    """By how much they may end later, by their chances, s."""
+    return sum(tasks.tasks[b.task].ways[b.way].late(b.rate) for b in bookings)
 
 
 def harm_of(tasks: Tasks, bookings: Iterable[Booking]) -> float:

@@ -58,13 +58,30 @@ def chance(rate: float, lcb: float, width: float) -> float:
     return 0.5 * math.erfc(math.log(rate / lcb) / (width * math.sqrt(2)))
 
 
+def lateness(by_rate: ByRate, busy: ByRate) -> Callable[[float], float]:
+    """By how much a pre-copy ends late, by its chance, s by bytes/s.
+
+    Rounds of a VM that writes more may have to wait for the downtime limit to
+    rise, or go on until they are given up.
+
+    :param by_rate: as of `of_way`
+    :param busy: the same of a VM that writes `BUSY` more
+    """
+
+    def late(rate: float) -> float:
+        takes = by_rate(rate).whole
+        if math.isinf(takes):
+            return 0.0
+        more = min(busy(rate).whole - takes, GIVEN_UP * takes + SLACK)
+        return SHARE * max(more, 0.0)
+
+    return late
+
+
 def of_lateness(
     problem: Problem, row: int, by_rate: ByRate, busy: ByRate
 ) -> Callable[[float], float]:
     """What it counts, by its chance, that a pre-copy ends late or never, s.
-
-    Late: rounds of a VM that writes more may have to wait for the downtime
-    limit to rise, or go on until they are given up.
 
     :param by_rate: as of `of_way`
     :param busy: the same of a VM that writes `BUSY` more
@@ -72,17 +89,16 @@ def of_lateness(
     """
     request = problem.request
     lcb, width = float(problem.lcb[row]), float(problem.width[row])
+    worth = min(max(request.urgency, LEAST_WORTH), 1.0)
+    late = lateness(by_rate, busy)
 
-    def lateness(rate: float) -> float:
-        takes = by_rate(rate).whole
-        if math.isinf(takes):
+    def counts(rate: float) -> float:
+        if math.isinf(by_rate(rate).whole):
             return request.failure
-        late = min(busy(rate).whole - takes, GIVEN_UP * takes + SLACK)
         fails = chance(rate, lcb, width) * request.failure
-        worth = min(max(request.urgency, LEAST_WORTH), 1.0)
-        return fails + SHARE * max(late, 0.0) * worth
+        return fails + late(rate) * worth
 
-    return lateness
+    return counts
 
 
 def of_way(
@@ -107,7 +123,7 @@ def of_way(
     request, capacities = problem.request, problem.network.capacity
     floor = request.nic_floor
     busy = switched.busy or by_rate
-    lateness = of_lateness(problem, row, by_rate, busy)
+    counts = of_lateness(problem, row, by_rate, busy)
     mode = switched.mode
     gone = dict(leaves) if mode.early else {}
     # links that are full, and so their migrations at the floor
@@ -125,7 +141,7 @@ def of_way(
                 stop = rules.switchover + switched.faults / rate
             stop += request.risk(split)
         else:
-            lost += lateness(rate)
+            lost += counts(rate)
         for capacity, app in crossed:
             beyond = rate - max(capacity - app, 0.0)
             if beyond > 0 and rate <= floor * capacity * FULL:

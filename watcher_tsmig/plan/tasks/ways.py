@@ -172,6 +172,7 @@ def _way(
             harm.Switched(mode, float(known.faults[i]), told.busy),
             shared['leaves'],
         ),
+        late=harm.lateness(by_rate, told.busy),
         leaves=shared['leaves'],
         brings=shared['brings'],
         claims=shared['claims'],
