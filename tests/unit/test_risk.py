@@ -1,5 +1,6 @@
 """What a post-copy risks: by its switch, and by how long it lasts."""
 
+import numpy as np
 import testtools
 
 from tests.unit.builders import cloud
@@ -9,6 +10,12 @@ from watcher_tsmig import simulate
 from watcher_tsmig.model import WorkingSet
 from watcher_tsmig.plan import policies
 from watcher_tsmig.plan.make import make_plan
+from watcher_tsmig.plan.schedule.tasks import Booking
+from watcher_tsmig.plan.schedule.tasks import Task
+from watcher_tsmig.plan.schedule.tasks import Tasks
+from watcher_tsmig.plan.schedule.tasks import Timetable
+from watcher_tsmig.plan.schedule.tasks import Way
+from watcher_tsmig.plan.schedule.tasks import price_of
 from watcher_tsmig.plan.values import Mode
 from watcher_tsmig.plan.values import Request
 
@@ -42,3 +49,37 @@ class TestRisk(testtools.TestCase):
         plan = make_plan(where, Request(hosts=('a',), only_mode=Mode.PRE_COPY))
         done = simulate.replay(where, plan).done
         self.assertEqual({0.0}, {d.split for d in done.values()})
+
+
+class TestLate(testtools.TestCase):
+    """A pre-copy that may be late holds up the whole plan by its chance."""
+
+    def price(self, urgency, late):
+        way = Way(
+            links=(0,),
+            takes=lambda rate: 10.0,
+            harm=lambda rate: 2.0,
+            late=lambda rate: late,
+        )
+        tasks = Tasks(
+            tasks=(Task(ways=(way,)),), capacity=np.ones(1), app=np.zeros(1)
+        )
+        found = Timetable(
+            bookings=(
+                Booking(task=0, way=0, rate=1.0, start=0.0, takes=10.0),
+            ),
+            left=(),
+            lower_bound=0.0,
+        )
+        return price_of(tasks, found, urgency)
+
+    def test_a_second_late_is_worth_a_second_of_the_plan(self):
+        self.assertAlmostEqual(2 + 20 * 10, self.price(20, 0))
+        # one of the twenty is in the harm already
+        self.assertAlmostEqual(2 + 20 * 10 + 19 * 3, self.price(20, 3))
+
+    def test_where_time_is_worth_no_more_than_a_vms_the_harm_has_it_all(self):
+        for urgency in (0.02, 1.0):
+            self.assertAlmostEqual(
+                self.price(urgency, 0), self.price(urgency, 3)
+            )
