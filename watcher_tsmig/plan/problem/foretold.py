@@ -5,6 +5,7 @@ is weighed here: what it costs is harm.py's.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -89,57 +90,68 @@ def by_rates(
         foretold for all at once
     :param busier: by so many deviations each VM writes more than is known
     """
+    if not len(rows):
+        return []
     factors = np.exp(busier * problem.width[rows])
-    found = _foretold(problem, rows, mode, streams, asked, factors)
+    found = _times(
+        problem, mode, _given(problem, rows, streams, factors), asked
+    )
     return [
         _by_rate(
             problem,
-            rows[k : k + 1],
             mode,
-            streams[k : k + 1],
-            factors[k : k + 1],
+            functools.partial(
+                _given,
+                problem,
+                rows[k : k + 1],
+                streams[k : k + 1],
+                factors[k : k + 1],
+            ),
             {float(asked[k]): found[k]},
         )
         for k in range(len(rows))
     ]
 
 
+_Given = tuple[Curves, Terms]
+
+
 def _by_rate(
     problem: Problem,
-    rows: IntArray,
     mode: Mode,
-    streams: FloatArray,
-    factors: FloatArray,
+    given: Callable[[], _Given],
     known: dict[float, Times],
 ) -> ByRate:
+    """Of one migration; what is asked again is remembered.
+
+    :param given: its curve and terms, made only where another rate is asked
+    """
+    given = functools.cache(given)
+
     def foretold(bandwidth: float) -> Times:
         if bandwidth not in known:
             asked = np.array([bandwidth])
-            known[bandwidth] = _foretold(
-                problem, rows, mode, streams, asked, factors
-            )[0]
+            (known[bandwidth],) = _times(problem, mode, given(), asked)
         return known[bandwidth]
 
     return foretold
 
 
-def _foretold(
-    problem: Problem,
-    rows: IntArray,
-    mode: Mode,
-    streams: FloatArray,
-    bandwidth: FloatArray,
-    factors: FloatArray,
-) -> Sequence[Times]:
-    if not len(rows):
-        return []
+def _given(
+    problem: Problem, rows: IntArray, streams: FloatArray, factors: FloatArray
+) -> _Given:
     terms = dataclasses.replace(
         problem.terms.take(rows, len(problem.vms)), stream=streams
     )
-    curves = problem.curves.take(rows).busier(factors)
-    found = forecast(mode, curves, bandwidth, problem.rules, terms)
+    return problem.curves.take(rows).busier(factors), terms
+
+
+def _times(
+    problem: Problem, mode: Mode, given: _Given, bandwidth: FloatArray
+) -> Sequence[Times]:
+    found = forecast(mode, given[0], bandwidth, problem.rules, given[1])
     slowed = 0.0 if found.slowed is None else found.slowed
-    split = np.zeros(len(rows))
+    split = np.zeros(len(bandwidth))
     if mode.switches:
         split = found.t_sum - (0 if mode.early else found.t_converge)
     columns = (

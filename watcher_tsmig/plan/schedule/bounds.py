@@ -145,7 +145,11 @@ def _heads_and_tails(
 
 def makespan(tasks: Tasks, moved: Collection[int] | None = None) -> float:
     """No timetable of these tasks ends sooner, s; None for all."""
-    need = least(tasks, moved)
+    return shortest(tasks, least(tasks, moved))
+
+
+def shortest(tasks: Tasks, need: Least) -> float:
+    """No timetable of tasks that need so much ends sooner, s."""
     if not need.head:
         return 0.0
     longest = max(

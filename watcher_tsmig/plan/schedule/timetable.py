@@ -86,6 +86,8 @@ def timetable(
     search.start()
     search.improve(flip)
     found = search.best
+    if not found.left:
+        return dataclasses.replace(found, lower_bound=search.least)
     moved = {b.task for b in found.bookings}
     return dataclasses.replace(
         found, lower_bound=bounds.makespan(tasks, moved)
@@ -122,7 +124,7 @@ class _Search:
         self.now, self.heat = self.best, 0.0
         self.now_rank: Rank | None = None
         self.need = bounds.least(tasks)
-        self.least = bounds.makespan(tasks)
+        self.least = bounds.shortest(tasks, self.need)
         self.ideal = np.zeros(self.n)
         self.cheapest = self.least
         if self.objective is Aim.PRICE:

@@ -83,23 +83,24 @@ def _cheapest(
 ) -> tuple[_Variant, Timetable]:
     """The best of some combinations, by successive halving.
 
-    All get some effort, the better half twice as much, and so on (Jamieson
-    and Talwalkar 2016); of those with one price the first goes on, as lanes
-    that bind nothing change nothing.
+    All get some effort, the better half twice as much, and so on, each round
+    as much as any (Jamieson and Talwalkar 2016); of those with one price the
+    first goes on, as lanes that bind nothing change nothing.
     """
     n = len(moves.rows)
     every = _effort(n) // 2
     some = some[: max(1, every // max(PASSES_LEAST * n, 1))]
-    effort = max(min(PASSES_EACH * n, every // len(some)), n, EFFORT_LEAST)
+    share, passes = every // (len(some).bit_length() + 1), PASSES_EACH
     while True:
+        effort = max(min(passes * n, share // len(some)), n, EFFORT_LEAST)
         tried: dict[Score, tuple[_Variant, Timetable]] = {}
         for variant in some:
             tasks = _tasks(problem, moves, may, variant)
             found = _timetable(problem, tasks, effort, flip=True)
             tried.setdefault(score(problem, tasks, found), (variant, found))
         best = sorted(tried)
-        effort *= 2
-        if len(best) == 1 and effort > min(PASSES_LAST * n, every):
+        passes *= 2
+        if len(best) == 1 and passes > min(PASSES_LAST, every // max(n, 1)):
             return tried[best[0]]
         some = [tried[key][0] for key in best[: max(len(best) // 2, 1)]]
 
