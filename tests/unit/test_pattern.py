@@ -369,6 +369,30 @@ class TestBounds(testtools.TestCase):
         self.assert_samples(((1.0, 0.0), (2.0, 0.0)), still.working_set())
 
 
+class TestTail(testtools.TestCase):
+    """What follows the last sample is never less than it."""
+
+    def samples(self, *dirtied):
+        seconds = tuple(2.0**k for k in range(len(dirtied)))
+        pattern = Pattern(
+            resident=1e9,
+            seconds=seconds,
+            dirtied=dirtied,
+            deviation=(0.0,) * len(dirtied),
+        )
+        return dict(pattern.working_set().samples), pattern
+
+    def test_what_fell_by_noise_has_no_more_to_come(self):
+        samples, _ = self.samples(1e8, 9e7)
+        self.assertEqual(1e8, samples[2.0])
+        self.assertEqual({1e8}, {d for t, d in samples.items() if t >= 1.0})
+
+    def test_less_than_a_byte_is_no_writing(self):
+        samples, pattern = self.samples(1e-300, 5e-324)
+        self.assertLess(max(samples.values()), 1.0)
+        self.assertLess(max(d for _, d in pattern.high().samples), 1.0)
+
+
 class TestTowardsZero(testtools.TestCase):
     """What is not measured below the first span."""
 

@@ -22,6 +22,8 @@ from watcher_tsmig.model import WorkingSet
 SOURCE = 'pattern'
 # The tail is drawn for so many doublings of the last sample.
 TAIL = 10
+# Who writes less writes nothing.
+BYTE = 1.0
 # What a bound keeps off the expected curve: two-sided 90 % of a normal.
 QUANTILE = 1.6449
 
@@ -84,6 +86,8 @@ class Pattern:
             for d, s in zip(self.dirtied, self.deviation, strict=True)
         ]
         last, top = self.seconds[-1], max(points)
+        if top < BYTE:
+            return self._samples(points, ())
         half = _value(self.low(), last / 2)
         slope = min((top - half) / (last / 2), top / last)
         if slope <= 0 or top >= self.resident:
@@ -92,10 +96,12 @@ class Pattern:
         return self._samples(points, ((full, self.resident),))
 
     def _tail(self) -> tuple[tuple[float, float], ...]:
-        if not self.seconds or self.dirtied[-1] <= 0:
+        # what is learned apart of each length may fall by noise
+        rising = (0.0, *itertools.accumulate(self.dirtied, max))
+        if rising[-1] < BYTE:
             return ()
-        last, top = self.seconds[-1], self.dirtied[-1]
-        before = (0.0, *self.seconds)[-2], (0.0, *self.dirtied)[-2]
+        last, top = self.seconds[-1], rising[-1]
+        before = (0.0, *self.seconds)[-2], rising[-2]
         slope = (top - before[1]) / (last - before[0])
         half = _value(self._samples(self.dirtied, ()), last / 2)
         power = min(max(math.log2(top / half), 0.0), 1.0)

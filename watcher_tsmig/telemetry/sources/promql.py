@@ -40,8 +40,6 @@ SERVICE_TYPE = 'metric-storage'
 NS = 1e9  # in which Ceilometer counts CPU time
 # Ids in one query, which is a URL of some 5 KB then: Aetos takes no POST
 BATCH = 100
-# Prometheus's usual time between two looks, s
-SCRAPE = 15.0
 # Looks at a counter in one point of traffic, where it was long ago
 LOOKS = 2
 # Points of a gauge over its age; more would only repeat them
