@@ -111,6 +111,8 @@ class TestPassages(unittest.TestCase):
         found = self.one(record(), v=row)
         self.assertEqual((6e9, None), (found.left, found.rate))
         # as it was begun just now
+        row.updated_at = SEEN
+        self.assertIsNone(self.one(record(), v=row).rate)
         row.created_at = row.updated_at = SEEN
         self.assertIsNone(self.one(record(), v=row).rate)
 

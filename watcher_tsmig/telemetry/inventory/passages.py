@@ -95,7 +95,9 @@ def _told(
     if row is None:
         return UNTOLD
     sent = _sum(row.memory_processed_bytes, row.disk_processed_bytes)
-    took = instant(row.updated_at, 0.0) - instant(row.created_at, 0.0)
+    took = 0.0
+    if row.created_at and row.updated_at:
+        took = instant(row.updated_at, 0.0) - instant(row.created_at, 0.0)
     rate = sent / took if sent > 0 and took > 0 else None
     if not row.memory_total_bytes:
         # its disks go first, and what its memory will be Nova knows later
