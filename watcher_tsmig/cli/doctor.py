@@ -92,13 +92,7 @@ class Doctor(command.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Its only option."""
         parser = super().get_parser(prog_name)
-        parser.add_argument(
-            '--config-file',
-            metavar='<file>',
-            action='append',
-            default=[],
-            help=watching.HELP,
-        )
+        watching.take_files(parser)
         return parser
 
     def take_action(

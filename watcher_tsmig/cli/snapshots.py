@@ -88,13 +88,7 @@ class Create(command.ShowOne):
             help='File to write, replaced if it is there; default: '
             'tsmig-TIME.json',
         )
-        parser.add_argument(
-            '--config-file',
-            metavar='<file>',
-            action='append',
-            default=[],
-            help=watching.HELP,
-        )
+        watching.take_files(parser)
         return parser
 
     @told

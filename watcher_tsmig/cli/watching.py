@@ -4,6 +4,7 @@ No command lives here. The client that loads the commands has the session;
 a configuration file adds what only services know.
 """
 
+import argparse
 import dataclasses
 import types
 from collections.abc import Mapping
@@ -29,11 +30,6 @@ GROUP = 'watcher_strategies.traffic_sensitive_drain'
 TASKFLOW = 'watcher_workflow_engines.taskflow'
 WORKERS = cfg.IntOpt('max_workers')
 BUS = cfg.StrOpt('transport_url', secret=True)
-HELP = (
-    "Watcher's configuration (repeat for several): how telemetry is read, "
-    'and with its transport_url the agents of the hosts are asked'
-)
-
 
 # What an audit assumes where no file says anything.
 USUAL = options.prior(
@@ -59,6 +55,18 @@ class Configured:
     options: Mapping[str, int | str] | None = None
     prior: Prior = USUAL
     calibration: str = ''
+
+
+def take_files(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option that names configuration files."""
+    parser.add_argument(
+        '--config-file',
+        metavar='<file>',
+        action='append',
+        default=[],
+        help="Watcher's configuration (repeat for several): how telemetry is "
+        'read, and with its transport_url the agents of the hosts are asked',
+    )
 
 
 def configured(files: Sequence[str]) -> Configured:
