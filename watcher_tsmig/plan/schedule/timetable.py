@@ -44,10 +44,6 @@ WIDTHS = (math.inf, 4, 2, 16, 0)
 # A value within this share of the lower bound is not improved further.
 PROVEN = 1e-9
 
-# An order that is so much worse, relatively, is gone on from with odds 1 : e
-# at first, and ever less.
-WARM = 0.03
-
 # Beside its own weight each task has so much of the mean, to be drawn.
 SOME, TINY, HUGE = 0.1, 1e-9, 1e9
 
@@ -120,9 +116,6 @@ class _Search:
         self.order: list[int] = list(range(self.n))
         self.best = Timetable(bookings=(), left=(), lower_bound=0.0)
         self.rank: Rank | None = None
-        # what order, width and ways give, which may be worse than the best
-        self.now, self.heat = self.best, 0.0
-        self.now_rank: Rank | None = None
         self.need = bounds.least(tasks)
         self.least = bounds.shortest(tasks, self.need)
         self.ideal = np.zeros(self.n)
@@ -145,28 +138,21 @@ class _Search:
 
     def attempt(
         self, order: Sequence[int], width: float, ways: Sequence[int]
-    ) -> None:
-        """List in this order, and go on from it where that is better.
-
-        Or a little worse, as long as the search is warm.
-        """
+    ) -> bool:
+        """List in this order; keep it where it is better."""
         self.effort -= self.n
-        found = self.lister.run(order, width, ways)
-        rank = self.keep(found)
-        if self.now_rank is not None:
-            worse = WARM * self.heat * self.random.exponential()
-            left, value, *rest = self.now_rank
-            if rank >= (left, value * (1 + worse), *rest):
-                return
-        self.now, self.now_rank = found, rank
+        if not self.keep(self.lister.run(order, width, ways)):
+            return False
         self.order, self.width, self.ways = list(order), width, list(ways)
+        return True
 
-    def keep(self, found: Timetable) -> Rank:
+    def keep(self, found: Timetable) -> bool:
         """Keep it if it is better."""
         rank = self.value(found)
-        if self.rank is None or rank < self.rank:
-            self.best, self.rank = found, rank
-        return rank
+        if self.rank is not None and rank >= self.rank:
+            return False
+        self.best, self.rank = found, rank
+        return True
 
     def start(self) -> None:
         """All orders, then the best of them at other widths."""
@@ -229,9 +215,7 @@ class _Search:
         several = [
             i for i in range(self.n) if len(self.tasks.tasks[i].ways) > 1
         ]
-        whole = max(self.effort, 1)
         while not self.done():
-            self.heat = self.effort / whole
             alone = self.n < 2
             if flip and several and (alone or self.random.random() < 0.5):
                 self.flip(several)
@@ -330,8 +314,8 @@ class _Search:
 
     def weights(self, harmful: bool) -> FloatArray:
         """What each task harms beyond need, or when it ends; shape (n,)."""
-        out = np.full(self.n, 0.0 if harmful else self.now.makespan)
-        for b in self.now.bookings:
+        out = np.full(self.n, 0.0 if harmful else self.best.makespan)
+        for b in self.best.bookings:
             if harmful:
                 harm = self.tasks.tasks[b.task].ways[b.way].harm(b.rate)
                 out[b.task] = max(harm - self.ideal[b.task], 0.0)

@@ -18,7 +18,7 @@ from watcher_tsmig.playground.cloud.cloud import identify
 HOSTS = 8
 CLIENTS = 4
 SERVERS = 12
-WRITTEN = 2  # Redis servers of the demo that are written over and over
+WRITTEN = 4  # Redis servers of the demo that are written over and over
 ASKED = 3  # Redis servers per client
 
 HOST_MEMORY = 16 * units.GIB
