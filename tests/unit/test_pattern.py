@@ -387,6 +387,16 @@ class TestTail(testtools.TestCase):
         self.assertEqual(1e8, samples[2.0])
         self.assertEqual({1e8}, {d for t, d in samples.items() if t >= 1.0})
 
+    def test_one_whose_whole_memory_was_written_almost_is_at_once(self):
+        # what is left of it lies nearer than time is counted
+        whole = 1671178052.75
+        pattern = learn(
+            [Observation(at=0.0, seconds=51.0, dirtied=2 * whole)], whole
+        )
+        samples = pattern.working_set().samples
+        self.assertAlmostEqual(whole, samples[-1][1], delta=1.0)
+        self.assertLessEqual(samples[0][0], 51.0)
+
     def test_less_than_a_byte_is_no_writing(self):
         samples, pattern = self.samples(1e-300, 5e-324)
         self.assertLess(max(samples.values()), 1.0)

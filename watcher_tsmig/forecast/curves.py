@@ -194,7 +194,8 @@ def towards_zero(
     near = [
         (math.log(t), math.log(n)) for t, n in samples if t <= NEAR * first
     ]
-    if len(near) < 2:
+    # two may be so near each other that nothing lies between them
+    if near[0][0] == near[-1][0]:
         return samples
     # W(t)/t falls and W rises: the exponent is in (0, 1]
     power = min(max(_steepness(near), 0.0), 1.0)

@@ -79,15 +79,14 @@ def rooms(
         for link in way.links:
             crossing.setdefault(link, []).append(i)
     out = []
+    rates, ends = [b.rate for b in bookings], [b.end for b in bookings]
     for i, (b, way) in enumerate(zip(bookings, ways, strict=True)):
-        most = way.most
+        most, start = way.most, b.start
         for link in way.links:
             used = sum(
-                bookings[j].rate
+                rates[j]
                 for j in crossing[link]
-                if j != i
-                and bookings[j].end > b.start
-                and not before[j] >> i & 1
+                if ends[j] > start and j != i and not before[j] >> i & 1
             )
             most = min(most, float(free[link]) - used)
         out.append(max(most, b.rate))
