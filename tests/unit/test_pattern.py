@@ -390,9 +390,14 @@ class TestTail(testtools.TestCase):
     def test_one_whose_whole_memory_was_written_almost_is_at_once(self):
         # what is left of it lies nearer than time is counted
         whole = 1671178052.75
-        pattern = learn(
-            [Observation(at=0.0, seconds=51.0, dirtied=2 * whole)], whole
+        seen = Observation(
+            at=0.0,
+            seconds=51.0,
+            dirtied=3342356104.75,
+            kind=Kind.SAMPLING,
+            truncated=False,
         )
+        pattern = learn([seen], whole)
         samples = pattern.working_set().samples
         self.assertAlmostEqual(whole, samples[-1][1], delta=1.0)
         self.assertLessEqual(samples[0][0], 51.0)
