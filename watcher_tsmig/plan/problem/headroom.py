@@ -17,9 +17,16 @@ def room(problem: Problem, app: FloatArray) -> FloatArray:
     :param app: shape (m,), bytes/s
     :returns: shape (m,), bytes/s, >= 0
     """
-    request, capacity = problem.request, problem.network.capacity
-    left = request.nic_share * (capacity - app)
-    return np.maximum(left, request.nic_floor * capacity)
+    return _beside(problem, problem.network.capacity, app)
+
+
+def _beside(
+    problem: Problem, capacity: FloatArray, app: FloatArray
+) -> FloatArray:
+    """What the request lets migrations use beside applications, bytes/s."""
+    request = problem.request
+    free = request.nic_share * (capacity - app)
+    return np.maximum(free, request.nic_floor * capacity)
 
 
 def left(problem: Problem) -> FloatArray:
@@ -56,15 +63,11 @@ def best_rate(
     :param then: as `left` has it, shape (m,)
     :param host: where its VM runs meanwhile
     """
-    request, links, some = problem.request, problem.network, list(path)
-    capacity = links.capacity[some]
+    links, some = problem.network, list(path)
     mine = [
         float(problem.tx[row]) * (k in links.sends[host])
         + float(problem.rx[row]) * (k in links.receives[host])
         for k in some
     ]
     app = then[some] + np.array(mine) * links.tenants[some]
-    room = np.maximum(
-        request.nic_share * (capacity - app), request.nic_floor * capacity
-    )
-    return float(room.min())
+    return float(_beside(problem, links.capacity[some], app).min())

@@ -61,9 +61,9 @@ def first(problem: Problem, moves: Moves) -> tuple[Tasks, Timetable]:
     save is a share of what they take.
     """
     may = ways.ways(problem, moves)
-    calm, others = _variants(problem, moves)
+    plain, others = _variants(problem, moves)
     barred = [mine.tolled(BARRED) for mine in may]
-    variant, found = _cheapest(problem, moves, barred, calm)
+    variant, found = _cheapest(problem, moves, barred, plain)
     toll = max(problem.request.post_copy_saves * found.makespan, WORTHWHILE)
     if problem.request.only_mode is None:
         may = [mine.tolled(toll) for mine in may]
